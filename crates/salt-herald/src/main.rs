@@ -1,0 +1,3 @@
+//! The command: hands its arguments to the library.
+
+fn main() {}
