@@ -1,1 +1,7 @@
-//! Skeleton.
+//! What salt-herald decides, as pure functions: which events make a run, what is secret, what is
+//! said, and in which words.
+//!
+//! This crate does no I/O, reads no clock (time is an argument), and knows nothing of SQL, HTTP or
+//! Slack: see `ARCHITECTURE.md`.
+
+pub mod announce;

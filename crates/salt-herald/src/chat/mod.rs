@@ -1,0 +1,151 @@
+//! Where announcements are said. This is the family's contract; each chat is a private folder.
+//!
+//! A sink only carries out: it does not decide what is said, when, or whether to try again. That is
+//! the publisher's.
+
+use std::time::Duration;
+
+use herald_core::announce::Announcement;
+use thiserror::Error;
+
+mod slack;
+
+pub use slack::Slack;
+
+/// Where a message stands, in the words of the sink that posted it. Opaque to everybody else;
+/// kept in the journal, so it must survive a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRef(pub String);
+
+/// What a sink can do beyond posting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Messages can be edited and have threads.
+    pub edit: bool,
+}
+
+/// Why a delivery did not happen. The variant decides what happens next.
+#[derive(Debug, Error)]
+pub enum DeliveryError {
+    /// Asked to come back later.
+    #[error("the chat asks to wait {} s", retry_after.as_secs_f32())]
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Not reachable, or broken for the moment; the message is surely not there.
+    #[error("the chat can't be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The request was sent but no answer came: the message may be there.
+    #[error("the chat did not answer, the message may have arrived")]
+    InDoubt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The message to edit is not there any more, or can't be edited any more.
+    #[error("the message is gone ({reason})")]
+    MessageGone {
+        /// The chat's own word.
+        reason: String,
+    },
+    /// The credentials are not good, or not good enough.
+    #[error("the chat refuses the credentials ({reason})")]
+    Unauthorized {
+        /// The chat's own word.
+        reason: String,
+    },
+    /// The chat does not take this message, and never will.
+    #[error("the chat refuses the message ({reason})")]
+    Rejected {
+        /// The chat's own word.
+        reason: String,
+    },
+}
+
+impl DeliveryError {
+    /// A fixed word for metrics and logs.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable(_) => "unavailable",
+            Self::InDoubt(_) => "in_doubt",
+            Self::MessageGone { .. } => "message_gone",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+}
+
+/// A place where announcements are said.
+pub enum Sink {
+    /// A Slack channel.
+    Slack(Slack),
+}
+
+impl Sink {
+    /// What the sink can do.
+    pub fn abilities(&self) -> Abilities {
+        match self {
+            Self::Slack(slack) => slack.abilities(),
+        }
+    }
+
+    /// Says it: a new message.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn post(&self, announcement: &Announcement) -> Result<MessageRef, DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.post(announcement).await,
+        }
+    }
+
+    /// Rewrites a message of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn update(
+        &self,
+        message: &MessageRef,
+        announcement: &Announcement,
+    ) -> Result<(), DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.update(message, announcement).await,
+        }
+    }
+
+    /// Says the details in the thread of a message of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn reply(
+        &self,
+        message: &MessageRef,
+        announcement: &Announcement,
+    ) -> Result<MessageRef, DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.reply(message, announcement).await,
+        }
+    }
+
+    /// Rewrites a reply of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn update_reply(
+        &self,
+        reply: &MessageRef,
+        announcement: &Announcement,
+    ) -> Result<(), DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.update_reply(reply, announcement).await,
+        }
+    }
+
+    /// Asks whether posting would work, without posting.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn check(&self) -> Result<(), DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.check().await,
+        }
+    }
+}
