@@ -5,3 +5,11 @@
 //! Slack: see `ARCHITECTURE.md`.
 
 pub mod announce;
+pub mod canonical;
+pub mod change;
+pub mod digest;
+pub mod entry;
+pub mod minions;
+pub mod payload;
+pub mod run;
+pub mod state;

@@ -4,8 +4,13 @@
 //! Pure functions over borrowed bytes. This crate does no I/O, reads no clock, and knows nothing of
 //! salt-herald: anybody who reads Salt's bus can use it.
 
+pub mod event;
+pub mod frame;
 pub mod msgpack;
+pub mod states;
+pub mod tag;
+pub mod time;
 mod value;
 
 pub use msgpack::Raw;
-pub use value::{MAX_DEPTH, MAX_VALUES, Value};
+pub use value::{MAX_DEPTH, MAX_VALUES, Value, write_token};

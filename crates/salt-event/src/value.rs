@@ -61,9 +61,10 @@ impl<'a> Value<'a> {
     /// The value that a map holds under a text key.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         match self {
-            Value::Map(pairs) => {
-                pairs.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
-            }
+            Value::Map(pairs) => pairs
+                .iter()
+                .find(|(name, _)| name.as_text() == Some(key))
+                .map(|(_, value)| value),
             _ => None,
         }
     }
@@ -80,7 +81,10 @@ impl<'a> Value<'a> {
             Value::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
             Value::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
             Value::Map(pairs) => Value::Map(
-                pairs.into_iter().map(|(k, v)| (k.into_owned(), v.into_owned())).collect(),
+                pairs
+                    .into_iter()
+                    .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                    .collect(),
             ),
             Value::Ext(kind, data) => Value::Ext(kind, Cow::Owned(data.into_owned())),
         }
@@ -90,34 +94,24 @@ impl<'a> Value<'a> {
     /// the order in which they were sent.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Value::Nil => out.push(0xc0),
-            Value::Bool(value) => out.push(if *value { 0xc3 } else { 0xc2 }),
-            Value::Int(value) => write_int(*value, out),
-            Value::UInt(value) => write_wide(0xcf, value.to_be_bytes(), out),
-            Value::Float(value) => write_wide(0xcb, value.to_be_bytes(), out),
-            Value::Text(text) => {
-                STR.write(text.len(), out);
-                out.extend_from_slice(text.as_bytes());
-            }
-            Value::Bytes(bytes) => {
-                BIN.write(bytes.len(), out);
-                out.extend_from_slice(bytes);
-            }
+            Value::Nil => write_token(Token::Nil, out),
+            Value::Bool(value) => write_token(Token::Bool(*value), out),
+            Value::Int(value) => write_token(Token::Int(*value), out),
+            Value::UInt(value) => write_token(Token::UInt(*value), out),
+            Value::Float(value) => write_token(Token::Float(*value), out),
+            Value::Text(text) => write_token(Token::Str(text.as_bytes()), out),
+            Value::Bytes(bytes) => write_token(Token::Bin(bytes), out),
+            Value::Ext(kind, data) => write_token(Token::Ext(*kind, data), out),
             Value::Array(items) => {
-                ARRAY.write(items.len(), out);
+                write_token(Token::Array(items.len()), out);
                 items.iter().for_each(|item| item.write(out));
             }
             Value::Map(pairs) => {
-                MAP.write(pairs.len(), out);
+                write_token(Token::Map(pairs.len()), out);
                 pairs.iter().for_each(|(key, value)| {
                     key.write(out);
                     value.write(out);
                 });
-            }
-            Value::Ext(kind, data) => {
-                EXT.write(data.len(), out);
-                out.push(*kind as u8);
-                out.extend_from_slice(data);
             }
         }
     }
@@ -147,8 +141,12 @@ fn read<'a>(
     depth: usize,
     left: &mut usize,
 ) -> Result<Value<'a>, MsgpackError> {
-    let depth = depth.checked_sub(1).ok_or(MsgpackError::TooDeep { limit: MAX_DEPTH })?;
-    *left = left.checked_sub(1).ok_or(MsgpackError::TooMany { limit: MAX_VALUES })?;
+    let depth = depth
+        .checked_sub(1)
+        .ok_or(MsgpackError::TooDeep { limit: MAX_DEPTH })?;
+    *left = left
+        .checked_sub(1)
+        .ok_or(MsgpackError::TooMany { limit: MAX_VALUES })?;
     Ok(match reader.token()? {
         Token::Nil => Value::Nil,
         Token::Bool(value) => Value::Bool(value),
@@ -186,11 +184,36 @@ struct Family {
     four: u8,
 }
 
-const STR: Family = Family { short: Some((0xa0, 32)), one: Some(0xd9), two: 0xda, four: 0xdb };
-const BIN: Family = Family { short: None, one: Some(0xc4), two: 0xc5, four: 0xc6 };
-const EXT: Family = Family { short: None, one: Some(0xc7), two: 0xc8, four: 0xc9 };
-const ARRAY: Family = Family { short: Some((0x90, 16)), one: None, two: 0xdc, four: 0xdd };
-const MAP: Family = Family { short: Some((0x80, 16)), one: None, two: 0xde, four: 0xdf };
+const STR: Family = Family {
+    short: Some((0xa0, 32)),
+    one: Some(0xd9),
+    two: 0xda,
+    four: 0xdb,
+};
+const BIN: Family = Family {
+    short: None,
+    one: Some(0xc4),
+    two: 0xc5,
+    four: 0xc6,
+};
+const EXT: Family = Family {
+    short: None,
+    one: Some(0xc7),
+    two: 0xc8,
+    four: 0xc9,
+};
+const ARRAY: Family = Family {
+    short: Some((0x90, 16)),
+    one: None,
+    two: 0xdc,
+    four: 0xdd,
+};
+const MAP: Family = Family {
+    short: Some((0x80, 16)),
+    one: None,
+    two: 0xde,
+    four: 0xdf,
+};
 
 impl Family {
     /// Writes the shortest header. Lengths above 32 bits can't be read from any event.
@@ -206,6 +229,33 @@ impl Family {
                 out.push(self.four);
                 out.extend_from_slice(&(length as u32).to_be_bytes());
             }
+        }
+    }
+}
+
+/// Appends one header with its data, in the shortest encoding. The members of arrays and maps are
+/// the caller's to write.
+pub fn write_token(token: Token<'_>, out: &mut Vec<u8>) {
+    match token {
+        Token::Nil => out.push(0xc0),
+        Token::Bool(value) => out.push(if value { 0xc3 } else { 0xc2 }),
+        Token::Int(value) => write_int(value, out),
+        Token::UInt(value) => write_wide(0xcf, value.to_be_bytes(), out),
+        Token::Float(value) => write_wide(0xcb, value.to_be_bytes(), out),
+        Token::Array(count) => ARRAY.write(count, out),
+        Token::Map(count) => MAP.write(count, out),
+        Token::Str(bytes) => {
+            STR.write(bytes.len(), out);
+            out.extend_from_slice(bytes);
+        }
+        Token::Bin(bytes) => {
+            BIN.write(bytes.len(), out);
+            out.extend_from_slice(bytes);
+        }
+        Token::Ext(kind, data) => {
+            EXT.write(data.len(), out);
+            out.push(kind as u8);
+            out.extend_from_slice(data);
         }
     }
 }

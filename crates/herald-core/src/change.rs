@@ -1,0 +1,275 @@
+//! Changes: everything that the journal records, one entry each. The ledger decides them, folding
+//! them ([`crate::state::State::apply`]) gives the runs again.
+//!
+//! A change holds no secret: what could be one was redacted before it was made.
+
+use jiff::Timestamp;
+use salt_event::Value;
+
+use crate::digest::Digest;
+use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
+use crate::payload::{Payload, PayloadKind};
+use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, named};
+
+/// Something that happened, with the contents that it is the first to name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// When, by the master's clock where it says so.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+    /// Contents that the journal may not hold yet.
+    pub payloads: Vec<Payload>,
+}
+
+named! {
+    /// Why we were blind.
+    GapReason {
+        /// salt-herald was not running.
+        NotRunning = 1, "not running";
+        /// The master was away, or refused the connection.
+        MasterAway = 2, "master away";
+        /// Events came faster than they could be taken up.
+        QueueFull = 3, "queue full";
+        /// The stream could not be followed, and was begun anew.
+        Unreadable = 4, "stream unreadable";
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The daemon opened the journal.
+    Opened {
+        /// Its version.
+        version: String,
+    },
+    /// Nothing was seen for a time.
+    Gap {
+        /// Since when.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+        /// Why.
+        reason: GapReason,
+    },
+    /// A minion was seen for the first time, and has a number from now on.
+    MinionSeen {
+        /// The number.
+        minion: MinionNo,
+        /// The id.
+        name: String,
+    },
+    /// A run began.
+    RunStarted {
+        /// Its number.
+        run: RunId,
+        /// What it is.
+        head: Named<RunHead>,
+        /// Whether it is said at once.
+        said: bool,
+    },
+    /// More is known of a run than at its beginning.
+    RunRevised {
+        /// The run.
+        run: RunId,
+        /// What it is, as we know now.
+        head: Named<RunHead>,
+        /// Whether it is said.
+        said: bool,
+        /// Minions that belong to it beyond those of its jobs so far.
+        expected: Named<MinionSet>,
+    },
+    /// A job was published.
+    JobStarted {
+        /// Its number.
+        job: JobId,
+        /// The run that it belongs to.
+        run: RunId,
+        /// Salt's id.
+        jid: String,
+        /// Its functions.
+        funs: Vec<String>,
+        /// The load, redacted.
+        load: Digest,
+        /// Who was asked.
+        expected: Named<MinionSet>,
+        /// Listed, but no such minion.
+        missing: Named<MinionSet>,
+        /// It is a runner or a wheel function.
+        returns_itself: bool,
+    },
+    /// More minions belong to a job.
+    JobExpects {
+        /// The job.
+        job: JobId,
+        /// Who else was asked.
+        expected: Named<MinionSet>,
+    },
+    /// A job belongs to another run than was thought.
+    JobMoved {
+        /// The job.
+        job: JobId,
+        /// The run that it belongs to.
+        to: RunId,
+    },
+    /// A minion returned, or a runner or wheel function ended.
+    Returned {
+        /// The job.
+        job: JobId,
+        /// Which minion; nothing for runners and wheel functions.
+        minion: Option<MinionNo>,
+        /// What it comes to.
+        outcome: Outcome,
+        /// What it consists of.
+        shape: Digest,
+        /// Times, durations and order of its states, packed.
+        volatile: Vec<u8>,
+        /// What failed in it.
+        failures: Vec<Failure>,
+        /// Jids of state runs that Salt says were in its way.
+        collides_with: Vec<String>,
+    },
+    /// A run ended: all returned, or the rest was given up.
+    RunEnded {
+        /// The run.
+        run: RunId,
+        /// How.
+        status: RunStatus,
+        /// Who never answered.
+        silent: Named<MinionSet>,
+    },
+    /// A run's failure is told in the message of another.
+    ToldWith {
+        /// The run.
+        run: RunId,
+        /// The other; itself, when it is the first.
+        with: RunId,
+    },
+    /// Something is to be known of a run.
+    Flagged {
+        /// The run.
+        run: RunId,
+        /// What.
+        flag: Flag,
+    },
+    /// An event claims to be the master's word on a job, but a minion sent it.
+    Forged {
+        /// The true sender.
+        sender: String,
+        /// The tag that it bore.
+        tag: String,
+    },
+    /// An event that can't be read.
+    Unreadable {
+        /// Its tag, as far as it can be read.
+        tag: String,
+        /// Its length in bytes.
+        length: u64,
+        /// The digest of its bytes, or of what was kept of them.
+        digest: Digest,
+    },
+}
+
+/// One thing that failed in a return: what it is named by, and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// The state's definition; [`Digest::ZERO`] where a whole function failed.
+    pub definition: Digest,
+    /// The state's result, or the whole return.
+    pub body: Digest,
+    /// It failed only because something else did.
+    pub follows: bool,
+}
+
+/// A value with the name of the payload that holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named<T> {
+    /// The value.
+    pub value: T,
+    /// The payload's name.
+    pub digest: Digest,
+}
+
+/// What can be a payload by itself.
+pub trait Storable: Sized {
+    /// Its kind.
+    const KIND: PayloadKind;
+    /// The payload's bytes.
+    fn to_payload_bytes(&self) -> Vec<u8>;
+    /// Reads it back.
+    fn from_payload_bytes(bytes: &[u8]) -> Option<Self>;
+
+    /// Names the value, and puts its payload with the others.
+    fn named(self, payloads: &mut Vec<Payload>) -> Named<Self> {
+        let payload = Payload::new(Self::KIND, &self.to_payload_bytes());
+        let digest = payload.digest;
+        payloads.push(payload);
+        Named {
+            value: self,
+            digest,
+        }
+    }
+}
+
+impl Storable for MinionSet {
+    const KIND: PayloadKind = PayloadKind::Set;
+
+    fn to_payload_bytes(&self) -> Vec<u8> {
+        set_bytes(self)
+    }
+
+    fn from_payload_bytes(bytes: &[u8]) -> Option<Self> {
+        read_set(bytes)
+    }
+}
+
+impl Storable for RunHead {
+    const KIND: PayloadKind = PayloadKind::Head;
+
+    fn to_payload_bytes(&self) -> Vec<u8> {
+        let text = |text: &Option<String>| match text {
+            Some(text) => Value::from(text.clone()),
+            None => Value::Nil,
+        };
+        let funs = self
+            .funs
+            .iter()
+            .map(|fun| Value::from(fun.as_str()))
+            .collect();
+        Value::Map(vec![
+            ("kind".into(), self.kind.name().into()),
+            ("user".into(), text(&self.user)),
+            ("command".into(), self.command.as_str().into()),
+            ("fun".into(), Value::Array(funs)),
+            ("tgt".into(), self.tgt.as_str().into()),
+            ("tgt_type".into(), self.tgt_type.as_str().into()),
+            ("test".into(), Value::Bool(self.test)),
+            ("schedule".into(), text(&self.schedule)),
+        ])
+        .to_bytes()
+    }
+
+    fn from_payload_bytes(bytes: &[u8]) -> Option<Self> {
+        let raw = salt_event::msgpack::Reader::new(bytes).raw().ok()?;
+        let text = |key: &str| {
+            raw.get(key)
+                .and_then(|value| value.text())
+                .map(str::to_owned)
+        };
+        let funs = raw
+            .get("fun")?
+            .items()
+            .filter_map(|fun| fun.text().map(str::to_owned));
+        Some(RunHead {
+            kind: RunKind::from_name(&text("kind")?)?,
+            user: text("user"),
+            command: text("command")?,
+            funs: funs.collect(),
+            tgt: text("tgt")?,
+            tgt_type: text("tgt_type")?,
+            test: raw.get("test")?.boolean()?,
+            schedule: text("schedule"),
+        })
+    }
+}

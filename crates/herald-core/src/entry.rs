@@ -1,0 +1,474 @@
+//! Entries: the permanent part of a change as bytes, and the chain over them.
+//!
+//! The encoding is fixed; `docs/journal.md` says it for people who want to check a journal with
+//! tools of their own. All numbers are big-endian. An entry is
+//!
+//! ```text
+//! version u8 = 1 | origin 16 bytes | number u64 | time i64 (microseconds since 1970, UTC) | kind u8 | fields
+//! ```
+//!
+//! Texts and bytes stand behind a length of 4 bytes, digests are 32 bytes. An entry's hash is the
+//! SHA-256 of the hash before it and its bytes; before the first stand 32 zero bytes.
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::change::{Change, Failure, GapReason, Named, Storable, What};
+use crate::digest::Digest;
+use crate::run::{Flag, JobId, Outcome, RunId, RunStatus};
+
+/// The format's version, the first byte of every entry.
+pub const VERSION: u8 = 1;
+
+/// What stands before an entry's fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryHead {
+    /// The journal's UUID.
+    pub origin: [u8; 16],
+    /// The entry's number in its journal, from 1, without a hole.
+    pub number: u64,
+}
+
+/// Why bytes are no entry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EntryError {
+    /// A later salt-herald wrote it.
+    #[error("the entry has format version {0}, and this salt-herald knows version {VERSION} only")]
+    Version(u8),
+    /// The bytes end too early, or a field holds what it may not.
+    #[error("the entry is damaged in its field {0}")]
+    Field(&'static str),
+    /// The payload with this digest is gone, expired or scrubbed.
+    #[error("payload {0} is not there")]
+    Payload(Digest),
+}
+
+/// The hash of an entry, from the hash before it and its bytes.
+pub fn chain(before: Digest, entry: &[u8]) -> Digest {
+    Digest::of_parts(&[&before.0, entry])
+}
+
+/// The permanent part of a change.
+pub fn encode(head: EntryHead, change: &Change) -> Vec<u8> {
+    let mut out = Put(Vec::with_capacity(160));
+    out.u8(VERSION);
+    out.0.extend_from_slice(&head.origin);
+    out.u64(head.number);
+    out.time(change.at);
+    out.u8(kind_code(&change.what));
+    encode_fields(&mut out, &change.what);
+    out.0
+}
+
+/// The number by which entries tell a kind of change.
+pub fn kind_code(what: &What) -> u8 {
+    match what {
+        What::Opened { .. } => 1,
+        What::Gap { .. } => 2,
+        What::MinionSeen { .. } => 3,
+        What::RunStarted { .. } => 4,
+        What::RunRevised { .. } => 5,
+        What::JobStarted { .. } => 6,
+        What::JobExpects { .. } => 7,
+        What::JobMoved { .. } => 8,
+        What::Returned { .. } => 9,
+        What::RunEnded { .. } => 10,
+        What::ToldWith { .. } => 11,
+        What::Flagged { .. } => 12,
+        What::Forged { .. } => 13,
+        What::Unreadable { .. } => 14,
+    }
+}
+
+fn encode_fields(out: &mut Put, what: &What) {
+    match what {
+        What::Opened { version } => out.text(version),
+        What::Gap { from, to, reason } => {
+            out.time(*from);
+            out.time(*to);
+            out.u8(reason.code());
+        }
+        What::MinionSeen { minion, name } => {
+            out.u32(*minion);
+            out.text(name);
+        }
+        What::RunStarted { run, head, said } => {
+            out.u64(run.0);
+            out.digest(head.digest);
+            out.u8(u8::from(*said));
+        }
+        What::RunRevised {
+            run,
+            head,
+            said,
+            expected,
+        } => {
+            out.u64(run.0);
+            out.digest(head.digest);
+            out.u8(u8::from(*said));
+            out.digest(expected.digest);
+        }
+        What::JobStarted { .. } => encode_job(out, what),
+        What::JobExpects { job, expected } => {
+            out.u64(job.0);
+            out.digest(expected.digest);
+        }
+        What::JobMoved { job, to } => {
+            out.u64(job.0);
+            out.u64(to.0);
+        }
+        What::Returned { .. } => encode_return(out, what),
+        What::RunEnded {
+            run,
+            status,
+            silent,
+        } => {
+            out.u64(run.0);
+            out.u8(status.code());
+            out.digest(silent.digest);
+        }
+        What::ToldWith { run, with } => {
+            out.u64(run.0);
+            out.u64(with.0);
+        }
+        What::Flagged { run, flag } => {
+            out.u64(run.0);
+            out.u8(flag.code());
+        }
+        What::Forged { sender, tag } => {
+            out.text(sender);
+            out.text(tag);
+        }
+        What::Unreadable {
+            tag,
+            length,
+            digest,
+        } => {
+            out.text(tag);
+            out.u64(*length);
+            out.digest(*digest);
+        }
+    }
+}
+
+fn encode_job(out: &mut Put, what: &What) {
+    if let What::JobStarted {
+        job,
+        run,
+        jid,
+        funs,
+        load,
+        expected,
+        missing,
+        returns_itself,
+    } = what
+    {
+        out.u64(job.0);
+        out.u64(run.0);
+        out.text(jid);
+        out.texts(funs);
+        out.digest(*load);
+        out.digest(expected.digest);
+        out.digest(missing.digest);
+        out.u8(u8::from(*returns_itself));
+    }
+}
+
+fn encode_return(out: &mut Put, what: &What) {
+    let What::Returned {
+        job,
+        minion,
+        outcome,
+        shape,
+        volatile,
+        failures,
+        collides_with,
+    } = what
+    else {
+        return;
+    };
+    out.u64(job.0);
+    out.u64(minion.map_or(u64::MAX, u64::from));
+    let bits = [
+        outcome.failed,
+        outcome.changed,
+        outcome.would_change,
+        outcome.retcode.is_some(),
+    ];
+    out.u8(bits
+        .iter()
+        .rev()
+        .fold(0, |sum, bit| sum << 1 | u8::from(*bit)));
+    out.u64(outcome.retcode.unwrap_or(0) as u64);
+    out.u32(outcome.states);
+    out.u32(outcome.states_failed);
+    out.u32(outcome.states_changed);
+    out.u64(outcome.duration);
+    out.digest(*shape);
+    out.digest(Digest::of(volatile));
+    out.u32(failures.len() as u32);
+    for failure in failures {
+        out.digest(failure.definition);
+        out.digest(failure.body);
+        out.u8(u8::from(failure.follows));
+    }
+    out.texts(collides_with);
+}
+
+/// Where the contents are that entries name.
+pub trait Contents {
+    /// The payload's bytes.
+    fn payload(&mut self, digest: Digest) -> Option<Vec<u8>>;
+}
+
+/// Reads an entry back, with the contents that are needed to fold it. What a return says is not
+/// among them: its change comes back without `volatile`.
+///
+/// # Errors
+/// When the bytes are no entry of this version, or a payload is gone.
+pub fn decode(
+    bytes: &[u8],
+    contents: &mut dyn Contents,
+) -> Result<(EntryHead, Change), EntryError> {
+    let mut input = Get(bytes);
+    let version = input.u8("version")?;
+    if version != VERSION {
+        return Err(EntryError::Version(version));
+    }
+    let origin = input
+        .take(16, "origin")?
+        .try_into()
+        .map_err(|_| EntryError::Field("origin"))?;
+    let head = EntryHead {
+        origin,
+        number: input.u64("number")?,
+    };
+    let at = input.time("time")?;
+    let what = decode_fields(&mut input, contents)?;
+    if !input.0.is_empty() {
+        return Err(EntryError::Field("end"));
+    }
+    Ok((
+        head,
+        Change {
+            at,
+            what,
+            payloads: Vec::new(),
+        },
+    ))
+}
+
+fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<What, EntryError> {
+    Ok(match input.u8("kind")? {
+        1 => What::Opened {
+            version: input.text("version")?,
+        },
+        2 => What::Gap {
+            from: input.time("from")?,
+            to: input.time("to")?,
+            reason: input.code("reason", GapReason::from_code)?,
+        },
+        3 => What::MinionSeen {
+            minion: input.u32("minion")?,
+            name: input.text("name")?,
+        },
+        4 => What::RunStarted {
+            run: RunId(input.u64("run")?),
+            head: input.named("head", contents)?,
+            said: input.u8("said")? != 0,
+        },
+        5 => What::RunRevised {
+            run: RunId(input.u64("run")?),
+            head: input.named("head", contents)?,
+            said: input.u8("said")? != 0,
+            expected: input.named("expected", contents)?,
+        },
+        6 => What::JobStarted {
+            job: JobId(input.u64("job")?),
+            run: RunId(input.u64("run")?),
+            jid: input.text("jid")?,
+            funs: input.texts("fun")?,
+            load: input.digest("load")?,
+            expected: input.named("expected", contents)?,
+            missing: input.named("missing", contents)?,
+            returns_itself: input.u8("returns itself")? != 0,
+        },
+        7 => What::JobExpects {
+            job: JobId(input.u64("job")?),
+            expected: input.named("expected", contents)?,
+        },
+        8 => What::JobMoved {
+            job: JobId(input.u64("job")?),
+            to: RunId(input.u64("to")?),
+        },
+        9 => decode_return(input)?,
+        10 => What::RunEnded {
+            run: RunId(input.u64("run")?),
+            status: input.code("status", RunStatus::from_code)?,
+            silent: input.named("silent", contents)?,
+        },
+        11 => What::ToldWith {
+            run: RunId(input.u64("run")?),
+            with: RunId(input.u64("with")?),
+        },
+        12 => What::Flagged {
+            run: RunId(input.u64("run")?),
+            flag: input.code("flag", Flag::from_code)?,
+        },
+        13 => What::Forged {
+            sender: input.text("sender")?,
+            tag: input.text("tag")?,
+        },
+        14 => What::Unreadable {
+            tag: input.text("tag")?,
+            length: input.u64("length")?,
+            digest: input.digest("digest")?,
+        },
+        _ => return Err(EntryError::Field("kind")),
+    })
+}
+
+fn decode_return(input: &mut Get<'_>) -> Result<What, EntryError> {
+    let job = JobId(input.u64("job")?);
+    let minion = u32::try_from(input.u64("minion")?).ok();
+    let bits = input.u8("outcome")?;
+    let retcode = input.u64("retcode")? as i64;
+    let outcome = Outcome {
+        failed: bits & 1 != 0,
+        changed: bits & 2 != 0,
+        would_change: bits & 4 != 0,
+        retcode: (bits & 8 != 0).then_some(retcode),
+        states: input.u32("states")?,
+        states_failed: input.u32("failed states")?,
+        states_changed: input.u32("changed states")?,
+        duration: input.u64("duration")?,
+    };
+    let shape = input.digest("shape")?;
+    input.digest("volatile")?;
+    let mut failures = Vec::new();
+    for _ in 0..input.u32("failures")? {
+        failures.push(Failure {
+            definition: input.digest("definition")?,
+            body: input.digest("body")?,
+            follows: input.u8("follows")? != 0,
+        });
+    }
+    let collides_with = input.texts("collisions")?;
+    Ok(What::Returned {
+        job,
+        minion,
+        outcome,
+        shape,
+        volatile: Vec::new(),
+        failures,
+        collides_with,
+    })
+}
+
+struct Put(Vec<u8>);
+
+impl Put {
+    fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.0.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn time(&mut self, value: Timestamp) {
+        self.u64(value.as_microsecond() as u64);
+    }
+
+    fn digest(&mut self, value: Digest) {
+        self.0.extend_from_slice(&value.0);
+    }
+
+    fn text(&mut self, value: &str) {
+        self.u32(value.len() as u32);
+        self.0.extend_from_slice(value.as_bytes());
+    }
+
+    fn texts(&mut self, values: &[String]) {
+        self.u32(values.len() as u32);
+        values.iter().for_each(|value| self.text(value));
+    }
+}
+
+struct Get<'a>(&'a [u8]);
+
+impl<'a> Get<'a> {
+    fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], EntryError> {
+        let (taken, rest) = self
+            .0
+            .split_at_checked(count)
+            .ok_or(EntryError::Field(field))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn fixed<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], EntryError> {
+        self.take(N, field)?
+            .try_into()
+            .map_err(|_| EntryError::Field(field))
+    }
+
+    fn u8(&mut self, field: &'static str) -> Result<u8, EntryError> {
+        self.fixed::<1>(field).map(|[byte]| byte)
+    }
+
+    fn u32(&mut self, field: &'static str) -> Result<u32, EntryError> {
+        self.fixed(field).map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self, field: &'static str) -> Result<u64, EntryError> {
+        self.fixed(field).map(u64::from_be_bytes)
+    }
+
+    fn time(&mut self, field: &'static str) -> Result<Timestamp, EntryError> {
+        let micros = self.u64(field)? as i64;
+        Timestamp::from_microsecond(micros).map_err(|_| EntryError::Field(field))
+    }
+
+    fn digest(&mut self, field: &'static str) -> Result<Digest, EntryError> {
+        self.fixed(field).map(Digest)
+    }
+
+    fn text(&mut self, field: &'static str) -> Result<String, EntryError> {
+        let length = self.u32(field)? as usize;
+        let bytes = self.take(length, field)?;
+        str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| EntryError::Field(field))
+    }
+
+    fn texts(&mut self, field: &'static str) -> Result<Vec<String>, EntryError> {
+        let count = self.u32(field)? as usize;
+        (0..count).map(|_| self.text(field)).collect()
+    }
+
+    fn code<T>(
+        &mut self,
+        field: &'static str,
+        from_code: impl Fn(u8) -> Option<T>,
+    ) -> Result<T, EntryError> {
+        from_code(self.u8(field)?).ok_or(EntryError::Field(field))
+    }
+
+    fn named<T: Storable>(
+        &mut self,
+        field: &'static str,
+        contents: &mut dyn Contents,
+    ) -> Result<Named<T>, EntryError> {
+        let digest = self.digest(field)?;
+        let bytes = contents
+            .payload(digest)
+            .ok_or(EntryError::Payload(digest))?;
+        let value = T::from_payload_bytes(&bytes).ok_or(EntryError::Field(field))?;
+        Ok(Named { value, digest })
+    }
+}

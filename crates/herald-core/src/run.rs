@@ -1,0 +1,267 @@
+//! Runs: what one person or schedule set going. A run gets one message.
+//!
+//! Plain data with the arithmetic of sets. Which events make a run is the ledger's matter.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::minions::{MinionNo, MinionSet};
+
+/// A run's number in its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub u64);
+
+/// A job's number in its journal; a jid is not unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// Enums with a stable name (JSON, SQL) and a stable number (entries) for each variant.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal, $text:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vdoc])* $variant = $code,)+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
+            /// The stable name, as JSON and SQL show it.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)+ }
+            }
+
+            /// The stable number, as entries hold it.
+            pub fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The one with that number.
+            pub fn from_code(code: u8) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.code() == code)
+            }
+
+            /// The one with that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.name() == name)
+            }
+        }
+    };
+}
+
+pub(crate) use named;
+
+named! {
+    /// What kind of run it is.
+    RunKind {
+        /// States on minions.
+        StateRun = 1, "state_run";
+        /// Any other execution function on minions.
+        Command = 2, "command";
+        /// The same, slice by slice.
+        Batch = 3, "batch";
+        /// `state.orchestrate` with its children.
+        Orchestration = 4, "orchestration";
+        /// A runner on the master.
+        Runner = 5, "runner";
+        /// A wheel function on the master.
+        Wheel = 6, "wheel";
+        /// `salt-call` on a minion.
+        Local = 7, "local";
+        /// A minion's schedule.
+        Scheduled = 8, "scheduled";
+        /// `salt-ssh`.
+        Ssh = 9, "ssh";
+    }
+}
+
+named! {
+    /// How far a run is.
+    RunStatus {
+        /// Minions are still to return.
+        Running = 1, "running";
+        /// All returned and nothing failed.
+        Succeeded = 2, "succeeded";
+        /// Something failed.
+        Failed = 3, "failed";
+        /// Nothing failed, but somebody never answered.
+        Incomplete = 4, "incomplete";
+    }
+}
+
+named! {
+    /// What is to be known of a run beyond its counts.
+    Flag {
+        /// Its start was not seen: who ran it, and on which minions, is not known.
+        NoStart = 1, "no_start";
+        /// What holds its jobs together was inferred.
+        Inferred = 2, "inferred";
+        /// Salt refused it on a minion because another state run was running there.
+        Collision = 3, "collision";
+        /// A minion returned after the run was taken for ended.
+        LateReturn = 4, "late_return";
+        /// A minion returned that was not known to be asked.
+        UnaskedReturn = 5, "unasked_return";
+        /// We were blind while it ran.
+        Gap = 6, "gap";
+        /// Salt left something out of an event because it was too large.
+        Trimmed = 7, "trimmed";
+        /// The same jid was published again with other contents.
+        Conflict = 8, "conflict";
+    }
+}
+
+/// What a run is, in words: everything that its command line says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunHead {
+    /// What kind of run it is.
+    pub kind: RunKind,
+    /// Who; nothing when the bus does not say. `sudo_alice` is alice.
+    pub user: Option<String>,
+    /// The command line, redacted, for a shell.
+    pub command: String,
+    /// The functions.
+    pub funs: Vec<String>,
+    /// The target as text; empty for runners and wheel functions.
+    pub tgt: String,
+    /// How the target is meant.
+    pub tgt_type: String,
+    /// Whether it only shows what would change.
+    pub test: bool,
+    /// The schedule's name, where one set it going.
+    pub schedule: Option<String>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its number in this journal.
+    pub id: RunId,
+    /// What it is.
+    pub head: RunHead,
+    /// When it began, by the master's clock.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How far it is.
+    pub status: RunStatus,
+    /// Its jobs, in the order of their beginning.
+    pub jobs: Vec<JobId>,
+    /// Their jids, likewise.
+    pub jids: Vec<String>,
+    /// Whether it is said at once, or only recorded.
+    pub said: bool,
+    /// The run whose message tells of this one's failure.
+    pub told_with: Option<RunId>,
+    /// The minions of all its jobs.
+    pub tally: Tally,
+    /// The jids of state runs that it met on a minion, as Salt says.
+    pub collides_with: BTreeSet<String>,
+    /// What else is to be known.
+    pub flags: BTreeSet<Flag>,
+    /// What failed without belonging to a minion: a runner's own failure.
+    pub own_failure: bool,
+}
+
+/// Who was asked, and what came of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally {
+    /// Asked.
+    pub expected: MinionSet,
+    /// Returned.
+    pub returned: MinionSet,
+    /// Returned with a failure; never in `succeeded`.
+    pub failed: MinionSet,
+    /// Returned with changes, failed or not.
+    pub changed: MinionSet,
+    /// Would change (`test=True`), failed or not.
+    pub would_change: MinionSet,
+    /// Listed in the target, but the master knows no such minion.
+    pub missing: MinionSet,
+    /// Asked, and given up.
+    pub silent: MinionSet,
+}
+
+impl Tally {
+    /// Returned without a failure.
+    pub fn succeeded(&self) -> u64 {
+        self.returned.len() - self.failed.intersection_len(&self.returned)
+    }
+
+    /// Asked, not given up, and not returned.
+    pub fn waiting(&self) -> MinionSet {
+        &(&self.expected - &self.returned) - &self.silent
+    }
+
+    /// Takes up what one minion returned.
+    pub fn take(&mut self, minion: MinionNo, outcome: &Outcome) {
+        self.expected.insert(minion);
+        self.returned.insert(minion);
+        self.silent.remove(minion);
+        if outcome.failed {
+            self.failed.insert(minion);
+        }
+        if outcome.changed {
+            self.changed.insert(minion);
+        }
+        if outcome.would_change {
+            self.would_change.insert(minion);
+        }
+    }
+
+    /// Takes up another tally.
+    pub fn merge(&mut self, other: &Tally) {
+        self.expected |= &other.expected;
+        self.returned |= &other.returned;
+        self.failed |= &other.failed;
+        self.changed |= &other.changed;
+        self.would_change |= &other.would_change;
+        self.missing |= &other.missing;
+        self.silent |= &other.silent;
+        self.silent -= &self.returned;
+    }
+}
+
+/// What one return comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// By return code, by `success`, or by a state's result.
+    pub failed: bool,
+    /// A state says that it changed something.
+    pub changed: bool,
+    /// A state says that it would change something.
+    pub would_change: bool,
+    /// The return code; of several functions the worst.
+    pub retcode: Option<i64>,
+    /// How many states were run.
+    pub states: u32,
+    /// How many of them failed.
+    pub states_failed: u32,
+    /// How many of them changed something, or would.
+    pub states_changed: u32,
+    /// The sum of the states' durations, in microseconds.
+    pub duration: u64,
+}
+
+/// A job: one publication, one jid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its number in this journal.
+    pub id: JobId,
+    /// The run that it belongs to.
+    pub run: RunId,
+    /// Salt's id.
+    pub jid: String,
+    /// Its functions.
+    pub funs: Vec<String>,
+    /// When it was published.
+    pub started_at: Timestamp,
+    /// Who was asked, and what came of it.
+    pub tally: Tally,
+    /// Ended: all returned, or the rest was given up.
+    pub ended: bool,
+    /// Runners and wheel functions return themselves, once, and ask no minions.
+    pub returns_itself: bool,
+}

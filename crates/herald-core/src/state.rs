@@ -1,0 +1,206 @@
+//! The fold: changes to runs. The ledger folds as it decides, and a journal that lost its query
+//! tables folds its entries; both do it here, so both come to the same.
+//!
+//! It takes changes as they are and decides nothing.
+
+use std::collections::HashMap;
+
+use crate::change::{Change, What};
+use crate::minions::Minions;
+use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Tally};
+
+/// Runs and jobs in memory.
+#[derive(Debug, Default)]
+pub struct State {
+    /// All minions that were ever seen.
+    pub minions: Minions,
+    /// The runs that are held in memory.
+    pub runs: HashMap<RunId, Run>,
+    /// Their jobs.
+    pub jobs: HashMap<JobId, Job>,
+}
+
+impl State {
+    /// Takes up a change. One that names an unknown run or job has no effect.
+    pub fn apply(&mut self, change: &Change) {
+        match &change.what {
+            What::Opened { .. }
+            | What::Gap { .. }
+            | What::Forged { .. }
+            | What::Unreadable { .. } => {}
+            What::MinionSeen { name, .. } => {
+                self.minions.intern(name);
+            }
+            What::RunStarted { run, head, said } => {
+                let run = Run {
+                    id: *run,
+                    head: head.value.clone(),
+                    started_at: change.at,
+                    finished_at: None,
+                    status: RunStatus::Running,
+                    jobs: Vec::new(),
+                    jids: Vec::new(),
+                    said: *said,
+                    told_with: None,
+                    tally: Tally::default(),
+                    collides_with: Default::default(),
+                    flags: Default::default(),
+                    own_failure: false,
+                };
+                self.runs.insert(run.id, run);
+            }
+            What::RunRevised {
+                run,
+                head,
+                said,
+                expected,
+            } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.head = head.value.clone();
+                    run.said = *said;
+                    run.tally.expected |= &expected.value;
+                }
+            }
+            What::JobStarted { .. } => self.start_job(change),
+            What::JobExpects { job, expected } => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.tally.expected |= &expected.value;
+                    job.ended = job.tally.waiting().is_empty();
+                    if let Some(run) = self.runs.get_mut(&job.run) {
+                        run.tally.expected |= &expected.value;
+                    }
+                }
+            }
+            What::JobMoved { job, to } => self.move_job(*job, *to),
+            What::Returned { .. } => self.take_return(change),
+            What::RunEnded {
+                run,
+                status,
+                silent,
+            } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.status = *status;
+                    run.finished_at = Some(change.at);
+                    run.tally.silent |= &silent.value;
+                    for job in &run.jobs {
+                        if let Some(job) = self.jobs.get_mut(job) {
+                            job.tally.silent |= job.tally.waiting();
+                            job.ended = true;
+                        }
+                    }
+                }
+            }
+            What::ToldWith { run, with } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.told_with = Some(*with);
+                }
+            }
+            What::Flagged { run, flag } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.flags.insert(*flag);
+                }
+            }
+        }
+    }
+
+    fn start_job(&mut self, change: &Change) {
+        let What::JobStarted {
+            job,
+            run,
+            jid,
+            funs,
+            expected,
+            missing,
+            returns_itself,
+            ..
+        } = &change.what
+        else {
+            return;
+        };
+        let tally = Tally {
+            expected: expected.value.clone(),
+            missing: missing.value.clone(),
+            ..Tally::default()
+        };
+        if let Some(run) = self.runs.get_mut(run) {
+            run.jobs.push(*job);
+            run.jids.push(jid.clone());
+            run.tally.merge(&tally);
+            run.status = RunStatus::Running;
+            run.finished_at = None;
+        }
+        let job = Job {
+            id: *job,
+            run: *run,
+            jid: jid.clone(),
+            funs: funs.clone(),
+            started_at: change.at,
+            ended: tally.expected.is_empty() && !returns_itself,
+            tally,
+            returns_itself: *returns_itself,
+        };
+        self.jobs.insert(job.id, job);
+    }
+
+    fn take_return(&mut self, change: &Change) {
+        let What::Returned {
+            job,
+            minion,
+            outcome,
+            collides_with,
+            ..
+        } = &change.what
+        else {
+            return;
+        };
+        let Some(job) = self.jobs.get_mut(job) else {
+            return;
+        };
+        let Some(run) = self.runs.get_mut(&job.run) else {
+            return;
+        };
+        match minion {
+            Some(minion) => {
+                job.tally.take(*minion, outcome);
+                run.tally.take(*minion, outcome);
+                job.ended = !job.returns_itself && job.tally.waiting().is_empty();
+            }
+            None => {
+                job.ended = true;
+                run.own_failure |= outcome.failed;
+            }
+        }
+        if !collides_with.is_empty() {
+            run.flags.insert(Flag::Collision);
+            run.collides_with.extend(collides_with.iter().cloned());
+        }
+    }
+
+    fn move_job(&mut self, id: JobId, to: RunId) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let from = std::mem::replace(&mut job.run, to);
+        let (jid, tally) = (job.jid.clone(), job.tally.clone());
+        if let Some(run) = self.runs.get_mut(&to) {
+            run.jobs.push(id);
+            run.jids.push(jid.clone());
+            run.tally.merge(&tally);
+            run.status = RunStatus::Running;
+            run.finished_at = None;
+        }
+        if let Some(run) = self.runs.get_mut(&from) {
+            run.jobs.retain(|job| *job != id);
+            run.jids.retain(|other| *other != jid);
+        }
+    }
+
+    /// Whether nothing more is expected of a run by its jobs.
+    pub fn is_complete(&self, run: &Run) -> bool {
+        run.tally.waiting().is_empty()
+            && run
+                .jobs
+                .iter()
+                .all(|job| self.jobs.get(job).is_none_or(|job| job.ended))
+    }
+}

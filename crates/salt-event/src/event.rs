@@ -1,0 +1,400 @@
+//! From a frame to a typed event.
+//!
+//! Fields that people never search in (`return`, `arg`) stay raw: they are understood where they
+//! are needed. What is not one of Salt's job events is [`Kind::Other`], with its tag. This does not
+//! decide whether an event is true: see [`Kind::FromMinion`] for what can be told.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::msgpack::{MsgpackError, Raw, Reader, Token};
+use crate::tag::Tag;
+use crate::time::{MAX_JID, parse_stamp};
+
+/// Longest tag that we take, in bytes.
+pub const MAX_TAG: usize = 1024;
+
+/// Why a frame is no event.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The envelope `{head, body}` can't be read.
+    #[error("the frame is no envelope of an event")]
+    Envelope(#[source] MsgpackError),
+    /// There is no `body`, or it is not bytes.
+    #[error("the envelope holds no body")]
+    NoBody,
+    /// Tag and data can't be told apart.
+    #[error("the body holds no tag")]
+    NoTag,
+    /// The data can't be read.
+    #[error("the data of event {tag:?} can't be read")]
+    Data {
+        /// The event's tag.
+        tag: String,
+        /// Why.
+        #[source]
+        source: MsgpackError,
+    },
+}
+
+impl DecodeError {
+    /// The tag, where it could be read.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            DecodeError::Data { tag, .. } => Some(tag),
+            _ => None,
+        }
+    }
+}
+
+/// One event.
+#[derive(Debug, Clone)]
+pub struct Event<'a> {
+    /// The tag as it was sent.
+    pub tag: Cow<'a, str>,
+    /// When the master fired it, by its own word.
+    pub stamp: Option<Timestamp>,
+    /// What it tells.
+    pub kind: Kind<'a>,
+}
+
+/// What an event tells.
+#[derive(Debug, Clone)]
+pub enum Kind<'a> {
+    /// A job was published.
+    NewJob(NewJob<'a>),
+    /// A minion returned, or a runner or wheel function ended ([`Return::origin`] tells).
+    Return(Return<'a>),
+    /// More minions belong to a job: those behind a syndic.
+    Minions {
+        /// The job.
+        jid: Cow<'a, str>,
+        /// A list of minion ids.
+        minions: Raw<'a>,
+    },
+    /// A runner or a wheel function was called.
+    Call(Call<'a>),
+    /// An orchestration is about to publish a job.
+    Child(Child<'a>),
+    /// A batch began (3008): what its jobs' slices are slices of.
+    BatchNew {
+        /// The jid that all slices share.
+        jid: Cow<'a, str>,
+        /// The event's whole data.
+        data: Raw<'a>,
+    },
+    /// A batch ended (3008).
+    BatchComplete {
+        /// The jid that all slices share.
+        jid: Cow<'a, str>,
+    },
+    /// A minion sent it under a tag of its own choice: not the master's word.
+    FromMinion {
+        /// The true sender, which the master wrote.
+        sender: &'a str,
+        /// What the tag claims.
+        claims_job: bool,
+    },
+    /// An event that says nothing new: `salt/job/J/publish` and error notices that the return repeats.
+    Echo,
+    /// Any other.
+    Other,
+}
+
+/// `salt/job/J/new`.
+#[derive(Debug, Clone)]
+pub struct NewJob<'a> {
+    /// The job's id.
+    pub jid: Cow<'a, str>,
+    /// The functions; mostly one.
+    pub fun: Vec<Cow<'a, str>>,
+    /// Positional and keyword arguments; with several functions a list of lists.
+    pub arg: Raw<'a>,
+    /// The target, as it was given.
+    pub tgt: Raw<'a>,
+    /// How the target is meant: `glob`, `list`, `grain`, …
+    pub tgt_type: &'a str,
+    /// Who, as the master knows it.
+    pub user: Option<&'a str>,
+    /// The minions that were asked.
+    pub minions: Raw<'a>,
+    /// Listed, but no such minion.
+    pub missing: Raw<'a>,
+    /// What an API client added.
+    pub metadata: Option<Raw<'a>>,
+}
+
+/// Where a return came from, by its tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A minion.
+    Minion,
+    /// A runner, on the master.
+    Runner,
+    /// A wheel function, on the master.
+    Wheel,
+}
+
+/// `salt/job/J/ret/MINION`, `salt/run/J/ret`, `salt/wheel/J/ret`.
+#[derive(Debug, Clone)]
+pub struct Return<'a> {
+    /// Where it came from.
+    pub origin: Origin,
+    /// The job's id.
+    pub jid: Cow<'a, str>,
+    /// The minion's id; empty for runners and wheel functions.
+    pub minion: &'a str,
+    /// The tag names another minion than the data.
+    pub tag_differs: bool,
+    /// The functions; mostly one.
+    pub fun: Vec<Cow<'a, str>>,
+    /// The arguments once more.
+    pub fun_args: Raw<'a>,
+    /// What was returned.
+    pub ret: Raw<'a>,
+    /// An integer, or a map by function.
+    pub retcode: Raw<'a>,
+    /// A boolean, or a map by function; `salt-call` gives none.
+    pub success: Option<Raw<'a>>,
+    /// Who, as the master knows it; `salt-call` and schedules give none.
+    pub user: Option<&'a str>,
+    /// `_return` from minions; absent through a syndic and from salt-ssh.
+    pub cmd: Option<&'a str>,
+    /// The name of the minion's schedule that ran it.
+    pub schedule: Option<&'a str>,
+    /// The arguments of a `salt-call`.
+    pub arg: Option<Raw<'a>>,
+    /// The target of a `salt-call`: the minion itself.
+    pub tgt: Option<Raw<'a>>,
+    /// What an API client added.
+    pub metadata: Option<Raw<'a>>,
+}
+
+/// `salt/run/J/new`, `salt/wheel/J/new`.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// Runner or wheel.
+    pub origin: Origin,
+    /// The job's id.
+    pub jid: Cow<'a, str>,
+    /// The function, with `runner.` or `wheel.` before it.
+    pub fun: Cow<'a, str>,
+    /// Its arguments.
+    pub fun_args: Raw<'a>,
+    /// Who, as the master knows it.
+    pub user: Option<&'a str>,
+}
+
+/// `salt/run/J/args`: the job that an orchestration publishes next.
+#[derive(Debug, Clone)]
+pub struct Child<'a> {
+    /// The orchestration's jid.
+    pub jid: Cow<'a, str>,
+    /// Whether the job runs states; otherwise it runs the function `name`.
+    pub is_state: bool,
+    /// The step's name: for a function the function's.
+    pub name: &'a str,
+    /// The target of the job.
+    pub tgt: Raw<'a>,
+    /// How the target is meant.
+    pub tgt_type: &'a str,
+}
+
+/// The tag and the data of a frame.
+///
+/// # Errors
+/// When the frame is no envelope.
+pub fn split_frame(frame: &[u8]) -> Result<(Cow<'_, str>, &[u8]), DecodeError> {
+    let mut reader = Reader::new(frame);
+    let pairs = reader.map().map_err(DecodeError::Envelope)?;
+    let mut body = None;
+    for _ in 0..pairs {
+        let key = reader.raw().map_err(DecodeError::Envelope)?;
+        let value = reader.raw().map_err(DecodeError::Envelope)?;
+        if key.text() == Some("body") {
+            body = Some(value);
+        }
+    }
+    let body = match body.map(Raw::token) {
+        Some(Token::Bin(bytes) | Token::Str(bytes)) => bytes,
+        _ => return Err(DecodeError::NoBody),
+    };
+    let head = body.get(..body.len().min(MAX_TAG + 2)).unwrap_or_default();
+    let at = memchr::memmem::find(head, b"\n\n").ok_or(DecodeError::NoTag)?;
+    let tag = String::from_utf8_lossy(body.get(..at).unwrap_or_default());
+    Ok((tag, body.get(at + 2..).unwrap_or_default()))
+}
+
+/// Understands a whole frame.
+///
+/// # Errors
+/// When the frame is no event. An event whose data lacks what its tag promises is no error: it is
+/// [`Kind::Other`].
+pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
+    let (tag, data) = split_frame(frame)?;
+    let data = Reader::new(data)
+        .raw()
+        .map_err(|source| DecodeError::Data {
+            tag: tag.clone().into_owned(),
+            source,
+        })?;
+    let fields = Fields::collect(data);
+    let stamp = fields.text("_stamp").and_then(parse_stamp);
+    let kind = understand(&tag, &fields, data).unwrap_or(Kind::Other);
+    Ok(Event { tag, stamp, kind })
+}
+
+/// The data's members, read once; an event of Salt has fewer than twenty.
+struct Fields<'a>(Vec<(&'a str, Raw<'a>)>);
+
+/// Members beyond this number are not looked at.
+const MAX_FIELDS: usize = 64;
+
+impl<'a> Fields<'a> {
+    fn collect(data: Raw<'a>) -> Self {
+        let named = data
+            .pairs()
+            .filter_map(|(key, value)| Some((key.text()?, value)));
+        Self(named.take(MAX_FIELDS).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<Raw<'a>> {
+        self.0
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
+    }
+
+    fn raw(&self, name: &str) -> Raw<'a> {
+        self.get(name).unwrap_or(Raw::NIL)
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name)?.text()
+    }
+
+    /// The jid, which some clients send as a number.
+    fn jid(&self) -> Option<Cow<'a, str>> {
+        match self.get("jid")?.token() {
+            Token::Str(bytes) | Token::Bin(bytes) => str::from_utf8(bytes)
+                .ok()
+                .filter(|jid| !jid.is_empty() && jid.len() <= MAX_JID)
+                .map(Cow::Borrowed),
+            Token::Int(number) => Some(Cow::Owned(number.to_string())),
+            Token::UInt(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        }
+    }
+
+    /// The functions: one as text, or a list.
+    fn fun(&self) -> Option<Vec<Cow<'a, str>>> {
+        let raw = self.get("fun")?;
+        match raw.token() {
+            Token::Str(_) | Token::Bin(_) => Some(vec![Cow::Borrowed(raw.text()?)]),
+            Token::Array(1..) => raw
+                .items()
+                .map(|item| item.text().map(Cow::Borrowed))
+                .collect(),
+            _ => None,
+        }
+    }
+}
+
+fn understand<'a>(tag: &str, fields: &Fields<'a>, data: Raw<'a>) -> Option<Kind<'a>> {
+    let tag = Tag::parse(tag);
+    if fields.text("cmd") == Some("_minion_event") {
+        let claims_job = !matches!(tag, Tag::Other | Tag::Key | Tag::Auth);
+        return Some(Kind::FromMinion {
+            sender: fields.text("id")?,
+            claims_job,
+        });
+    }
+    match tag {
+        Tag::JobNew(_) => new_job(fields).map(Kind::NewJob),
+        Tag::JobReturn(_, minion) => {
+            let mut ret = job_return(fields, Origin::Minion)?;
+            // The master builds the tag from the data: a difference is somebody's doing.
+            ret.tag_differs = minion != ret.minion;
+            Some(Kind::Return(ret))
+        }
+        Tag::RunnerReturn(_) => job_return(fields, Origin::Runner).map(Kind::Return),
+        Tag::WheelReturn(_) => job_return(fields, Origin::Wheel).map(Kind::Return),
+        Tag::RunnerNew(_) => call(fields, Origin::Runner).map(Kind::Call),
+        Tag::WheelNew(_) => call(fields, Origin::Wheel).map(Kind::Call),
+        Tag::RunnerArgs(jid) => child(fields, jid).map(Kind::Child),
+        Tag::Minions(jid) => Some(Kind::Minions {
+            jid: Cow::Owned(jid.to_owned()),
+            minions: fields.get("minions")?,
+        }),
+        Tag::BatchNew(jid) => Some(Kind::BatchNew {
+            jid: Cow::Owned(jid.to_owned()),
+            data,
+        }),
+        Tag::BatchComplete(jid) => Some(Kind::BatchComplete {
+            jid: Cow::Owned(jid.to_owned()),
+        }),
+        Tag::JobPublish(_) | Tag::JobError(..) => Some(Kind::Echo),
+        Tag::Key | Tag::Auth | Tag::Other => None,
+    }
+}
+
+fn new_job<'a>(fields: &Fields<'a>) -> Option<NewJob<'a>> {
+    Some(NewJob {
+        jid: fields.jid()?,
+        fun: fields.fun()?,
+        arg: fields.raw("arg"),
+        tgt: fields.raw("tgt"),
+        tgt_type: fields.text("tgt_type").unwrap_or("glob"),
+        user: fields.text("user"),
+        minions: fields.raw("minions"),
+        missing: fields.raw("missing"),
+        metadata: fields.get("metadata"),
+    })
+}
+
+fn job_return<'a>(fields: &Fields<'a>, origin: Origin) -> Option<Return<'a>> {
+    let minion = match origin {
+        Origin::Minion => fields.text("id").filter(|id| !id.is_empty())?,
+        Origin::Runner | Origin::Wheel => "",
+    };
+    Some(Return {
+        origin,
+        jid: fields.jid()?,
+        minion,
+        tag_differs: false,
+        fun: fields.fun().unwrap_or_default(),
+        fun_args: fields.raw("fun_args"),
+        ret: fields.raw("return"),
+        retcode: fields.raw("retcode"),
+        success: fields.get("success"),
+        user: fields.text("user"),
+        cmd: fields.text("cmd"),
+        schedule: fields.text("schedule"),
+        arg: fields.get("arg"),
+        tgt: fields.get("tgt"),
+        metadata: fields.get("metadata"),
+    })
+}
+
+fn call<'a>(fields: &Fields<'a>, origin: Origin) -> Option<Call<'a>> {
+    Some(Call {
+        origin,
+        jid: fields.jid()?,
+        fun: fields.fun()?.into_iter().next()?,
+        fun_args: fields.raw("fun_args"),
+        user: fields.text("user"),
+    })
+}
+
+fn child<'a>(fields: &Fields<'a>, jid: &str) -> Option<Child<'a>> {
+    let args = fields.get("args")?;
+    Some(Child {
+        jid: Cow::Owned(jid.to_owned()),
+        is_state: fields.text("type") == Some("state"),
+        name: fields.text("name").unwrap_or_default(),
+        tgt: fields.get("tgt")?,
+        tgt_type: args.get("tgt_type").and_then(Raw::text).unwrap_or("glob"),
+    })
+}

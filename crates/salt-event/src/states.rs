@@ -1,0 +1,222 @@
+//! What a minion's `return` is: results of states, Salt's refusals, or a plain value.
+//!
+//! The states are walked in place; which part of a result is stored where is the journal's matter.
+
+use std::borrow::Cow;
+
+use crate::msgpack::{Pairs, Raw, Token};
+use crate::time::{parse_duration, parse_start};
+
+/// The four parts of a state's key stand between these.
+const SEPARATOR: &str = "_|-";
+
+/// A return, by its form.
+#[derive(Debug, Clone)]
+pub enum Returned<'a> {
+    /// Results of states, one after the other.
+    States(States<'a>),
+    /// A list of texts instead of results: states that could not be rendered or begun.
+    Refused(Vec<&'a str>),
+    /// Anything else.
+    Plain(Raw<'a>),
+}
+
+impl<'a> Returned<'a> {
+    /// Tells the form of a return. Only a map whose every key has a state's form, and whose every
+    /// value has a result, is taken for states; `is_state` says whether a state function returned
+    /// it, because any function may return a list of texts.
+    pub fn of(raw: Raw<'a>, is_state: bool) -> Self {
+        match raw.token() {
+            Token::Map(1..) if raw.pairs().all(|(key, value)| is_state_pair(key, value)) => {
+                Returned::States(States { pairs: raw.pairs() })
+            }
+            Token::Array(1..) if is_state => {
+                let texts: Option<Vec<&str>> = raw.items().map(Raw::text).collect();
+                texts.map_or(Returned::Plain(raw), Returned::Refused)
+            }
+            _ => Returned::Plain(raw),
+        }
+    }
+}
+
+fn is_state_pair(key: Raw<'_>, value: Raw<'_>) -> bool {
+    key.text()
+        .is_some_and(|key| memchr::memmem::find_iter(key.as_bytes(), SEPARATOR).count() >= 3)
+        && value.get("result").is_some()
+}
+
+/// Iterates over the results of states, in the order in which they were sent.
+#[derive(Debug, Clone)]
+pub struct States<'a> {
+    pairs: Pairs<'a>,
+}
+
+impl<'a> Iterator for States<'a> {
+    type Item = StateResult<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, value) = self.pairs.next()?;
+        Some(StateResult::read(key.text().unwrap_or_default(), value))
+    }
+}
+
+/// One state's result on one minion.
+#[derive(Debug, Clone, Copy)]
+pub struct StateResult<'a> {
+    /// `module_|-id_|-name_|-function`, as sent.
+    pub key: &'a str,
+    /// `true`: as wanted; `false`: failed; nothing: would change, under `test=True`.
+    pub result: Option<bool>,
+    /// What changed; empty when nothing did.
+    pub changes: Raw<'a>,
+    /// What the state says of it.
+    pub comment: Raw<'a>,
+    /// The state file.
+    pub sls: Option<&'a str>,
+    /// The state's id.
+    pub id: Option<&'a str>,
+    /// How long it took, in microseconds.
+    pub duration: Option<u64>,
+    /// When it began, in microseconds since midnight by the minion's clock.
+    pub start: Option<u64>,
+    /// Its place in the order of execution.
+    pub run_number: Option<i64>,
+    /// The whole map, for whatever else it holds.
+    pub raw: Raw<'a>,
+}
+
+/// Members of a state's result that [`StateResult`] names; all others are its body too.
+pub const NAMED_MEMBERS: [&str; 9] = [
+    "result",
+    "changes",
+    "comment",
+    "__sls__",
+    "__id__",
+    "duration",
+    "start_time",
+    "__run_num__",
+    "name",
+];
+
+impl<'a> StateResult<'a> {
+    fn read(key: &'a str, raw: Raw<'a>) -> Self {
+        let mut state = StateResult {
+            key,
+            result: None,
+            changes: Raw::NIL,
+            comment: Raw::NIL,
+            sls: None,
+            id: None,
+            duration: None,
+            start: None,
+            run_number: None,
+            raw,
+        };
+        for (name, value) in raw.pairs() {
+            match name.text() {
+                Some("result") => state.result = value.boolean(),
+                Some("changes") => state.changes = value,
+                Some("comment") => state.comment = value,
+                Some("__sls__") => state.sls = value.text(),
+                Some("__id__") => state.id = value.text(),
+                Some("duration") => state.duration = parse_duration(value),
+                Some("start_time") => state.start = value.text().and_then(parse_start),
+                Some("__run_num__") => state.run_number = value.integer(),
+                _ => {}
+            }
+        }
+        state
+    }
+
+    /// Whether it says that something changed or, under `test=True`, would change.
+    pub fn has_changes(&self) -> bool {
+        !matches!(
+            self.changes.token(),
+            Token::Nil | Token::Map(0) | Token::Array(0) | Token::Str(b"") | Token::Bool(false)
+        )
+    }
+
+    /// The four parts of the key: module, id, name and function.
+    pub fn parts(&self) -> KeyParts<'a> {
+        KeyParts::split(self.key)
+    }
+}
+
+/// A state's key, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyParts<'a> {
+    /// The state module: `pkg`.
+    pub module: &'a str,
+    /// The state's id.
+    pub id: &'a str,
+    /// The `name` argument.
+    pub name: &'a str,
+    /// The state function: `installed`.
+    pub function: &'a str,
+}
+
+impl<'a> KeyParts<'a> {
+    /// Splits a key: the module before the first separator, the function behind the last one.
+    pub fn split(key: &'a str) -> Self {
+        let (module, rest) = key.split_once(SEPARATOR).unwrap_or(("", key));
+        let (id, rest) = rest.split_once(SEPARATOR).unwrap_or(("", rest));
+        let (name, function) = rest.rsplit_once(SEPARATOR).unwrap_or(("", rest));
+        Self {
+            module,
+            id,
+            name,
+            function,
+        }
+    }
+}
+
+/// The jids of state runs that Salt says it met on a minion: "The function … is running as PID …
+/// and was started at … with jid …". One text can name several.
+pub fn collisions(texts: &[&str]) -> Vec<String> {
+    texts
+        .iter()
+        .filter(|text| text.contains("is running as PID"))
+        .flat_map(|text| text.split("with jid ").skip(1))
+        .map(|rest| {
+            rest.chars()
+                .take_while(|c| c.is_ascii_digit() || *c == '_')
+                .collect()
+        })
+        .filter(|jid: &String| crate::time::is_jid(jid))
+        .collect()
+}
+
+/// Whether a function runs states, so that its return is results or a refusal.
+pub fn is_state_function(fun: &str) -> bool {
+    matches!(
+        fun,
+        "state.highstate"
+            | "state.apply"
+            | "state.sls"
+            | "state.sls_id"
+            | "state.single"
+            | "state.top"
+            | "state.high"
+            | "state.low"
+            | "state.template"
+            | "state.template_str"
+            | "state.pkg"
+            | "state.request"
+            | "state.run_request"
+            | "state.test"
+    )
+}
+
+/// The text of a comment, which can be a list.
+pub fn comment_text(comment: Raw<'_>) -> Cow<'_, str> {
+    match comment.text() {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(
+            comment
+                .items()
+                .filter_map(Raw::text)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+    }
+}

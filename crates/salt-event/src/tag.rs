@@ -1,0 +1,160 @@
+//! Tags: which kind of event it is, and the ids that stand in its tag.
+//!
+//! A tag is a claim, like everything on the bus; it says nothing of the data.
+
+use crate::time::{MAX_JID, is_jid};
+
+/// Longest minion id that we take, in bytes: Salt's own ids are host names.
+pub const MAX_MINION: usize = 255;
+
+/// A tag, understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag<'a> {
+    /// `salt/job/J/new`: the master published a job.
+    JobNew(&'a str),
+    /// `salt/job/J/publish`: the same once more, on 3007 and later.
+    JobPublish(&'a str),
+    /// `salt/job/J/ret/MINION`: a minion returned.
+    JobReturn(&'a str, &'a str),
+    /// `salt/job/J/sub/MINION/error/FUN`: a minion's state run failed; the return says more.
+    JobError(&'a str, &'a str),
+    /// A bare jid: the minions of a job, on 3006 and 3007, and from behind a syndic.
+    Minions(&'a str),
+    /// `salt/run/J/new`: a runner began.
+    RunnerNew(&'a str),
+    /// `salt/run/J/args`: an orchestration is about to publish a job.
+    RunnerArgs(&'a str),
+    /// `salt/run/J/ret`: a runner ended.
+    RunnerReturn(&'a str),
+    /// `salt/wheel/J/new`: a wheel function began.
+    WheelNew(&'a str),
+    /// `salt/wheel/J/ret`: a wheel function ended.
+    WheelReturn(&'a str),
+    /// `salt/batch/J/new`: a batch began, on 3008.
+    BatchNew(&'a str),
+    /// `salt/batch/J/complete`: a batch ended, on 3008.
+    BatchComplete(&'a str),
+    /// `salt/key`: a minion's key was accepted, rejected or deleted.
+    Key,
+    /// `salt/auth`: a minion authenticated, or tried to.
+    Auth,
+    /// Every other.
+    Other,
+}
+
+impl<'a> Tag<'a> {
+    /// Understands a tag. Ids of impossible length make it [`Tag::Other`].
+    pub fn parse(tag: &'a str) -> Self {
+        let Some(rest) = tag.strip_prefix("salt/") else {
+            return if is_jid(tag) {
+                Tag::Minions(tag)
+            } else {
+                Tag::Other
+            };
+        };
+        let mut parts = rest.splitn(4, '/');
+        let family = parts.next().unwrap_or_default();
+        let (jid, what, tail) = (parts.next(), parts.next(), parts.next());
+        match (family, jid, what, tail) {
+            ("key", None, ..) => Tag::Key,
+            ("auth", None, ..) => Tag::Auth,
+            (_, Some(jid), Some(what), tail) if !jid.is_empty() && jid.len() <= MAX_JID => {
+                Self::of_job(family, jid, what, tail)
+            }
+            _ => Tag::Other,
+        }
+    }
+
+    fn of_job(family: &str, jid: &'a str, what: &str, tail: Option<&'a str>) -> Self {
+        match (family, what, tail) {
+            ("job", "new", None) => Tag::JobNew(jid),
+            ("job", "publish", None) => Tag::JobPublish(jid),
+            ("job", "ret", Some(minion)) if is_minion(minion) => Tag::JobReturn(jid, minion),
+            ("job", "sub", Some(tail)) => match tail.split_once('/') {
+                Some((minion, rest)) if is_minion(minion) && rest.starts_with("error/") => {
+                    Tag::JobError(jid, minion)
+                }
+                _ => Tag::Other,
+            },
+            ("run", "new", None) => Tag::RunnerNew(jid),
+            ("run", "args", None) => Tag::RunnerArgs(jid),
+            ("run", "ret", None) => Tag::RunnerReturn(jid),
+            ("wheel", "new", None) => Tag::WheelNew(jid),
+            ("wheel", "ret", None) => Tag::WheelReturn(jid),
+            ("batch", "new", None) => Tag::BatchNew(jid),
+            ("batch", "complete", None) => Tag::BatchComplete(jid),
+            _ => Tag::Other,
+        }
+    }
+}
+
+fn is_minion(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_MINION
+}
+
+/// A tag with its jids and minion ids replaced, so that tags of one kind count as one:
+/// `salt/job/*/ret/*`.
+pub fn family(tag: &str) -> String {
+    match Tag::parse(tag) {
+        Tag::JobReturn(..) => return "salt/job/*/ret/*".to_owned(),
+        Tag::JobError(..) => return "salt/job/*/sub/*/error/*".to_owned(),
+        Tag::Minions(_) => return "(jid)".to_owned(),
+        _ => {}
+    }
+    let parts = tag.split('/').take(6).map(|part| {
+        let machine_made = part.len() > 40 || part.bytes().any(|b| b.is_ascii_digit());
+        if machine_made || part.chars().any(|c| c.is_control()) {
+            "*"
+        } else {
+            part
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_jobs_are_understood() {
+        let jid = "20261122172611123456";
+        assert_eq!(Tag::parse(&format!("salt/job/{jid}/new")), Tag::JobNew(jid));
+        assert_eq!(
+            Tag::parse(&format!("salt/job/{jid}/ret/web1")),
+            Tag::JobReturn(jid, "web1")
+        );
+        assert_eq!(
+            Tag::parse(&format!("salt/job/{jid}/sub/web1/error/state.sls")),
+            Tag::JobError(jid, "web1")
+        );
+        assert_eq!(Tag::parse(jid), Tag::Minions(jid));
+        assert_eq!(Tag::parse("salt/auth"), Tag::Auth);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_job_is_another() {
+        for tag in [
+            "salt/job//new",
+            "salt/job/1/new/x",
+            "salt/job/1/ret/",
+            "new",
+            "",
+            "salt/job",
+        ] {
+            assert_eq!(Tag::parse(tag), Tag::Other, "{tag}");
+        }
+        let long = format!("salt/job/{}/new", "1".repeat(MAX_JID + 1));
+        assert_eq!(Tag::parse(&long), Tag::Other);
+    }
+
+    #[test]
+    fn families_are_few() {
+        assert_eq!(
+            family("salt/job/20261122172611123456/prog/web1/3"),
+            "salt/job/*/prog/*/*"
+        );
+        assert_eq!(family("minion/refresh/web1"), "minion/refresh/*");
+        assert_eq!(family("salt/presence/present"), "salt/presence/present");
+    }
+}
