@@ -7,9 +7,14 @@
 pub mod announce;
 pub mod canonical;
 pub mod change;
+pub mod command;
 pub mod digest;
 pub mod entry;
+pub mod ledger;
 pub mod minions;
+pub mod noise;
 pub mod payload;
+pub mod redact;
 pub mod run;
+pub mod split;
 pub mod state;

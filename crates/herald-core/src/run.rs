@@ -165,6 +165,14 @@ pub struct Run {
     pub own_failure: bool,
 }
 
+impl Run {
+    /// More is expected of it, whether or not it was taken for ended.
+    pub(crate) fn reopen(&mut self) {
+        self.status = RunStatus::Running;
+        self.finished_at = None;
+    }
+}
+
 /// Who was asked, and what came of it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {

@@ -68,6 +68,7 @@ impl State {
                     job.ended = job.tally.waiting().is_empty();
                     if let Some(run) = self.runs.get_mut(&job.run) {
                         run.tally.expected |= &expected.value;
+                        run.reopen();
                     }
                 }
             }
@@ -126,8 +127,7 @@ impl State {
             run.jobs.push(*job);
             run.jids.push(jid.clone());
             run.tally.merge(&tally);
-            run.status = RunStatus::Running;
-            run.finished_at = None;
+            run.reopen();
         }
         let job = Job {
             id: *job,
@@ -186,8 +186,7 @@ impl State {
             run.jobs.push(id);
             run.jids.push(jid.clone());
             run.tally.merge(&tally);
-            run.status = RunStatus::Running;
-            run.finished_at = None;
+            run.reopen();
         }
         if let Some(run) = self.runs.get_mut(&from) {
             run.jobs.retain(|job| *job != id);

@@ -79,12 +79,7 @@ pub enum Kind<'a> {
     /// An orchestration is about to publish a job.
     Child(Child<'a>),
     /// A batch began (3008): what its jobs' slices are slices of.
-    BatchNew {
-        /// The jid that all slices share.
-        jid: Cow<'a, str>,
-        /// The event's whole data.
-        data: Raw<'a>,
-    },
+    BatchNew(Batch<'a>),
     /// A batch ended (3008).
     BatchComplete {
         /// The jid that all slices share.
@@ -202,6 +197,27 @@ pub struct Child<'a> {
     pub tgt_type: &'a str,
 }
 
+/// `salt/batch/J/new` (3008): what the slices that follow are slices of.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    /// The jid that all slices share.
+    pub jid: Cow<'a, str>,
+    /// The functions; mostly one.
+    pub fun: Vec<Cow<'a, str>>,
+    /// Positional and keyword arguments.
+    pub arg: Raw<'a>,
+    /// The target of the whole.
+    pub tgt: Raw<'a>,
+    /// How the target is meant.
+    pub tgt_type: &'a str,
+    /// Who, as the master knows it.
+    pub user: Option<&'a str>,
+    /// All minions that will be asked.
+    pub minions: Raw<'a>,
+    /// How many at a time.
+    pub size: Option<i64>,
+}
+
 /// The tag and the data of a frame.
 ///
 /// # Errors
@@ -242,7 +258,7 @@ pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
         })?;
     let fields = Fields::collect(data);
     let stamp = fields.text("_stamp").and_then(parse_stamp);
-    let kind = understand(&tag, &fields, data).unwrap_or(Kind::Other);
+    let kind = understand(&tag, &fields).unwrap_or(Kind::Other);
     Ok(Event { tag, stamp, kind })
 }
 
@@ -302,7 +318,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn understand<'a>(tag: &str, fields: &Fields<'a>, data: Raw<'a>) -> Option<Kind<'a>> {
+fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
     let tag = Tag::parse(tag);
     if fields.text("cmd") == Some("_minion_event") {
         let claims_job = !matches!(tag, Tag::Other | Tag::Key | Tag::Auth);
@@ -328,10 +344,7 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>, data: Raw<'a>) -> Option<Kind<
             jid: Cow::Owned(jid.to_owned()),
             minions: fields.get("minions")?,
         }),
-        Tag::BatchNew(jid) => Some(Kind::BatchNew {
-            jid: Cow::Owned(jid.to_owned()),
-            data,
-        }),
+        Tag::BatchNew(jid) => batch(fields, jid).map(Kind::BatchNew),
         Tag::BatchComplete(jid) => Some(Kind::BatchComplete {
             jid: Cow::Owned(jid.to_owned()),
         }),
@@ -396,5 +409,19 @@ fn child<'a>(fields: &Fields<'a>, jid: &str) -> Option<Child<'a>> {
         name: fields.text("name").unwrap_or_default(),
         tgt: fields.get("tgt")?,
         tgt_type: args.get("tgt_type").and_then(Raw::text).unwrap_or("glob"),
+    })
+}
+
+fn batch<'a>(fields: &Fields<'a>, jid: &str) -> Option<Batch<'a>> {
+    let state = fields.get("state")?;
+    Some(Batch {
+        jid: Cow::Owned(jid.to_owned()),
+        fun: fields.fun()?,
+        arg: state.get("arg").unwrap_or(Raw::NIL),
+        tgt: fields.raw("tgt"),
+        tgt_type: fields.text("tgt_type").unwrap_or("glob"),
+        user: fields.text("user"),
+        minions: state.get("all_minions").unwrap_or(Raw::NIL),
+        size: state.get("batch_size").and_then(Raw::integer),
     })
 }

@@ -1,0 +1,269 @@
+//! When a run is over: all returned, or the rest is given up.
+//!
+//! A client that waits asks the minions with `saltutil.find_job` who still works; those answers are
+//! on the bus. Where nobody asks, a run is given up after a time without a sign of life.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Ledger, MAX_ENDED, Settings, named_set};
+use crate::change::What;
+use crate::minions::{MinionNo, MinionSet};
+use crate::redact::Secrets;
+use crate::run::{JobId, Run, RunId, RunKind, RunStatus};
+
+/// What is added to Salt's own time-outs for the way there and back.
+const SLACK: Duration = Duration::from_secs(2);
+/// Runners can take hours, and nothing tells that they live.
+const RUNNER_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// For how long the failures of a quiet function are told in one message.
+const TOLD_TOGETHER: Duration = Duration::from_secs(300);
+
+/// What is known of an open run beyond what the journal holds.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// When it last gave a sign of life.
+    pub(super) last_sign: Timestamp,
+    /// The longest time between its beginning and a return.
+    pub(super) pace: Duration,
+    /// A `find_job` that is under way.
+    pub(super) poll: Option<Poll>,
+    /// Asked by `find_job`, and did not answer.
+    pub(super) gone: MinionSet,
+    /// More may return than is known: its start was not seen.
+    pub(super) open_ended: bool,
+    /// Jobs of runners and wheel functions.
+    pub(super) on_master: bool,
+    /// What is secret in it.
+    pub(super) secrets: Secrets,
+}
+
+/// Who was asked whether they still work.
+#[derive(Debug)]
+pub(super) struct Poll {
+    asked: MinionSet,
+    working: MinionSet,
+    until: Timestamp,
+}
+
+impl Live {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            last_sign: now,
+            pace: Duration::ZERO,
+            poll: None,
+            gone: MinionSet::new(),
+            open_ended: false,
+            on_master: false,
+            secrets: Secrets::default(),
+        }
+    }
+
+    pub(super) fn deadline(&self, settings: &Settings) -> Timestamp {
+        if let Some(poll) = &self.poll {
+            return poll.until;
+        }
+        let patience = if self.open_ended {
+            settings.timeout + settings.gather_job_timeout
+        } else if self.on_master {
+            RUNNER_PATIENCE
+        } else {
+            settings.patience.max(self.pace * 2)
+        };
+        later(self.last_sign, patience)
+    }
+}
+
+pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+impl Ledger {
+    /// Somebody asks the minions whether they still work on a job.
+    pub(super) fn begin_poll(&mut self, now: Timestamp, jid: &str, asked: MinionSet) {
+        let until = later(now, self.settings.gather_job_timeout + SLACK);
+        if let Some(live) = self.live_of(jid) {
+            let working = live
+                .poll
+                .take()
+                .map(|poll| poll.working)
+                .unwrap_or_default();
+            // An answer to an earlier question still counts while it can be on its way.
+            live.poll = Some(Poll {
+                working: &working & &asked,
+                asked,
+                until,
+            });
+        }
+    }
+
+    /// A minion says that it still works on a job.
+    pub(super) fn still_works(&mut self, now: Timestamp, jid: &str, minion: MinionNo) {
+        if let Some(live) = self.live_of(jid) {
+            live.last_sign = now;
+            live.gone.remove(minion);
+            if let Some(poll) = &mut live.poll {
+                poll.working.insert(minion);
+            }
+        }
+    }
+
+    fn live_of(&mut self, jid: &str) -> Option<&mut Live> {
+        let job = self.by_jid.get(jid)?;
+        let run = self.state.jobs.get(job)?.run;
+        self.live.get_mut(&run)
+    }
+
+    /// Ends the run if nothing more is expected of it.
+    pub(super) fn end_if_complete(&mut self, at: Timestamp, id: RunId) {
+        let Some(run) = self.state.runs.get(&id) else {
+            return;
+        };
+        let Some(live) = self.live.get(&id) else {
+            return;
+        };
+        let waiting = &run.tally.waiting() - &live.gone;
+        let is_over = if live.gone.is_empty() {
+            self.state.is_complete(run)
+        } else {
+            waiting.is_empty() && !self.waits_for_master(run)
+        };
+        if is_over && !live.open_ended {
+            self.end(at, id);
+        }
+    }
+
+    /// Whether a runner of the run has not returned.
+    fn waits_for_master(&self, run: &Run) -> bool {
+        let waits = |job: &JobId| {
+            self.state
+                .jobs
+                .get(job)
+                .is_some_and(|job| job.returns_itself && !job.ended)
+        };
+        run.jobs.iter().any(waits)
+    }
+
+    /// Ends the run: who has not returned is silent.
+    pub(super) fn end(&mut self, at: Timestamp, id: RunId) {
+        let Some(run) = self.state.runs.get(&id) else {
+            return;
+        };
+        let silent = &run.tally.waiting() | &run.tally.silent;
+        let status = status_of(run, &silent, self.waits_for_master(run));
+        let at = at.max(run.started_at);
+        let mut payloads = Vec::new();
+        let silent = named_set(silent, &mut payloads);
+        self.emit(
+            at,
+            What::RunEnded {
+                run: id,
+                status,
+                silent,
+            },
+            payloads,
+        );
+        if let Some(live) = self.live.remove(&id) {
+            self.ended.push_back(id);
+            if !live.secrets.is_empty() {
+                self.gather_secrets();
+            }
+        }
+        if status == RunStatus::Failed {
+            self.tell_quiet_failure(at, id);
+        }
+    }
+
+    /// A quiet run that failed is told of all the same, once for each function in a while.
+    fn tell_quiet_failure(&mut self, at: Timestamp, id: RunId) {
+        let Some(run) = self.state.runs.get(&id) else {
+            return;
+        };
+        if run.said || run.told_with.is_some() {
+            return;
+        }
+        let fun = run.head.funs.join(",");
+        let is_fresh = |since: Timestamp| at.duration_since(since).unsigned_abs() < TOLD_TOGETHER;
+        let with = match self.told.get(&fun) {
+            Some((with, since)) if is_fresh(*since) => *with,
+            _ => {
+                self.told.retain(|_, (_, since)| is_fresh(*since));
+                self.told.insert(fun, (id, at));
+                id
+            }
+        };
+        self.emit(at, What::ToldWith { run: id, with }, Vec::new());
+        self.touched.insert(with);
+    }
+
+    /// Looks at the runs whose time has come.
+    pub(super) fn give_up_silent(&mut self, now: Timestamp) {
+        let due = |live: &Live| live.deadline(&self.settings) <= now;
+        let mut ids: Vec<RunId> = self
+            .live
+            .iter()
+            .filter(|(_, live)| due(live))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.sort_unstable();
+        for id in ids {
+            match self.live.get_mut(&id).and_then(|live| live.poll.take()) {
+                Some(poll) => self.conclude_poll(now, id, &poll),
+                None => self.end(now, id),
+            }
+        }
+    }
+
+    fn conclude_poll(&mut self, now: Timestamp, id: RunId, poll: &Poll) {
+        let Some(run) = self.state.runs.get(&id) else {
+            return;
+        };
+        let gone = &(&run.tally.waiting() & &poll.asked) - &poll.working;
+        if let Some(live) = self.live.get_mut(&id) {
+            live.gone |= gone;
+        }
+        self.end_if_complete(now, id);
+    }
+
+    /// Forgets ended runs beyond a number; the journal has them.
+    pub(super) fn forget_ended(&mut self) {
+        while self.ended.len() > MAX_ENDED {
+            let Some(id) = self.ended.pop_front() else {
+                return;
+            };
+            if self.live.contains_key(&id) || self.touched.contains(&id) {
+                continue;
+            }
+            if let Some(run) = self.state.runs.remove(&id) {
+                for job in run.jobs {
+                    if let Some(job) = self.state.jobs.remove(&job) {
+                        self.by_jid.retain(|_, known| *known != job.id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the secrets of the open runs together.
+    fn gather_secrets(&mut self) {
+        let mut secrets = Secrets::default();
+        self.live
+            .values()
+            .for_each(|live| secrets.extend(&live.secrets));
+        self.secrets = secrets;
+        self.learned.clear();
+    }
+}
+
+fn status_of(run: &Run, silent: &MinionSet, master_silent: bool) -> RunStatus {
+    let nobody = run.tally.expected.is_empty() && !run.tally.missing.is_empty();
+    let on_minions = !matches!(run.head.kind, RunKind::Runner | RunKind::Wheel);
+    if run.own_failure || !run.tally.failed.is_empty() {
+        RunStatus::Failed
+    } else if !silent.is_empty() || master_silent || (nobody && on_minions) {
+        RunStatus::Incomplete
+    } else {
+        RunStatus::Succeeded
+    }
+}

@@ -1,0 +1,353 @@
+//! The ledger: events and time in, changes out. It decides what is a run, what belongs to it, and
+//! when it is over.
+//!
+//! It does no I/O and reads no clock. Every change that it gives out it has already folded into its
+//! own [`State`], by the code that folds a journal's entries.
+
+mod finish;
+mod parents;
+mod returns;
+mod start;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use salt_event::event::{Event, Kind};
+use salt_event::{Raw, Value};
+
+use crate::change::{Change, Storable, What};
+use crate::digest::Digest;
+use crate::minions::{MinionNo, MinionSet, Minions};
+use crate::noise::SayRules;
+use crate::payload::{Payload, PayloadKind};
+use crate::redact::{Redactor, Secrets};
+use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus};
+use crate::split::Splitter;
+use crate::state::State;
+
+use finish::Live;
+use parents::Parents;
+
+/// What the ledger must know of the master and of the site.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Salt's `timeout`: how long a client waits before it asks who still works.
+    pub timeout: Duration,
+    /// Salt's `gather_job_timeout`: how long it waits for the answers.
+    pub gather_job_timeout: Duration,
+    /// How long a run that nobody polls may be without a sign of life.
+    pub patience: Duration,
+    /// What is said.
+    pub say: SayRules,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            gather_job_timeout: Duration::from_secs(10),
+            patience: Duration::from_secs(300),
+            say: SayRules::default(),
+        }
+    }
+}
+
+/// What a journal must give back so that the ledger goes on where it stopped.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// All minions, in the order of their numbers.
+    pub minions: Vec<String>,
+    /// Runs that have not ended, with their jobs.
+    pub open: Vec<(Run, Vec<Job>)>,
+    /// The highest run number that was given.
+    pub last_run: u64,
+    /// The highest job number that was given.
+    pub last_job: u64,
+}
+
+/// Ended runs that are kept in memory, for late returns; older ones are asked of the journal.
+const MAX_ENDED: usize = 512;
+/// Arguments whose secrets are known, by digest.
+const MAX_LEARNED: usize = 16_384;
+
+/// Decides what events mean.
+pub struct Ledger {
+    settings: Settings,
+    state: State,
+    splitter: Splitter,
+    /// Jobs in memory by jid; for jobs without a publication also by minion.
+    by_jid: HashMap<String, JobId>,
+    live: HashMap<RunId, Live>,
+    parents: Parents,
+    /// Secrets of all open runs.
+    secrets: Secrets,
+    learned: HashSet<Digest>,
+    ended: VecDeque<RunId>,
+    /// Since when the failures of a quiet function are told with a run.
+    told: HashMap<String, (RunId, Timestamp)>,
+    touched: BTreeSet<RunId>,
+    touched_jobs: BTreeSet<JobId>,
+    last_run: u64,
+    last_job: u64,
+    out: Vec<Change>,
+}
+
+impl Ledger {
+    /// Goes on where a journal stopped.
+    pub fn restore(settings: Settings, redactor: Redactor, now: Timestamp, from: Restored) -> Self {
+        let mut ledger = Self {
+            settings,
+            state: State {
+                minions: Minions::restore(from.minions),
+                ..State::default()
+            },
+            splitter: Splitter::new(redactor),
+            by_jid: HashMap::new(),
+            live: HashMap::new(),
+            parents: Parents::default(),
+            secrets: Secrets::default(),
+            learned: HashSet::new(),
+            ended: VecDeque::new(),
+            told: HashMap::new(),
+            touched: BTreeSet::new(),
+            touched_jobs: BTreeSet::new(),
+            last_run: from.last_run,
+            last_job: from.last_job,
+            out: Vec::new(),
+        };
+        from.open
+            .into_iter()
+            .for_each(|(run, jobs)| ledger.adopt(now, run, jobs));
+        ledger
+    }
+
+    /// Takes a run into memory that the journal holds, with its jobs: see [`Self::unknown_jid`].
+    pub fn adopt(&mut self, now: Timestamp, run: Run, jobs: Vec<Job>) {
+        for job in jobs {
+            self.by_jid
+                .insert(key_of(&job, &run, &self.state.minions), job.id);
+            self.state.jobs.insert(job.id, job);
+        }
+        if run.status == RunStatus::Running {
+            self.live.insert(run.id, Live::new(now));
+        } else {
+            self.ended.push_back(run.id);
+        }
+        self.state.runs.insert(run.id, run);
+    }
+
+    /// The jid of an event on a job that is not in memory: the journal may know it, and then it is
+    /// to be adopted before the event is handled.
+    pub fn unknown_jid<'e>(&self, event: &'e Event<'_>) -> Option<&'e str> {
+        let jid = match &event.kind {
+            Kind::NewJob(job) => &job.jid,
+            Kind::Return(ret) => &ret.jid,
+            Kind::Minions { jid, .. } | Kind::BatchComplete { jid } => jid,
+            Kind::Call(call) => &call.jid,
+            Kind::BatchNew(batch) => &batch.jid,
+            Kind::Child(_) | Kind::FromMinion { .. } | Kind::Echo | Kind::Other => return None,
+        };
+        (!self.by_jid.contains_key(jid.as_ref())).then_some(jid)
+    }
+
+    /// Takes an event.
+    pub fn handle_event(&mut self, now: Timestamp, event: &Event<'_>) -> Vec<Change> {
+        let at = believable(event.stamp, now);
+        match &event.kind {
+            Kind::NewJob(job) => self.new_job(now, at, job),
+            Kind::Return(ret) => self.take_return(now, at, ret),
+            Kind::Minions { jid, minions } => self.more_minions(now, at, jid, *minions),
+            Kind::Call(call) => self.new_call(now, at, call),
+            Kind::Child(child) => self.expect_child(now, child),
+            Kind::BatchNew(batch) => self.new_batch(now, at, batch),
+            Kind::BatchComplete { jid } => self.end_batch(at, jid),
+            Kind::FromMinion {
+                sender,
+                claims_job: true,
+            } => {
+                let what = What::Forged {
+                    sender: short(sender),
+                    tag: short(&event.tag),
+                };
+                self.emit(at, what, Vec::new());
+            }
+            Kind::FromMinion { .. } | Kind::Echo | Kind::Other => {}
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// Takes note that time has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Change> {
+        self.parents.forget_before(now);
+        self.give_up_silent(now);
+        self.forget_ended();
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Self::handle_timeout`] is needed next.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.live
+            .values()
+            .map(|live| live.deadline(&self.settings))
+            .min()
+    }
+
+    /// Takes note that nothing was seen for a time: open runs may lack returns.
+    pub fn handle_gap(&mut self, at: Timestamp) -> Vec<Change> {
+        let mut open: Vec<RunId> = self.live.keys().copied().collect();
+        open.sort_unstable();
+        open.into_iter()
+            .for_each(|run| self.flag(at, run, Flag::Gap));
+        std::mem::take(&mut self.out)
+    }
+
+    /// The runs and jobs that were changed since the last call.
+    pub fn take_touched(&mut self) -> (Vec<&Run>, Vec<&Job>) {
+        let runs = std::mem::take(&mut self.touched);
+        let jobs = std::mem::take(&mut self.touched_jobs);
+        (
+            runs.iter()
+                .filter_map(|id| self.state.runs.get(id))
+                .collect(),
+            jobs.iter()
+                .filter_map(|id| self.state.jobs.get(id))
+                .collect(),
+        )
+    }
+
+    /// A run that is in memory.
+    pub fn run(&self, id: RunId) -> Option<&Run> {
+        self.state.runs.get(&id)
+    }
+
+    /// All runs that are in memory.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.state.runs.values()
+    }
+
+    /// All minions that were ever seen.
+    pub fn minions(&self) -> &Minions {
+        &self.state.minions
+    }
+
+    /// Folds a change and gives it out.
+    fn emit(&mut self, at: Timestamp, what: What, payloads: Vec<Payload>) {
+        let change = Change { at, what, payloads };
+        self.state.apply(&change);
+        match &change.what {
+            What::RunStarted { run, .. }
+            | What::RunRevised { run, .. }
+            | What::ToldWith { run, .. }
+            | What::Flagged { run, .. } => {
+                self.touched.insert(*run);
+            }
+            What::RunEnded { run, .. } => {
+                self.touched.insert(*run);
+                if let Some(run) = self.state.runs.get(run) {
+                    self.touched_jobs.extend(run.jobs.iter().copied());
+                }
+            }
+            What::JobStarted { job, .. }
+            | What::JobExpects { job, .. }
+            | What::JobMoved { job, .. }
+            | What::Returned { job, .. } => {
+                self.touched_jobs.insert(*job);
+                self.touched
+                    .extend(self.state.jobs.get(job).map(|job| job.run));
+            }
+            _ => {}
+        }
+        self.out.push(change);
+    }
+
+    fn flag(&mut self, at: Timestamp, run: RunId, flag: Flag) {
+        let is_new = self
+            .state
+            .runs
+            .get(&run)
+            .is_some_and(|run| !run.flags.contains(&flag));
+        if is_new {
+            self.emit(at, What::Flagged { run, flag }, Vec::new());
+        }
+    }
+
+    fn intern(&mut self, at: Timestamp, name: &str) -> MinionNo {
+        if let Some(number) = self.state.minions.number(name) {
+            return number;
+        }
+        let minion = MinionNo::try_from(self.state.minions.len()).unwrap_or(MinionNo::MAX);
+        self.emit(
+            at,
+            What::MinionSeen {
+                minion,
+                name: name.to_owned(),
+            },
+            Vec::new(),
+        );
+        minion
+    }
+
+    fn intern_all(&mut self, at: Timestamp, names: Raw<'_>) -> MinionSet {
+        let is_id = |id: &&str| !id.is_empty() && id.len() <= salt_event::tag::MAX_MINION;
+        names
+            .items()
+            .filter_map(Raw::text)
+            .filter(is_id)
+            .map(|id| self.intern(at, id))
+            .collect()
+    }
+
+    /// Reads arguments, redacted; what was hidden is hidden wherever it comes back.
+    fn learn(&mut self, raw: Raw<'_>, secrets: &mut Secrets) -> Value<'static> {
+        if self.learned.len() >= MAX_LEARNED {
+            self.learned.clear();
+        }
+        self.learned.insert(Digest::of(raw.bytes()));
+        let mut value = Value::read(raw)
+            .unwrap_or_else(|error| Value::from(format!("({error})")))
+            .into_owned();
+        self.splitter.redactor().redact_value(&mut value, secrets);
+        value
+    }
+}
+
+/// The key of a job in memory. Jobs without a publication can share a jid, by the clocks of two
+/// minions: they are told apart by the minion.
+fn key_of(job: &Job, run: &Run, minions: &Minions) -> String {
+    use crate::run::RunKind::{Local, Scheduled};
+    match (run.head.kind, job.tally.expected.min()) {
+        (Local | Scheduled, Some(minion)) => lone_key(&job.jid, minions.name(minion)),
+        _ => job.jid.clone(),
+    }
+}
+
+fn lone_key(jid: &str, minion: &str) -> String {
+    format!("{jid} {minion}")
+}
+
+/// The master's own time, unless it is far from ours: then somebody made it up.
+fn believable(stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    match stamp {
+        Some(stamp) if stamp.duration_since(now).abs().as_secs() < 3600 => stamp,
+        _ => now,
+    }
+}
+
+/// A name from an event, cut to a length that an entry may hold.
+fn short(text: &str) -> String {
+    text.chars().take(256).collect()
+}
+
+/// Puts contents with the others and gives their name.
+fn store(kind: PayloadKind, bytes: &[u8], payloads: &mut Vec<Payload>) -> Digest {
+    let payload = Payload::new(kind, bytes);
+    let digest = payload.digest;
+    payloads.push(payload);
+    digest
+}
+
+/// A set and its payload.
+fn named_set(set: MinionSet, payloads: &mut Vec<Payload>) -> crate::change::Named<MinionSet> {
+    set.named(payloads)
+}

@@ -1,0 +1,163 @@
+//! What belongs together although no event says so in full: an orchestration's children, and the
+//! slices of a batch before 3008.
+//!
+//! Only memory of what may come; it changes nothing by itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::digest::Digest;
+use crate::minions::MinionSet;
+use crate::run::RunId;
+
+/// How long after its announcement an orchestration publishes the job.
+const CHILD_WITHIN: Duration = Duration::from_secs(60);
+/// How long after its `test.ping` a batch publishes its first slice.
+const SLICE_WITHIN: Duration = Duration::from_secs(60);
+/// How long a batch can be without a new slice.
+const BATCH_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// Most of each kind that are remembered.
+const MAX_REMEMBERED: usize = 256;
+
+/// What may come.
+#[derive(Debug, Default)]
+pub(super) struct Parents {
+    children: Vec<ExpectedChild>,
+    gathers: Vec<Gather>,
+    batches: Vec<SuspectedBatch>,
+}
+
+/// A job that an orchestration said it would publish.
+#[derive(Debug)]
+pub(super) struct ExpectedChild {
+    pub(super) run: RunId,
+    pub(super) is_state: bool,
+    pub(super) name: String,
+    pub(super) tgt: String,
+    pub(super) tgt_type: String,
+    pub(super) since: Timestamp,
+}
+
+/// A `test.ping` that may be a batch looking for its minions.
+#[derive(Debug)]
+pub(super) struct Gather {
+    pub(super) user: Option<String>,
+    pub(super) minions: MinionSet,
+    pub(super) tgt: String,
+    pub(super) tgt_type: String,
+    pub(super) since: Timestamp,
+}
+
+/// A list job that may be the first slice of a batch, or a batch that is known by two.
+#[derive(Debug)]
+pub(super) struct SuspectedBatch {
+    pub(super) run: RunId,
+    pub(super) user: Option<String>,
+    pub(super) load: Digest,
+    pub(super) left: MinionSet,
+    pub(super) size: u64,
+    pub(super) tgt: String,
+    pub(super) tgt_type: String,
+    pub(super) last: Timestamp,
+}
+
+/// A published job, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Published<'a> {
+    pub(super) user: &'a Option<String>,
+    pub(super) funs: &'a [String],
+    pub(super) load: Digest,
+    pub(super) tgt: &'a str,
+    pub(super) tgt_type: &'a str,
+    pub(super) minions: &'a MinionSet,
+    pub(super) at: Timestamp,
+}
+
+impl Parents {
+    pub(super) fn expect(&mut self, child: ExpectedChild) {
+        make_room(&mut self.children);
+        self.children.push(child);
+    }
+
+    /// The orchestration that said it would publish this job.
+    pub(super) fn take_child(&mut self, job: Published<'_>) -> Option<RunId> {
+        let fun = job.funs.first()?;
+        let is_it = |child: &ExpectedChild| {
+            child.tgt == job.tgt
+                && child.tgt_type == job.tgt_type
+                && if child.is_state {
+                    fun.starts_with("state.")
+                } else {
+                    child.name == *fun
+                }
+        };
+        let place = self.children.iter().position(is_it)?;
+        Some(self.children.remove(place).run)
+    }
+
+    pub(super) fn gather(&mut self, gather: Gather) {
+        make_room(&mut self.gathers);
+        self.gathers.push(gather);
+    }
+
+    /// The batch that this job is a later slice of.
+    pub(super) fn take_slice(&mut self, job: Published<'_>) -> Option<&mut SuspectedBatch> {
+        if job.tgt_type != "list" {
+            return None;
+        }
+        let batch = self.batches.iter_mut().find(|batch| {
+            batch.user == *job.user
+                && batch.load == job.load
+                && job.minions.is_subset(&batch.left)
+                && !job.minions.is_empty()
+        })?;
+        batch.left -= job.minions;
+        batch.last = job.at;
+        Some(batch)
+    }
+
+    /// Remembers a list job that follows a `test.ping` of the same person: it may be a first slice.
+    pub(super) fn suspect(&mut self, run: RunId, job: Published<'_>) {
+        if job.tgt_type != "list" || job.minions.is_empty() {
+            return;
+        }
+        let is_it = |gather: &Gather| {
+            gather.user == *job.user
+                && job.minions.is_subset(&gather.minions)
+                && job.minions.len() < gather.minions.len()
+        };
+        let Some(place) = self.gathers.iter().rposition(is_it) else {
+            return;
+        };
+        let gather = self.gathers.remove(place);
+        make_room(&mut self.batches);
+        self.batches.push(SuspectedBatch {
+            run,
+            user: gather.user,
+            load: job.load,
+            left: &gather.minions - job.minions,
+            size: job.minions.len(),
+            tgt: gather.tgt,
+            tgt_type: gather.tgt_type,
+            last: job.at,
+        });
+    }
+
+    pub(super) fn forget_before(&mut self, now: Timestamp) {
+        let is_fresh =
+            |since: Timestamp, within: Duration| now.duration_since(since).unsigned_abs() < within;
+        self.children
+            .retain(|child| is_fresh(child.since, CHILD_WITHIN));
+        self.gathers
+            .retain(|gather| is_fresh(gather.since, SLICE_WITHIN));
+        self.batches
+            .retain(|batch| !batch.left.is_empty() && is_fresh(batch.last, BATCH_WITHIN));
+    }
+}
+
+fn make_room<T>(remembered: &mut Vec<T>) {
+    if remembered.len() >= MAX_REMEMBERED {
+        remembered.remove(0);
+    }
+}

@@ -1,0 +1,401 @@
+//! A return, taken apart: per state a definition and a body, stored once for all alike minions, and
+//! the volatile rest (times, durations, order), packed.
+//!
+//! Everything that leaves here is redacted. What was redacted before is known by the digest of its
+//! unredacted form, together with the secrets that were looked for, and is not looked at again.
+
+use std::collections::HashMap;
+
+use salt_event::event::Return;
+use salt_event::msgpack::Token;
+use salt_event::states::{NAMED_MEMBERS, Returned, StateResult, collisions, is_state_function};
+use salt_event::{Raw, Value, write_token};
+
+use crate::canonical::Canonical;
+use crate::change::Failure;
+use crate::digest::Digest;
+use crate::payload::{MAX_PAYLOAD, Payload, PayloadKind};
+use crate::redact::{Redactor, Secrets};
+use crate::run::Outcome;
+
+/// A return, ready for the journal.
+#[derive(Debug, Default)]
+pub struct Split {
+    /// The name of what it consists of.
+    pub shape: Digest,
+    /// Per item: duration, start and run number, each plus one, 0 for none; as LEB128.
+    pub volatile: Vec<u8>,
+    /// Contents that were not given out before.
+    pub payloads: Vec<Payload>,
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What failed in it.
+    pub failures: Vec<Failure>,
+    /// Jids of state runs that were in its way.
+    pub collides_with: Vec<String>,
+}
+
+/// Most failures that are kept of one return; the return itself has all.
+const MAX_FAILURES: usize = 200;
+
+/// Takes returns apart, and remembers what it has given out.
+pub struct Splitter {
+    redactor: Redactor,
+    known: Known,
+}
+
+/// What the digest of an unredacted item stands for.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    definition: Digest,
+    body: Digest,
+}
+
+/// What was given out, in two generations: when the newer is full, the older is forgotten.
+#[derive(Default)]
+struct Known {
+    newer: HashMap<Digest, Item>,
+    older: HashMap<Digest, Item>,
+}
+
+/// How many items a generation of the memory holds: about 5 MB.
+const GENERATION: usize = 32_768;
+
+impl Known {
+    fn get(&mut self, key: &Digest) -> Option<Item> {
+        if let Some(item) = self.newer.get(key) {
+            return Some(*item);
+        }
+        let item = *self.older.get(key)?;
+        self.insert(*key, item);
+        Some(item)
+    }
+
+    fn insert(&mut self, key: Digest, item: Item) {
+        if self.newer.len() >= GENERATION {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(key, item);
+    }
+}
+
+/// Where one return is put together.
+struct Assembly<'a> {
+    canonical: Canonical<'a>,
+    secrets: &'a Secrets,
+    shape: Vec<u8>,
+    split: Split,
+}
+
+impl Splitter {
+    /// Remembers nothing yet.
+    pub fn new(redactor: Redactor) -> Self {
+        Self {
+            redactor,
+            known: Known::default(),
+        }
+    }
+
+    /// The redactor.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Takes one return apart, and hides in it what is known to be secret.
+    pub fn split(&mut self, ret: &Return<'_>, secrets: &Secrets) -> Split {
+        let mut assembly = Assembly {
+            canonical: Canonical::new(ret.minion),
+            secrets,
+            shape: Vec::with_capacity(1024),
+            split: Split {
+                outcome: plain_outcome(ret),
+                ..Split::default()
+            },
+        };
+        let is_state = ret.fun.iter().any(|fun| is_state_function(fun));
+        match Returned::of(ret.ret, is_state) {
+            Returned::States(states) => {
+                states.for_each(|state| self.add_state(&mut assembly, &state));
+            }
+            Returned::Refused(texts) => {
+                assembly.split.collides_with = collisions(&texts);
+                self.add_plain(&mut assembly, ret.ret);
+            }
+            Returned::Plain(raw) => match orchestrated(raw) {
+                Some(states) => states.for_each(|state| self.add_state(&mut assembly, &state)),
+                None => self.add_plain(&mut assembly, raw),
+            },
+        }
+        let Assembly {
+            shape, mut split, ..
+        } = assembly;
+        split.shape = self.give_shape(&shape, &mut split.payloads);
+        if split.outcome.failed && split.failures.is_empty() {
+            split.failures.extend(whole_failure(&shape));
+        }
+        split
+    }
+
+    fn add_state(&mut self, assembly: &mut Assembly<'_>, state: &StateResult<'_>) {
+        let item = self.state_item(assembly, state);
+        let split = &mut assembly.split;
+        let outcome = &mut split.outcome;
+        outcome.states += 1;
+        outcome.duration = outcome.duration.saturating_add(state.duration.unwrap_or(0));
+        if state.has_changes() {
+            outcome.states_changed += 1;
+            match state.result {
+                None => outcome.would_change = true,
+                Some(_) => outcome.changed = true,
+            }
+        }
+        if state.result == Some(false) {
+            outcome.failed = true;
+            outcome.states_failed += 1;
+            if split.failures.len() < MAX_FAILURES {
+                split.failures.push(Failure {
+                    definition: item.definition,
+                    body: item.body,
+                    follows: follows(state),
+                });
+            }
+        }
+        push_varint(
+            &mut split.volatile,
+            state.duration.map_or(0, |micros| micros + 1),
+        );
+        push_varint(
+            &mut split.volatile,
+            state.start.map_or(0, |micros| micros + 1),
+        );
+        let number = state
+            .run_number
+            .and_then(|number| u64::try_from(number).ok());
+        push_varint(
+            &mut split.volatile,
+            number.map_or(0, |number| number.saturating_add(1)),
+        );
+        assembly.shape.extend_from_slice(&item.definition.0);
+        assembly.shape.extend_from_slice(&item.body.0);
+    }
+
+    fn state_item(&mut self, assembly: &mut Assembly<'_>, state: &StateResult<'_>) -> Item {
+        let mut bytes = Vec::with_capacity(512);
+        write_definition(&assembly.canonical, state, &mut bytes);
+        let border = bytes.len();
+        write_body(&assembly.canonical, state, &mut bytes);
+        let key = known_as(&bytes, assembly.secrets);
+        if let Some(item) = self.known.get(&key) {
+            return item;
+        }
+        let (definition, body) = bytes.split_at(border);
+        let payloads = &mut assembly.split.payloads;
+        let item = Item {
+            definition: self.give(
+                PayloadKind::Definition,
+                definition,
+                assembly.secrets,
+                payloads,
+            ),
+            body: self.give(PayloadKind::Body, body, assembly.secrets, payloads),
+        };
+        self.known.insert(key, item);
+        item
+    }
+
+    fn add_plain(&mut self, assembly: &mut Assembly<'_>, raw: Raw<'_>) {
+        let mut bytes = Vec::with_capacity(raw.bytes().len() + 16);
+        if assembly.canonical.write(raw, &mut bytes).is_err() {
+            bytes = Value::from("(unreadable)").to_bytes();
+        }
+        let key = known_as(&bytes, assembly.secrets);
+        let body = match self.known.get(&key) {
+            Some(item) => item.body,
+            None => {
+                let payloads = &mut assembly.split.payloads;
+                let body = self.give(PayloadKind::Body, &bytes, assembly.secrets, payloads);
+                let item = Item {
+                    definition: Digest::ZERO,
+                    body,
+                };
+                self.known.insert(key, item);
+                body
+            }
+        };
+        assembly.shape.extend_from_slice(&Digest::ZERO.0);
+        assembly.shape.extend_from_slice(&body.0);
+    }
+
+    /// Redacts one value and gives it out as a payload.
+    fn give(
+        &self,
+        kind: PayloadKind,
+        bytes: &[u8],
+        secrets: &Secrets,
+        payloads: &mut Vec<Payload>,
+    ) -> Digest {
+        let payload = Payload::new(kind, &self.redacted(bytes, secrets));
+        let digest = payload.digest;
+        payloads.push(payload);
+        digest
+    }
+
+    fn redacted(&self, bytes: &[u8], secrets: &Secrets) -> Vec<u8> {
+        let value = salt_event::msgpack::Reader::new(bytes)
+            .raw()
+            .and_then(Value::read);
+        let mut value = match value {
+            Ok(value) => value,
+            Err(error) => return Value::from(format!("({error})")).to_bytes(),
+        };
+        self.redactor.clean_return(&mut value, secrets);
+        bounded(value.to_bytes())
+    }
+
+    fn give_shape(&mut self, shape: &[u8], payloads: &mut Vec<Payload>) -> Digest {
+        let digest = Digest::of(shape);
+        if self.known.get(&digest).is_none() {
+            payloads.push(Payload {
+                kind: PayloadKind::Shape,
+                digest,
+                bytes: shape.into(),
+            });
+            self.known.insert(
+                digest,
+                Item {
+                    definition: digest,
+                    body: digest,
+                },
+            );
+        }
+        digest
+    }
+}
+
+/// What an item is remembered by: its unredacted form and the secrets that are looked for. Never
+/// stored.
+fn known_as(bytes: &[u8], secrets: &Secrets) -> Digest {
+    Digest::of_parts(&[&secrets.fingerprint().to_be_bytes(), bytes])
+}
+
+/// Contents that are too long, as their beginning with their true length.
+fn bounded(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() <= MAX_PAYLOAD {
+        return bytes;
+    }
+    let start = String::from_utf8_lossy(bytes.get(..64 << 10).unwrap_or_default()).into_owned();
+    Value::Map(vec![
+        (
+            "truncated".into(),
+            Value::Int(i64::try_from(bytes.len()).unwrap_or(i64::MAX)),
+        ),
+        ("start".into(), start.into()),
+    ])
+    .to_bytes()
+}
+
+fn write_definition(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mut Vec<u8>) {
+    let parts = state.parts();
+    let function = format!("{}.{}", parts.module, parts.function);
+    write_token(Token::Array(4), out);
+    for text in [
+        state.id.unwrap_or(parts.id),
+        state.sls.unwrap_or_default(),
+        parts.name,
+        &function,
+    ] {
+        canonical.write_text(text.as_bytes(), out);
+    }
+}
+
+fn write_body(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mut Vec<u8>) {
+    let is_other = |key: &Raw<'_>| !key.text().is_some_and(|key| NAMED_MEMBERS.contains(&key));
+    let others = state.raw.pairs().filter(|(key, _)| is_other(key));
+    write_token(Token::Map(3 + others.clone().count()), out);
+    let nil = Raw::NIL;
+    let result = match state.result {
+        None => Token::Nil,
+        Some(result) => Token::Bool(result),
+    };
+    canonical.write_text(b"result", out);
+    write_token(result, out);
+    for (name, value) in [("comment", state.comment), ("changes", state.changes)] {
+        canonical.write_text(name.as_bytes(), out);
+        write_or_nil(canonical, value, nil, out);
+    }
+    for (key, value) in others {
+        write_or_nil(canonical, key, nil, out);
+        write_or_nil(canonical, value, nil, out);
+    }
+}
+
+/// Writes a value; one that can't be read (it was skipped over, so it can) as nil.
+fn write_or_nil(canonical: &Canonical<'_>, raw: Raw<'_>, nil: Raw<'_>, out: &mut Vec<u8>) {
+    let before = out.len();
+    if canonical.write(raw, out).is_err() {
+        out.truncate(before);
+        out.extend_from_slice(nil.bytes());
+    }
+}
+
+/// The results of an orchestration's steps: `{"data": {"x_master": {…}}}`.
+fn orchestrated(raw: Raw<'_>) -> Option<salt_event::states::States<'_>> {
+    let (_, steps) = raw.get("data")?.pairs().next()?;
+    match Returned::of(steps, false) {
+        Returned::States(states) => Some(states),
+        _ => None,
+    }
+}
+
+/// Whether a state failed only because of another.
+fn follows(state: &StateResult<'_>) -> bool {
+    state
+        .comment
+        .text()
+        .is_some_and(|text| text.starts_with("One or more requisite failed"))
+}
+
+/// A failure of the function as a whole, by the return's only item.
+fn whole_failure(shape: &[u8]) -> Option<Failure> {
+    let body = Digest::from_slice(shape.get(32..64)?)?;
+    (shape.len() == 64).then_some(Failure {
+        definition: Digest::ZERO,
+        body,
+        follows: false,
+    })
+}
+
+/// What return code and `success` say.
+fn plain_outcome(ret: &Return<'_>) -> Outcome {
+    let retcode = match ret.retcode.token() {
+        Token::Int(code) => Some(code),
+        Token::Map(_) => ret
+            .retcode
+            .pairs()
+            .filter_map(|(_, code)| code.integer())
+            .max_by_key(|code| code.abs()),
+        _ => None,
+    };
+    let refused = match ret.success.map(Raw::token) {
+        Some(Token::Bool(success)) => !success,
+        Some(Token::Map(_)) => ret.success.is_some_and(|map| {
+            map.pairs()
+                .any(|(_, success)| success.boolean() == Some(false))
+        }),
+        _ => false,
+    };
+    let failed = refused || retcode.is_some_and(|code| code != 0);
+    Outcome {
+        failed,
+        retcode,
+        ..Outcome::default()
+    }
+}
+
+fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
