@@ -8,6 +8,7 @@ pub mod announce;
 pub mod canonical;
 pub mod change;
 pub mod command;
+pub mod compose;
 pub mod digest;
 pub mod entry;
 pub mod ledger;

@@ -1,1 +1,8 @@
-//! Skeleton.
+//! The edges of salt-herald: the bus, the journal, the chats, the command line, and the daemon that
+//! ties them together.
+//!
+//! Nothing is decided here: that is `herald-core`'s.
+
+pub mod chat;
+pub mod json;
+pub mod store;

@@ -1,0 +1,280 @@
+//! From a run to what is said of it. Three calm lines; everything else goes into the thread.
+//!
+//! Pure: the same run gives the same words, and no clock is read. What the words look like in a
+//! chat is the sink's matter.
+
+use std::time::Duration;
+
+use crate::announce::{Announcement, Detail, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS, Mood};
+use crate::minions::{MinionSet, Minions};
+use crate::run::{Flag, Run, RunKind, RunStatus};
+
+/// What is known beside the run.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// How this master is called, where there is more than one.
+    pub master: Option<&'a str>,
+    /// The names of the minions.
+    pub minions: &'a Minions,
+}
+
+/// One failure with all minions on which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureGroup {
+    /// What failed: `nginx (service.running) in web.nginx`.
+    pub title: String,
+    /// Some of the minions, in the order of the alphabet.
+    pub minions: Vec<String>,
+    /// How many minions in all.
+    pub count: u64,
+    /// What Salt said.
+    pub text: String,
+    /// It failed only because something else did.
+    pub follows: bool,
+}
+
+/// How many minions are named before they are only counted.
+const NAMED: usize = 3;
+
+/// What is said of a run.
+pub fn announce(run: &Run, failures: &[FailureGroup], context: Context<'_>) -> Announcement {
+    Announcement {
+        mood: mood(run),
+        command: cut(&run.head.command, MAX_COMMAND),
+        byline: byline(run, context),
+        tally: tally(run, context),
+        finished: run.status != RunStatus::Running,
+        details: details(failures),
+        details_left_out: failures.len().saturating_sub(MAX_DETAILS),
+    }
+}
+
+/// What is said of quiet runs that failed, told together: the first one stands for all.
+pub fn announce_quiet(
+    runs: &[Run],
+    failures: &[FailureGroup],
+    context: Context<'_>,
+) -> Option<Announcement> {
+    let first = runs.first()?;
+    if runs.len() == 1 {
+        return Some(announce(first, failures, context));
+    }
+    let mut failed = MinionSet::new();
+    runs.iter().for_each(|run| failed |= &run.tally.failed);
+    let who = match first.head.kind {
+        RunKind::Scheduled => "scheduled".to_owned(),
+        _ => person(first),
+    };
+    let mut byline = vec![who, format!("{} runs", runs.len())];
+    byline.extend(context.master.map(str::to_owned));
+    let count = failed.len();
+    let failed = format!(
+        "{} ({})",
+        counted(count, "minion"),
+        some_of(&failed, context.minions)
+    );
+    Some(Announcement {
+        mood: Mood::Failed,
+        command: cut(&first.head.command, MAX_COMMAND),
+        byline: byline.join(" · "),
+        tally: format!("failed on {failed}"),
+        finished: true,
+        details: details(failures),
+        details_left_out: failures.len().saturating_sub(MAX_DETAILS),
+    })
+}
+
+/// The state of a run, as one symbol says it.
+pub fn mood(run: &Run) -> Mood {
+    match run.status {
+        RunStatus::Running => Mood::Running,
+        RunStatus::Failed => Mood::Failed,
+        RunStatus::Incomplete => Mood::Silent,
+        RunStatus::Succeeded
+            if run.tally.changed.is_empty() && run.tally.would_change.is_empty() =>
+        {
+            Mood::Good
+        }
+        RunStatus::Succeeded => Mood::Changed,
+    }
+}
+
+fn byline(run: &Run, context: Context<'_>) -> String {
+    let mut parts = vec![person(run)];
+    parts.extend(place(run, context.minions));
+    parts.extend(context.master.map(str::to_owned));
+    if let Some(finished) = run.finished_at {
+        parts.push(elapsed(
+            finished.duration_since(run.started_at).unsigned_abs(),
+        ));
+    }
+    parts.join(" · ")
+}
+
+/// Who ran it, never more certain than the bus is.
+pub fn person(run: &Run) -> String {
+    match (&run.head.user, run.head.kind, &run.head.schedule) {
+        (Some(user), ..) => user.clone(),
+        (None, _, Some(schedule)) => format!("schedule {schedule}"),
+        (None, RunKind::Scheduled, None) => "a schedule".to_owned(),
+        (None, RunKind::Local, _) => "salt-call".to_owned(),
+        (None, ..) => "unknown user".to_owned(),
+    }
+}
+
+fn place(run: &Run, minions: &Minions) -> Option<String> {
+    let expected = &run.tally.expected;
+    match (run.head.kind, expected.len()) {
+        (RunKind::Runner, 0) => Some("runner".to_owned()),
+        (RunKind::Wheel, 0) => Some("wheel".to_owned()),
+        (RunKind::Orchestration, 0) => Some("orchestration".to_owned()),
+        (_, 0) => None,
+        (_, 1) => expected.min().map(|minion| minions.name(minion).to_owned()),
+        (_, count) => Some(counted(count, "minion")),
+    }
+}
+
+fn tally(run: &Run, context: Context<'_>) -> String {
+    let tally = &run.tally;
+    let mut parts = Vec::new();
+    let named = |set: &MinionSet, what: &str| {
+        (!set.is_empty())
+            .then(|| format!("{} {what} ({})", set.len(), some_of(set, context.minions)))
+    };
+    if run.status == RunStatus::Running && !tally.expected.is_empty() {
+        parts.push(format!(
+            "{} of {} returned",
+            tally.returned.len(),
+            tally.expected.len()
+        ));
+    }
+    if run.own_failure && tally.failed.is_empty() {
+        parts.push("failed".to_owned());
+    }
+    parts.extend(named(&tally.failed, "failed"));
+    parts.extend(changes(run));
+    parts.extend(named(&tally.silent, "never answered"));
+    parts.extend(named(&tally.missing, "no such minion"));
+    parts.extend(warnings(run));
+    parts.join(" · ")
+}
+
+fn changes(run: &Run) -> Vec<String> {
+    let tally = &run.tally;
+    let changed = (&tally.changed - &tally.failed).len();
+    let would = (&(&tally.would_change - &tally.changed) - &tally.failed).len();
+    let rest = tally.succeeded().saturating_sub(changed + would);
+    let mut parts = Vec::new();
+    if changed > 0 {
+        parts.push(format!("{changed} changed"));
+    }
+    if would > 0 {
+        parts.push(format!("{would} would change"));
+    }
+    let is_states = run.head.funs.iter().any(|fun| fun.starts_with("state."));
+    if rest > 0 && run.status != RunStatus::Running {
+        parts.push(format!(
+            "{rest} {}",
+            if is_states { "unchanged" } else { "succeeded" }
+        ));
+    }
+    parts
+}
+
+fn warnings(run: &Run) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some(jid) = run.collides_with.iter().next() {
+        parts.push(format!("met a state run that was there already ({jid})"));
+    }
+    for (flag, text) in [
+        (Flag::NoStart, "its start was not seen"),
+        (Flag::Gap, "not seen in full"),
+        (Flag::Conflict, "its jid was used twice"),
+    ] {
+        if run.flags.contains(&flag) {
+            parts.push(text.to_owned());
+        }
+    }
+    parts
+}
+
+fn details(failures: &[FailureGroup]) -> Vec<Detail> {
+    let detail = |failure: &FailureGroup| Detail {
+        title: cut(&failure.title, 200),
+        minions: listed(&failure.minions, failure.count),
+        text: cut(failure.text.trim(), MAX_DETAIL_TEXT),
+    };
+    failures.iter().take(MAX_DETAILS).map(detail).collect()
+}
+
+/// Puts the most useful first: what failed by itself, and on the most minions.
+pub fn sort_failures(failures: &mut [FailureGroup]) {
+    failures.sort_by(|a, b| {
+        (a.follows, std::cmp::Reverse(a.count), &a.title).cmp(&(
+            b.follows,
+            std::cmp::Reverse(b.count),
+            &b.title,
+        ))
+    });
+}
+
+fn some_of(set: &MinionSet, minions: &Minions) -> String {
+    // Sorting all of a large fleet for three names would be waste: a large set is named by number.
+    let names: Vec<String> = if set.len() <= 1000 {
+        minions
+            .names(set)
+            .into_iter()
+            .take(NAMED)
+            .map(str::to_owned)
+            .collect()
+    } else {
+        set.iter()
+            .take(NAMED)
+            .map(|minion| minions.name(minion).to_owned())
+            .collect()
+    };
+    listed(&names, set.len())
+}
+
+/// `web1, web2, web3 and 34 more`.
+fn listed(names: &[String], count: u64) -> String {
+    let shown = names.get(..names.len().min(NAMED)).unwrap_or_default();
+    let left = count.saturating_sub(shown.len() as u64);
+    let shown = shown.join(", ");
+    if left > 0 {
+        format!("{shown} and {left} more")
+    } else {
+        shown
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
+
+/// A time span as people say it.
+pub fn elapsed(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", span.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// At most so many characters, with a mark where something is missing.
+fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some(_) => text
+            .chars()
+            .take(limit.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
+    }
+}

@@ -1,0 +1,42 @@
+//! Salt's values as JSON, for people and for `--json`.
+//!
+//! Lossy where JSON is poorer: keys become text, bytes that are no text become a mark with their
+//! length.
+
+use salt_event::{Raw, Value};
+use serde_json::{Map, Value as Json};
+
+/// A raw value as JSON.
+pub fn of_raw(raw: Raw<'_>) -> Json {
+    Value::read(raw).map_or_else(
+        |error| Json::String(format!("({error})")),
+        |value| of(&value),
+    )
+}
+
+/// A value as JSON.
+pub fn of(value: &Value<'_>) -> Json {
+    match value {
+        Value::Nil => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => Json::from(*value),
+        Value::UInt(value) => Json::from(*value),
+        Value::Float(value) => Json::from(*value),
+        Value::Text(text) => Json::String(text.clone().into_owned()),
+        Value::Bytes(bytes) => Json::String(format!("({} bytes)", bytes.len())),
+        Value::Array(items) => Json::Array(items.iter().map(of).collect()),
+        Value::Map(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| (key_text(key), of(value)));
+            Json::Object(pairs.collect::<Map<_, _>>())
+        }
+        // Salt's datetimes and constants carry readable text.
+        Value::Ext(_, data) => Json::String(String::from_utf8_lossy(data).into_owned()),
+    }
+}
+
+fn key_text(key: &Value<'_>) -> String {
+    match key.as_text() {
+        Some(text) => text.to_owned(),
+        None => of(key).to_string(),
+    }
+}

@@ -1,0 +1,183 @@
+//! Where runs are kept. This is the family's contract; SQLite is its only member so far.
+//!
+//! A store carries out: what is recorded was decided, redacted and put into words before.
+
+use std::path::PathBuf;
+
+use herald_core::change::Change;
+use herald_core::run::{Job, Run, RunId};
+use jiff::Timestamp;
+use thiserror::Error;
+
+mod sqlite;
+
+pub use sqlite::{Journal, JournalReader, JournalWriter, RunFilter};
+
+/// What becomes durable together: changes, and the runs and jobs as they are after them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In the order in which they happened.
+    pub changes: Vec<Change>,
+    /// Runs that the changes touched.
+    pub runs: Vec<Run>,
+    /// Jobs that the changes touched.
+    pub jobs: Vec<Job>,
+    /// Events that are only counted: the family of their tags, and how many.
+    pub seen: Vec<(String, u64)>,
+}
+
+impl Batch {
+    /// Whether there is nothing to record.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.seen.is_empty()
+    }
+}
+
+/// What was last said of a run at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The run.
+    pub run: RunId,
+    /// The sink's name.
+    pub sink: String,
+    /// Which message of the run.
+    pub part: Part,
+    /// Where it stands, in the sink's words.
+    pub message: Option<String>,
+    /// The SHA-256 of what was said.
+    pub said: Option<[u8; 32]>,
+    /// The run's version that was looked at.
+    pub version: u64,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// When it was last touched.
+    pub at: Timestamp,
+}
+
+/// The messages that a run can have at a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The message.
+    Message,
+    /// What failed, in its thread.
+    Thread,
+    /// How it ended, where a message can't be edited.
+    Ending,
+}
+
+impl Part {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Message => "message",
+            Part::Thread => "thread",
+            Part::Ending => "ending",
+        }
+    }
+
+    /// The one with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Part::Message, Part::Thread, Part::Ending]
+            .into_iter()
+            .find(|part| part.name() == name)
+    }
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Said.
+    Said,
+    /// Being sent: after a crash it may have arrived.
+    Sending,
+    /// Refused for good.
+    GivenUp,
+}
+
+impl DeliveryState {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeliveryState::Said => "said",
+            DeliveryState::Sending => "sending",
+            DeliveryState::GivenUp => "given_up",
+        }
+    }
+
+    /// The one with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            DeliveryState::Said,
+            DeliveryState::Sending,
+            DeliveryState::GivenUp,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
+    }
+}
+
+/// Why the journal can't be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file can't be opened.
+    #[error("the journal {path} can't be opened")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is no such file.
+    #[error("there is no journal at {path}; `salt-herald run` makes one, --journal names another")]
+    Absent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another salt-herald writes it.
+    #[error("the journal {path} is in use by process {holder}; only one may write it")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// Its process id, as far as it is known.
+        holder: String,
+    },
+    /// A later salt-herald made it.
+    #[error(
+        "the journal {path} has schema {found}, made by a later salt-herald; this one knows {known}"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The latest schema that we know.
+        known: i64,
+    },
+    /// A migration is not the one that was applied.
+    #[error("schema {number} of the journal was made by other SQL than this salt-herald's")]
+    Changed {
+        /// The migration's number.
+        number: i64,
+    },
+    /// SQLite says no.
+    #[error("the journal can't be {doing}")]
+    Sqlite {
+        /// What was tried: `read`, `written`.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row holds what it may not.
+    #[error("the journal is damaged: {what}")]
+    Damaged {
+        /// What and where.
+        what: String,
+    },
+    /// The thread that writes is gone.
+    #[error("the journal is closed")]
+    Closed,
+}

@@ -1,0 +1,76 @@
+//! The schema, in numbered steps that are never changed once released.
+//!
+//! A step is applied in one transaction with the note that it was; a crash leaves it done or not
+//! begun.
+
+use std::path::Path;
+
+use herald_core::digest::Digest;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::StoreError;
+
+const STEPS: &[(i64, &str)] = &[(1, include_str!("001_journal.sql"))];
+
+/// The latest schema.
+pub(super) const LATEST: i64 = 1;
+
+/// Brings the file to the latest schema.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Sqlite {
+        doing: "migrated",
+        source,
+    };
+    connection
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS migration (
+                 number INTEGER PRIMARY KEY, checksum TEXT NOT NULL
+             ) STRICT",
+        )
+        .map_err(failed)?;
+    check_version(connection, path)?;
+    for (number, sql) in STEPS {
+        let checksum = Digest::of(sql.as_bytes()).to_string();
+        let applied: Option<String> = connection
+            .query_row(
+                "SELECT checksum FROM migration WHERE number = ?1",
+                [number],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(failed)?;
+        match applied {
+            Some(applied) if applied == checksum => {}
+            Some(_) => return Err(StoreError::Changed { number: *number }),
+            None => {
+                let step = connection.transaction().map_err(failed)?;
+                step.execute_batch(sql).map_err(failed)?;
+                step.execute(
+                    "INSERT INTO migration VALUES (?1, ?2)",
+                    params![number, checksum],
+                )
+                .map_err(failed)?;
+                step.commit().map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a file of a later salt-herald.
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found: Option<i64> = connection
+        .query_row("SELECT max(number) FROM migration", [], |row| row.get(0))
+        .map_err(|source| StoreError::Sqlite {
+            doing: "read",
+            source,
+        })?;
+    match found {
+        Some(found) if found > LATEST => Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: LATEST,
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,20 @@
+//! The journal in one SQLite file, in WAL mode, with every commit on disk before anybody hears of
+//! it.
+//!
+//! One writer (a thread that owns its connection) and any number of readers. This knows SQL and
+//! rows; what is recorded, and what it means, is decided elsewhere.
+
+mod migrate;
+mod open;
+mod read;
+mod rebuild;
+mod rows;
+mod write;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use open::Journal;
+pub use read::{JournalReader, RunFilter};
+pub use writer::JournalWriter;

@@ -1,0 +1,73 @@
+//! Making the query tables again from the entries and their contents, which are the truth.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use herald_core::digest::Digest;
+use herald_core::entry::{Contents, decode};
+use herald_core::state::State;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::open::Journal;
+use super::write::{Inserter, reading, writing};
+use crate::store::StoreError;
+
+/// The tables that are made from entries.
+const TABLES: &[&str] = &["minion", "run", "job", "return", "failure", "gap"];
+
+struct Payloads<'a>(&'a Connection);
+
+impl Contents for Payloads<'_> {
+    fn payload(&mut self, digest: Digest) -> Option<Vec<u8>> {
+        self.0
+            .prepare_cached("SELECT bytes FROM payload WHERE digest = ?1")
+            .and_then(|mut select| select.query_row([digest.0], |row| row.get(0)).optional())
+            .ok()
+            .flatten()
+    }
+}
+
+impl Journal {
+    /// Makes the query tables again. All or nothing.
+    ///
+    /// # Errors
+    /// When an entry can't be read, or a payload that is needed for it is gone.
+    pub fn rebuild(path: &Path) -> Result<(), StoreError> {
+        let journal = Self::open(path)?;
+        let (connection, lock) = journal.into_parts();
+        let source = super::open::open_for_reading(path)?;
+        let mut inserter = Inserter::new(connection)?;
+        inserter.transaction(|insert| {
+            for table in TABLES {
+                insert.clear(table).map_err(writing)?;
+            }
+            let mut state = State::default();
+            let mut entries = source
+                .prepare("SELECT number, bytes FROM entry ORDER BY number")
+                .map_err(reading)?;
+            let mut rows = entries.query([]).map_err(reading)?;
+            while let Some(row) = rows.next().map_err(reading)? {
+                let number: i64 = row.get(0).map_err(reading)?;
+                let bytes: Vec<u8> = row.get(1).map_err(reading)?;
+                let (_, change) = decode(&bytes, &mut Payloads(&source)).map_err(|error| {
+                    StoreError::Damaged {
+                        what: format!("entry {number}: {error}"),
+                    }
+                })?;
+                state.apply(&change);
+                insert.project(number, &change).map_err(writing)?;
+            }
+            let runs: BTreeSet<_> = state.runs.keys().copied().collect();
+            for run in runs.iter().filter_map(|id| state.runs.get(id)) {
+                insert.run(run).map_err(writing)?;
+            }
+            let jobs: BTreeSet<_> = state.jobs.keys().copied().collect();
+            for job in jobs.iter().filter_map(|id| state.jobs.get(id)) {
+                insert.job(job).map_err(writing)?;
+            }
+            Ok(())
+        })?;
+        drop(lock);
+        Ok(())
+    }
+}

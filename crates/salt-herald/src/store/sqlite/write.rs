@@ -1,0 +1,397 @@
+//! Writing rows: changes become entries, payloads and the rows of the tables that are queried.
+//!
+//! Everything happens in the caller's transaction; what is remembered here (the chain's end, the
+//! payloads' ids) goes back with it when it fails.
+
+use std::collections::HashMap;
+
+use herald_core::change::{Change, What};
+use herald_core::digest::Digest;
+use herald_core::entry::{EntryHead, chain, encode, kind_code};
+use herald_core::payload::Payload;
+use herald_core::run::{Job, Run};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{json_list, set};
+use crate::store::{Batch, Delivery, StoreError};
+
+/// Ids of payloads that are remembered; beyond it, all are forgotten and asked of the file.
+const MAX_IDS: usize = 65_536;
+
+/// Writes into one file, and knows the end of its chain.
+pub(super) struct Inserter {
+    connection: Connection,
+    origin: [u8; 16],
+    end: End,
+    ids: HashMap<Digest, i64>,
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    number: u64,
+    hash: Digest,
+}
+
+/// A transaction that is under way.
+pub(super) struct Insert<'a> {
+    connection: &'a Connection,
+    origin: [u8; 16],
+    end: End,
+    ids: &'a mut HashMap<Digest, i64>,
+}
+
+impl Inserter {
+    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+        let origin: Vec<u8> = connection
+            .query_row("SELECT value FROM meta WHERE key = 'origin'", [], |row| {
+                row.get(0)
+            })
+            .map_err(reading)?;
+        let end = connection
+            .query_row(
+                "SELECT number, hash FROM entry ORDER BY number DESC LIMIT 1",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
+            )
+            .optional()
+            .map_err(reading)?;
+        let damaged = |what: &str| StoreError::Damaged {
+            what: what.to_owned(),
+        };
+        let end = match end {
+            None => End {
+                number: 0,
+                hash: Digest::ZERO,
+            },
+            Some((number, hash)) => End {
+                number: u64::try_from(number).map_err(|_| damaged("an entry's number"))?,
+                hash: Digest::from_slice(&hash).ok_or_else(|| damaged("an entry's hash"))?,
+            },
+        };
+        let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
+        Ok(Self {
+            connection,
+            origin,
+            end,
+            ids: HashMap::new(),
+        })
+    }
+
+    /// The number of the last entry that is committed.
+    pub(super) fn last_number(&self) -> u64 {
+        self.end.number
+    }
+
+    /// Does all or nothing.
+    pub(super) fn transaction(
+        &mut self,
+        work: impl FnOnce(&mut Insert<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.unchecked_transaction().map_err(writing)?;
+        let mut insert = Insert {
+            connection: &self.connection,
+            origin: self.origin,
+            end: self.end,
+            ids: &mut self.ids,
+        };
+        let done = work(&mut insert);
+        let end = insert.end;
+        match done.and_then(|()| transaction.commit().map_err(writing)) {
+            Ok(()) => {
+                self.end = end;
+                if self.ids.len() > MAX_IDS {
+                    self.ids.clear();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.ids.clear();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Insert<'_> {
+    pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        for change in &batch.changes {
+            self.change(change)?;
+        }
+        for run in &batch.runs {
+            self.run(run).map_err(writing)?;
+        }
+        for job in &batch.jobs {
+            self.job(job).map_err(writing)?;
+        }
+        for (family, count) in &batch.seen {
+            let last = batch
+                .changes
+                .last()
+                .map_or(0, |change| change.at.as_microsecond());
+            self.seen(family, *count, last).map_err(writing)?;
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, change: &Change) -> Result<(), StoreError> {
+        for payload in &change.payloads {
+            self.payload(payload).map_err(writing)?;
+        }
+        let number = self.end.number + 1;
+        let bytes = encode(
+            EntryHead {
+                origin: self.origin,
+                number,
+            },
+            change,
+        );
+        let hash = chain(self.end.hash, &bytes);
+        self.connection
+            .prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5)")
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    number as i64,
+                    change.at.as_microsecond(),
+                    kind_code(&change.what),
+                    bytes,
+                    hash.0
+                ])
+            })
+            .map_err(writing)?;
+        self.end = End { number, hash };
+        self.project(number as i64, change).map_err(writing)
+    }
+
+    /// The rows that follow from one change alone.
+    pub(super) fn project(&mut self, entry: i64, change: &Change) -> rusqlite::Result<()> {
+        match &change.what {
+            What::MinionSeen { minion, name } => {
+                self.connection
+                    .prepare_cached("INSERT INTO minion VALUES (?1, ?2)")?
+                    .execute(params![minion, name])?;
+            }
+            What::Gap { from, to, reason } => {
+                self.connection
+                    .prepare_cached("INSERT INTO gap VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![
+                        entry,
+                        from.as_microsecond(),
+                        to.as_microsecond(),
+                        reason.name()
+                    ])?;
+            }
+            What::Returned { volatile, .. } => {
+                if !volatile.is_empty() {
+                    self.connection
+                        .prepare_cached("INSERT INTO volatile VALUES (?1, ?2)")?
+                        .execute(params![entry, volatile])?;
+                }
+                self.returned(entry, change)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn returned(&mut self, entry: i64, change: &Change) -> rusqlite::Result<()> {
+        let What::Returned {
+            job,
+            minion,
+            outcome,
+            shape,
+            failures,
+            ..
+        } = &change.what
+        else {
+            return Ok(());
+        };
+        let minion = minion.map_or(-1, i64::from);
+        let shape = self.id_of(*shape)?;
+        self.connection
+            .prepare_cached("INSERT INTO return VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+            .execute(params![
+                job.0 as i64,
+                minion,
+                change.at.as_microsecond(),
+                entry,
+                outcome.failed,
+                outcome.changed || outcome.would_change,
+                outcome.retcode,
+                outcome.duration as i64,
+                shape
+            ])?;
+        for failure in failures {
+            let definition = match failure.definition {
+                Digest::ZERO => None,
+                definition => Some(self.id_of(definition)?),
+            };
+            let body = self.id_of(failure.body)?;
+            self.connection
+                .prepare_cached("INSERT INTO failure VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![
+                    job.0 as i64,
+                    minion,
+                    definition,
+                    body,
+                    failure.follows
+                ])?;
+        }
+        Ok(())
+    }
+
+    fn payload(&mut self, payload: &Payload) -> rusqlite::Result<()> {
+        if self.ids.contains_key(&payload.digest) {
+            return Ok(());
+        }
+        let made = self
+            .connection
+            .prepare_cached("INSERT INTO payload VALUES (NULL, ?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![
+                payload.digest.0,
+                payload.kind.code(),
+                &payload.bytes[..]
+            ])?;
+        if made > 0 {
+            self.ids
+                .insert(payload.digest, self.connection.last_insert_rowid());
+        }
+        Ok(())
+    }
+
+    fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
+        if let Some(id) = self.ids.get(&digest) {
+            return Ok(*id);
+        }
+        let id = self
+            .connection
+            .prepare_cached("SELECT id FROM payload WHERE digest = ?1")?
+            .query_row([digest.0], |row| row.get(0))?;
+        self.ids.insert(digest, id);
+        Ok(id)
+    }
+
+    pub(super) fn run(&mut self, run: &Run) -> rusqlite::Result<()> {
+        let head = &run.head;
+        let flags: Vec<&str> = run.flags.iter().map(|flag| flag.name()).collect();
+        let collides: Vec<&str> = run.collides_with.iter().map(String::as_str).collect();
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+            )?
+            .execute(params![
+                run.id.0 as i64,
+                head.kind.name(),
+                head.user,
+                head.command,
+                json_list(&head.funs),
+                head.tgt,
+                head.tgt_type,
+                head.test,
+                head.schedule,
+                run.started_at.as_microsecond(),
+                run.finished_at.map(|at| at.as_microsecond()),
+                run.status.name(),
+                run.said,
+                run.told_with.map(|run| run.0 as i64),
+                run.own_failure,
+                json_list(&flags),
+                json_list(&collides),
+                set(&run.tally.expected),
+                set(&run.tally.returned),
+                set(&run.tally.failed),
+                set(&run.tally.changed),
+                set(&run.tally.would_change),
+                set(&run.tally.missing),
+                set(&run.tally.silent),
+                self.end.number as i64
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn job(&mut self, job: &Job) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+                 ?12, ?13, ?14)",
+            )?
+            .execute(params![
+                job.id.0 as i64,
+                job.run.0 as i64,
+                job.jid,
+                json_list(&job.funs),
+                job.started_at.as_microsecond(),
+                job.ended,
+                job.returns_itself,
+                set(&job.tally.expected),
+                set(&job.tally.returned),
+                set(&job.tally.failed),
+                set(&job.tally.changed),
+                set(&job.tally.would_change),
+                set(&job.tally.missing),
+                set(&job.tally.silent)
+            ])?;
+        Ok(())
+    }
+
+    fn seen(&mut self, family: &str, count: u64, at: i64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO seen VALUES (?1, ?2, ?3) ON CONFLICT (family) \
+                 DO UPDATE SET count = count + ?2, last_at = max(last_at, ?3)",
+            )?
+            .execute(params![family, count as i64, at])?;
+        Ok(())
+    }
+
+    pub(super) fn delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    delivery.run.0 as i64,
+                    delivery.sink,
+                    delivery.part.name(),
+                    delivery.message,
+                    delivery.said.as_ref().map(<[u8; 32]>::as_slice),
+                    delivery.version as i64,
+                    delivery.state.name(),
+                    delivery.error,
+                    delivery.at.as_microsecond()
+                ])
+            })
+            .map(|_| ())
+            .map_err(writing)
+    }
+
+    pub(super) fn clear(&mut self, table: &str) -> rusqlite::Result<()> {
+        self.connection
+            .execute(&format!("DELETE FROM {table}"), [])
+            .map(|_| ())
+    }
+
+    pub(super) fn note(&mut self, key: &str, value: i64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![key, value]))
+            .map(|_| ())
+            .map_err(writing)
+    }
+}
+
+pub(super) fn writing(source: rusqlite::Error) -> StoreError {
+    StoreError::Sqlite {
+        doing: "written",
+        source,
+    }
+}
+
+pub(super) fn reading(source: rusqlite::Error) -> StoreError {
+    StoreError::Sqlite {
+        doing: "read",
+        source,
+    }
+}

@@ -1,0 +1,178 @@
+//! The thread that writes: what is queued becomes durable in one commit, and is told of after it.
+//!
+//! When nothing waits, a batch is committed at once; what came meanwhile makes the next commit.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use super::write::Inserter;
+use crate::store::{Batch, Delivery, StoreError};
+
+/// How many batches may wait. The sender waits when it is full.
+const QUEUE: usize = 64;
+/// A commit takes up what came within this time, and no more.
+const GATHER: Duration = Duration::from_millis(20);
+/// How long to wait before a failed commit is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+enum Order {
+    Record(Batch),
+    Deliver(Delivery, oneshot::Sender<()>),
+    Note(&'static str, i64),
+}
+
+/// The way to the journal. Cheap to clone; the thread ends when the last one is dropped.
+#[derive(Clone)]
+pub struct JournalWriter {
+    orders: SyncSender<Order>,
+    version: watch::Receiver<u64>,
+    trouble: watch::Receiver<Option<Arc<str>>>,
+    thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl JournalWriter {
+    pub(super) fn start(inserter: Inserter, lock: File) -> Self {
+        let (orders, receiver) = sync_channel(QUEUE);
+        let (told, version) = watch::channel(inserter.last_number());
+        let (alarm, trouble) = watch::channel(None);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                write_all(inserter, &receiver, &told, &alarm);
+                drop(lock);
+            });
+        let thread = Arc::new(std::sync::Mutex::new(thread.ok()));
+        Self {
+            orders,
+            version,
+            trouble,
+            thread,
+        }
+    }
+
+    /// Queues a batch; waits while the queue is full. Not to be called from async code.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn record(&self, batch: Batch) -> Result<(), StoreError> {
+        self.orders
+            .send(Order::Record(batch))
+            .map_err(|_| StoreError::Closed)
+    }
+
+    /// Records what was said, and waits until it is on disk.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn deliver(&self, delivery: Delivery) -> Result<(), StoreError> {
+        let (done, wait) = oneshot::channel();
+        let mut order = Order::Deliver(delivery, done);
+        // The queue is full only under a flood; the publisher can wait without holding a thread.
+        loop {
+            match self.orders.try_send(order) {
+                Ok(()) => break,
+                Err(std::sync::mpsc::TrySendError::Full(back)) => order = back,
+                Err(std::sync::mpsc::TrySendError::Disconnected(_)) => {
+                    return Err(StoreError::Closed);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        wait.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Keeps a number that is no entry: when the bus was last heard.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn note(&self, key: &'static str, value: i64) -> Result<(), StoreError> {
+        self.orders
+            .send(Order::Note(key, value))
+            .map_err(|_| StoreError::Closed)
+    }
+
+    /// The number of the last entry that is on disk; changes with each commit.
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.version.clone()
+    }
+
+    /// Why nothing can be written at the moment.
+    pub fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.trouble.clone()
+    }
+
+    /// Ends the thread once all that was queued is on disk.
+    pub fn close(self) {
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        drop(self);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(
+    mut inserter: Inserter,
+    orders: &Receiver<Order>,
+    told: &watch::Sender<u64>,
+    alarm: &watch::Sender<Option<Arc<str>>>,
+) {
+    while let Ok(first) = orders.recv() {
+        let group = gather(first, orders);
+        while let Err(error) = write_group(&mut inserter, &group) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the journal can't be written"
+            );
+            alarm.send_replace(Some(chain_of(&error).into()));
+            std::thread::sleep(RETRY);
+        }
+        if alarm.borrow().is_some() {
+            alarm.send_replace(None);
+        }
+        told.send_replace(inserter.last_number());
+        for order in group {
+            if let Order::Deliver(_, done) = order {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// What waits, up to a time; nothing is waited for.
+fn gather(first: Order, orders: &Receiver<Order>) -> Vec<Order> {
+    let since = Instant::now();
+    let mut group = vec![first];
+    while since.elapsed() < GATHER && group.len() < QUEUE {
+        match orders.try_recv() {
+            Ok(order) => group.push(order),
+            Err(_) => break,
+        }
+    }
+    group
+}
+
+fn write_group(inserter: &mut Inserter, group: &[Order]) -> Result<(), StoreError> {
+    inserter.transaction(|insert| {
+        group.iter().try_for_each(|order| match order {
+            Order::Record(batch) => insert.batch(batch),
+            Order::Deliver(delivery, _) => insert.delivery(delivery),
+            Order::Note(key, value) => insert.note(key, *value),
+        })
+    })
+}
+
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
