@@ -4,5 +4,6 @@
 //! Nothing is decided here: that is `herald-core`'s.
 
 pub mod chat;
+pub mod config;
 pub mod json;
 pub mod store;

@@ -1,0 +1,114 @@
+//! Our own keys: what each means, its default, and where it belongs.
+//!
+//! Decides on a merged tree; reads no file but those that hold secrets (through `secret`).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::problem::Problem;
+use super::table::Table;
+use super::values::{absolute_path, boolean, line, some_seconds, texts};
+use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig, master, slack};
+use super::{Config, DEFAULT_JOURNAL};
+
+/// The keys of one sink under `slack`.
+pub(super) const SINK_KEYS: &[&str] = &[
+    "webhook_url",
+    "webhook_url_file",
+    "token",
+    "token_file",
+    "channel",
+    "api_url",
+    "slow_after",
+];
+
+/// Where each key belongs, for one that stands under another parent.
+const HOMES: &[(&str, &[&str])] = &[
+    ("slack.NAME", SINK_KEYS),
+    ("announce", &["say", "quiet", "scheduled"]),
+    ("runs", &["patience"]),
+    ("salt", &["config_dir"]),
+    ("salt", master::KEYS),
+];
+
+/// Under which parent a key is known, unless that is where it stands already.
+pub(super) fn elsewhere(here: &'static str) -> impl Fn(&str) -> Option<&'static str> {
+    move |key| {
+        HOMES
+            .iter()
+            .find(|(home, keys)| *home != here && keys.contains(&key))
+            .map(|(home, _)| *home)
+    }
+}
+
+/// Reads the whole config; what is wrong gets its default and a problem.
+///
+/// `salt_dir` is where the master's config is when `salt.config_dir` does not say.
+pub(super) fn read(
+    mut root: Table,
+    salt_dir: &Path,
+    files: Vec<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> Config {
+    let name = root.take("name", line, problems).map(|given| given.value);
+    let salt = root.table("salt", problems);
+    let journal = root.table("journal", problems);
+    let sinks = root.table("slack", problems);
+    let announce = root.table("announce", problems);
+    let runs = root.table("runs", problems);
+    root.finish(elsewhere(""), problems);
+    Config {
+        name,
+        master: read_salt(salt, salt_dir, problems),
+        journal: read_journal(journal, problems),
+        slack: slack::read(sinks, problems),
+        announce: read_announce(announce, problems),
+        runs: read_runs(runs, problems),
+        files,
+    }
+}
+
+fn read_salt(mut table: Table, salt_dir: &Path, problems: &mut Vec<Problem>) -> MasterConfig {
+    let config_dir = table
+        .take("config_dir", absolute_path, problems)
+        .map_or_else(|| salt_dir.to_path_buf(), |given| given.value);
+    let config = master::read(&config_dir, &mut table, problems);
+    table.finish(elsewhere("salt"), problems);
+    config
+}
+
+fn read_journal(mut table: Table, problems: &mut Vec<Problem>) -> JournalConfig {
+    let path = table
+        .take("path", absolute_path, problems)
+        .map_or_else(|| PathBuf::from(DEFAULT_JOURNAL), |given| given.value);
+    table.finish(elsewhere("journal"), problems);
+    JournalConfig { path }
+}
+
+fn read_announce(mut table: Table, problems: &mut Vec<Problem>) -> AnnounceConfig {
+    let say = table
+        .take("say", texts, problems)
+        .map(|given| given.value)
+        .unwrap_or_default();
+    let quiet = table
+        .take("quiet", texts, problems)
+        .map(|given| given.value)
+        .unwrap_or_default();
+    let scheduled = table
+        .take("scheduled", boolean, problems)
+        .is_some_and(|given| given.value);
+    table.finish(elsewhere("announce"), problems);
+    AnnounceConfig {
+        say,
+        quiet,
+        scheduled,
+    }
+}
+
+fn read_runs(mut table: Table, problems: &mut Vec<Problem>) -> RunsConfig {
+    let patience = table
+        .take("patience", some_seconds, problems)
+        .map_or(Duration::from_secs(300), |given| given.value);
+    table.finish(elsewhere("runs"), problems);
+    RunsConfig { patience }
+}

@@ -1,0 +1,236 @@
+//! The `slack` tables: one named sink each.
+//!
+//! Whether Slack takes the token or the webhook is not asked here: that is `check --online`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::problem::{Problem, Severity};
+use super::secret::Taken;
+use super::table::{Given, Table};
+use super::values::{line, seconds};
+use super::yaml::{Entry, Value};
+use super::{SlackAccess, SlackConfig, schema, secret};
+
+/// Slack's own API.
+const API_URL: &str = "https://slack.com/api/";
+
+/// How long a run has to take until a webhook, which can't edit its messages, says its end.
+const SLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// Reads every sink of the table; one with a mistake is left out.
+pub(super) fn read(table: Table, problems: &mut Vec<Problem>) -> BTreeMap<String, SlackConfig> {
+    let mut sinks = BTreeMap::new();
+    for entry in table.into_entries() {
+        let name = entry.key.clone();
+        if let Some(sink) = read_sink(entry, problems) {
+            sinks.insert(name, sink);
+        }
+    }
+    sinks
+}
+
+fn read_sink(entry: Entry, problems: &mut Vec<Problem>) -> Option<SlackConfig> {
+    let path = format!("slack.{}", entry.key);
+    let entries = match entry.node.value {
+        Value::Map(entries) => entries,
+        Value::Null => Vec::new(),
+        other => {
+            problems.push(not_a_sink(
+                &entry.key,
+                &other,
+                Problem::at(&entry.place, path, ""),
+            ));
+            return None;
+        }
+    };
+    let mut table = Table::new(path, entry.place, entries);
+    let neither = table
+        .problem("has neither a webhook_url nor a token")
+        .hint("add \"webhook_url: https://hooks.slack.com/services/...\", or \"token_file\" and \"channel\"");
+    let mut keys = Keys::take(&mut table, problems);
+    table.finish(schema::elsewhere("slack.NAME"), problems);
+    let api_url = keys.api_url.take();
+    let slow_after = keys.slow_after.unwrap_or(SLOW_AFTER);
+    Some(SlackConfig {
+        access: keys.into_access(neither, problems)?,
+        api_url: api_url.unwrap_or_else(|| API_URL.to_owned()),
+        slow_after,
+    })
+}
+
+/// What stands in one sink's table. A mention says that a key is there, readable or not.
+struct Keys {
+    webhook: Taken,
+    token: Taken,
+    channel: Option<Given<String>>,
+    channel_mention: Option<Given<()>>,
+    api_url: Option<String>,
+    api_mention: Option<Given<()>>,
+    slow_after: Option<Duration>,
+    slow_mention: Option<Given<()>>,
+}
+
+impl Keys {
+    fn take(table: &mut Table, problems: &mut Vec<Problem>) -> Self {
+        Self {
+            channel_mention: table.mention("channel"),
+            api_mention: table.mention("api_url"),
+            slow_mention: table.mention("slow_after"),
+            webhook: secret::take(table, "webhook_url", "webhook_url_file", problems),
+            token: secret::take(table, "token", "token_file", problems),
+            channel: table.take("channel", line, problems),
+            api_url: table
+                .take("api_url", line, problems)
+                .and_then(|given| read_api_url(&given, problems)),
+            slow_after: table
+                .take("slow_after", seconds, problems)
+                .map(|given| given.value),
+        }
+    }
+
+    /// The one way to post that the sink was given; `neither` is the problem when it has none.
+    fn into_access(self, neither: Problem, problems: &mut Vec<Problem>) -> Option<SlackAccess> {
+        match (&self.webhook.mentioned, &self.token.mentioned) {
+            (Some(_), Some(second)) => {
+                problems.push(
+                    second
+                        .problem("a token and a webhook stand in one sink")
+                        .hint("keep one, or give the other a table of its own with another name"),
+                );
+                None
+            }
+            (None, None) => {
+                problems.push(neither);
+                None
+            }
+            (Some(_), None) => {
+                let why = "a webhook posts to the channel that it was made for";
+                warn_useless(self.channel_mention, why, problems);
+                warn_useless(self.api_mention, "only a token uses it", problems);
+                self.webhook
+                    .value
+                    .and_then(|given| read_webhook(given, problems))
+            }
+            (None, Some(token)) => {
+                let why = "only a webhook uses it: with a token the first message is edited";
+                warn_useless(self.slow_mention, why, problems);
+                if self.channel_mention.is_none() {
+                    problems.push(
+                        token
+                            .problem("needs a \"channel\" beside it")
+                            .hint("name the channel in quotes: channel: \"#monitoring\""),
+                    );
+                }
+                read_bot(self.token.value, self.channel, problems)
+            }
+        }
+    }
+}
+
+/// `slack: {webhook_url: ...}` without a name between is the likeliest mistake of all.
+fn not_a_sink(name: &str, value: &Value, problem: Problem) -> Problem {
+    let message = format!(
+        "must be a table that describes a sink, not {}",
+        value.kind()
+    );
+    let hint = if schema::SINK_KEYS.contains(&name) {
+        format!(
+            "give the sink a name and put \"{name}\" under it: slack: -> monitoring: -> {name}:"
+        )
+    } else {
+        "put webhook_url, or token_file and channel, on the lines below it, indented".to_owned()
+    };
+    Problem { message, ..problem }.hint(hint)
+}
+
+fn warn_useless(mention: Option<Given<()>>, why: &str, problems: &mut Vec<Problem>) {
+    if let Some(mention) = mention {
+        problems.push(
+            mention
+                .problem(format!("has no effect: {why}"))
+                .hint("remove it")
+                .severity(Severity::Warning),
+        );
+    }
+}
+
+fn read_webhook(given: Given<SecretString>, problems: &mut Vec<Problem>) -> Option<SlackAccess> {
+    let text = given.value.expose_secret();
+    match parse_url(text) {
+        Ok(_) => Some(SlackAccess::Webhook { url: given.value }),
+        Err(why) => {
+            let hint = if text.starts_with("xox") {
+                "this looks like a token: put it under \"token\""
+            } else {
+                "copy it from Slack: it starts with https://hooks.slack.com/"
+            };
+            problems.push(given.problem(why).hint(hint));
+            None
+        }
+    }
+}
+
+fn read_bot(
+    token: Option<Given<SecretString>>,
+    channel: Option<Given<String>>,
+    problems: &mut Vec<Problem>,
+) -> Option<SlackAccess> {
+    let token = token?;
+    let text = token.value.expose_secret();
+    let hint = if text.starts_with("xapp-") {
+        Some("it is the one for Socket Mode; the bot's starts with xoxb-")
+    } else if text.starts_with("https://") {
+        Some("this looks like a webhook: put it under \"webhook_url\"")
+    } else {
+        None
+    };
+    if let Some(hint) = hint {
+        problems.push(token.problem("is no bot token").hint(hint));
+        return None;
+    }
+    Some(SlackAccess::Bot {
+        token: token.value,
+        channel: channel?.value.trim().to_owned(),
+    })
+}
+
+fn read_api_url(given: &Given<String>, problems: &mut Vec<Problem>) -> Option<String> {
+    match parse_url(given.value.trim()) {
+        Ok(mut url) => {
+            // Methods are joined to it, and joining replaces what follows the last slash.
+            if !url.path().ends_with('/') {
+                let path = format!("{}/", url.path());
+                url.set_path(&path);
+            }
+            Some(url.into())
+        }
+        Err(why) => {
+            problems.push(given.problem(why).hint(format!("Slack's own is {API_URL}")));
+            None
+        }
+    }
+}
+
+/// An address to which a secret may be sent: encrypted, or on this machine.
+fn parse_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is no web address")?;
+    let local = match url.host_str() {
+        None | Some("") => return Err("is no web address"),
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if local => Ok(url),
+        "http" => Err("must start with https://, so that nobody on the way reads the secret"),
+        _ => Err("must start with https://"),
+    }
+}

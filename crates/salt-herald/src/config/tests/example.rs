@@ -1,0 +1,36 @@
+//! The config that we ship is one that works.
+
+use super::Machine;
+
+#[test]
+fn the_example_loads_without_a_problem() {
+    let text = include_str!("../../../../../dist/herald.example");
+    let machine = Machine::with(&[("herald", text)]);
+    let (config, warnings) = machine.good();
+    assert_eq!(warnings, "");
+    assert_eq!(config.slack.len(), 1);
+}
+
+/// Every key is shown in the example, set or as a comment, so that nobody has to look for one.
+#[test]
+fn the_example_names_every_key() {
+    let text = include_str!("../../../../../dist/herald.example");
+    let keys = super::super::schema::SINK_KEYS
+        .iter()
+        .chain(super::super::master::KEYS);
+    let others = [
+        "name",
+        "config_dir",
+        "path",
+        "say",
+        "quiet",
+        "scheduled",
+        "patience",
+    ];
+    for key in keys.chain(&others) {
+        assert!(
+            text.contains(&format!("{key}:")),
+            "{key} is not in dist/herald.example"
+        );
+    }
+}
