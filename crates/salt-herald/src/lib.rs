@@ -4,6 +4,7 @@
 //! Nothing is decided here: that is `herald-core`'s.
 
 pub mod chat;
+pub mod check;
 pub mod config;
 pub mod json;
 pub mod store;

@@ -1,0 +1,132 @@
+//! What is true of this machine, as plain data. Nothing is looked up and nothing judged here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything that [`super::probe`] looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Who looks.
+    pub who: Who,
+    /// The account that `salt-herald.service` runs as, if there is one.
+    pub service_account: Option<Account>,
+    /// Whether the directory of the master's config exists.
+    pub config_dir_exists: bool,
+    /// The master's event bus.
+    pub bus: BusFact,
+    /// The master's job cache on disk.
+    pub job_cache: DirFact,
+    /// Our journal.
+    pub journal: JournalFact,
+}
+
+/// Who looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Its name, or its number where it has none.
+    pub user: String,
+    /// The effective user id.
+    pub uid: u32,
+}
+
+/// An account with its groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The groups' names, its own among them.
+    pub groups: Vec<String>,
+}
+
+/// Who owns a thing, and what its mode lets others do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's name, or its number.
+    pub user: String,
+    /// The group's name, or its number.
+    pub group: String,
+    /// The permission bits, as `chmod` takes them.
+    pub mode: u32,
+}
+
+/// The master's event bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BusFact {
+    /// A unix socket.
+    Unix {
+        /// Where it is, or would be.
+        path: PathBuf,
+        /// What is there.
+        socket: SocketFact,
+    },
+    /// A port on this machine.
+    Tcp {
+        /// Which.
+        address: SocketAddr,
+        /// What came of connecting to it.
+        connect: ConnectFact,
+    },
+}
+
+/// What is at a socket's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketFact {
+    /// Nothing.
+    Absent,
+    /// We may not look: this directory on the way is closed to us.
+    Blocked {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// Something that is no socket.
+    NotASocket,
+    /// A socket.
+    Present {
+        /// Whose it is.
+        owner: Owner,
+        /// What came of connecting to it.
+        connect: ConnectFact,
+    },
+}
+
+/// What came of connecting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectFact {
+    /// Somebody listens.
+    Accepted,
+    /// Somebody listens and has more callers waiting than it takes.
+    Busy,
+    /// Nobody listens.
+    Refused,
+    /// We may not.
+    Denied,
+    /// Something else: the system's word for it.
+    Failed(String),
+}
+
+/// A directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirFact {
+    /// It is there, and we may do with it what we need.
+    Usable,
+    /// Nothing is there.
+    Missing,
+    /// Something is there that is no directory.
+    NotADirectory,
+    /// We may not do with it what we need.
+    Denied {
+        /// Whose it is; `None` when we can't even see that.
+        owner: Option<Owner>,
+    },
+    /// Something else: the system's word for it.
+    Failed(String),
+}
+
+/// Our journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalFact {
+    /// The directory that holds it, for writing.
+    pub dir: DirFact,
+    /// Whose the file is, if there is one that we may not write.
+    pub unwritable_file: Option<Owner>,
+}

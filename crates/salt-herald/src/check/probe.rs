@@ -1,0 +1,174 @@
+//! Looks at the machine: thin, and without judgement.
+//!
+//! It listens to nothing and writes nothing. A connection to the event bus is closed at once,
+//! because a master suffers from a listener who does not read.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use super::facts::{
+    Account, BusFact, ConnectFact, DirFact, Facts, JournalFact, Owner, SocketFact, Who,
+};
+use super::names::{groups_of, name_of};
+use crate::config::{BusAddress, Config};
+
+/// The user of `dist/salt-herald.service`.
+pub(super) const SERVICE_USER: &str = "salt-herald";
+
+/// A port on the loopback interface answers at once, or not at all.
+const TCP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Looks at everything that a config names on this machine. Blocks for a second at most.
+pub fn probe(config: &Config) -> Facts {
+    let accounts = Accounts::read();
+    let uid = rustix::process::geteuid().as_raw();
+    Facts {
+        who: Who {
+            user: name_of(uid, &accounts.passwd),
+            uid,
+        },
+        service_account: groups_of(SERVICE_USER, &accounts.passwd, &accounts.group)
+            .map(|groups| Account { groups }),
+        config_dir_exists: config.master.config_dir.exists(),
+        bus: match config.master.bus_address() {
+            BusAddress::Unix(path) => {
+                let socket = accounts.socket(&path);
+                BusFact::Unix { path, socket }
+            }
+            BusAddress::Tcp(address) => BusFact::Tcp {
+                address,
+                connect: connect_tcp(&address),
+            },
+        },
+        job_cache: accounts.dir(
+            &config.master.job_cache_dir(),
+            Access::READ_OK | Access::EXEC_OK,
+        ),
+        journal: accounts.journal(&config.journal.path),
+    }
+}
+
+/// The texts in which accounts have their names.
+struct Accounts {
+    passwd: String,
+    group: String,
+}
+
+impl Accounts {
+    fn read() -> Self {
+        // Without them, numbers stand in for names.
+        let text = |path| {
+            fs::read(path)
+                .map(|b| String::from_utf8_lossy(&b).into_owned())
+                .unwrap_or_default()
+        };
+        Self {
+            passwd: text("/etc/passwd"),
+            group: text("/etc/group"),
+        }
+    }
+
+    fn owner(&self, metadata: &fs::Metadata) -> Owner {
+        Owner {
+            user: name_of(metadata.uid(), &self.passwd),
+            group: name_of(metadata.gid(), &self.group),
+            mode: metadata.mode() & 0o7777,
+        }
+    }
+
+    fn socket(&self, path: &Path) -> SocketFact {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_socket() => SocketFact::Present {
+                owner: self.owner(&metadata),
+                connect: connect_unix(path),
+            },
+            Ok(_) => SocketFact::NotASocket,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.blocked(path),
+            Err(_) => SocketFact::Absent,
+        }
+    }
+
+    /// The innermost directory that we still see is the one that we may not enter.
+    fn blocked(&self, path: &Path) -> SocketFact {
+        let seen = path.ancestors().skip(1).find_map(|dir| {
+            let metadata = fs::metadata(dir).ok()?;
+            Some(SocketFact::Blocked {
+                dir: dir.to_path_buf(),
+                owner: self.owner(&metadata),
+            })
+        });
+        seen.unwrap_or(SocketFact::Absent)
+    }
+
+    fn dir(&self, path: &Path, wanted: Access) -> DirFact {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => return no_dir(&error),
+        };
+        if !metadata.is_dir() {
+            return DirFact::NotADirectory;
+        }
+        match accessat(CWD, path, wanted, AtFlags::EACCESS) {
+            Ok(()) => DirFact::Usable,
+            Err(Errno::ACCESS) => DirFact::Denied {
+                owner: Some(self.owner(&metadata)),
+            },
+            Err(error) => DirFact::Failed(io::Error::from(error).to_string()),
+        }
+    }
+
+    fn journal(&self, path: &Path) -> JournalFact {
+        let parent = path
+            .parent()
+            .map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+        let unwritable_file = fs::metadata(path)
+            .ok()
+            .filter(|_| accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_err())
+            .map(|metadata| self.owner(&metadata));
+        let dir = self.dir(&parent, Access::WRITE_OK | Access::EXEC_OK);
+        JournalFact {
+            dir,
+            unwritable_file,
+        }
+    }
+}
+
+fn no_dir(error: &io::Error) -> DirFact {
+    match error.kind() {
+        io::ErrorKind::NotFound => DirFact::Missing,
+        io::ErrorKind::PermissionDenied => DirFact::Denied { owner: None },
+        _ => DirFact::Failed(error.to_string()),
+    }
+}
+
+/// Connects without waiting, since a blocking connect waits for ever while the backlog is full.
+fn connect_unix(path: &Path) -> ConnectFact {
+    let connected = SocketAddrUnix::new(path).and_then(|address| {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &address)
+    });
+    match connected {
+        Ok(()) => ConnectFact::Accepted,
+        Err(Errno::AGAIN) => ConnectFact::Busy,
+        Err(Errno::CONNREFUSED) => ConnectFact::Refused,
+        Err(Errno::ACCESS | Errno::PERM) => ConnectFact::Denied,
+        Err(error) => ConnectFact::Failed(io::Error::from(error).to_string()),
+    }
+}
+
+fn connect_tcp(address: &SocketAddr) -> ConnectFact {
+    match TcpStream::connect_timeout(address, TCP_PATIENCE) {
+        Ok(_) => ConnectFact::Accepted,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => ConnectFact::Refused,
+        Err(error) => ConnectFact::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,98 @@
+//! Every case with its exact text, on made-up facts; and the probe on sockets of its own.
+
+mod bus;
+mod probe;
+mod texts;
+
+use std::path::PathBuf;
+
+use super::facts::*;
+use super::*;
+use crate::config::{Config, LoadOptions, Problem, Problems, load};
+
+type Loaded = Result<(Config, Vec<Problem>), Problems>;
+
+/// A config in a directory of its own; the paths in it don't exist, which facts are made up for.
+fn loaded(text: &str) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("herald");
+    std::fs::write(&file, text).unwrap();
+    let options = LoadOptions {
+        file: None,
+        default_file: file,
+        salt_dir: "/nowhere/salt".into(),
+    };
+    let mut loaded = load(&options);
+    if let Ok((config, warnings)) = &mut loaded {
+        config.files = vec![PathBuf::from("/etc/salt/herald")];
+        config.master.files = vec![
+            "/etc/salt/master".into(),
+            "/etc/salt/master.d/a.conf".into(),
+        ];
+        warnings.clear();
+    }
+    if let Err(problems) = &mut loaded {
+        for problem in &mut problems.problems {
+            problem.file = "/etc/salt/herald".into();
+        }
+    }
+    loaded
+}
+
+const SINK: &str = "slack: {ops: {webhook_url: 'https://hooks.slack.com/x'}}\n";
+
+fn owner(user: &str, group: &str, mode: u32) -> Owner {
+    Owner {
+        user: user.to_owned(),
+        group: group.to_owned(),
+        mode,
+    }
+}
+
+fn socket(owner: Owner, connect: ConnectFact) -> BusFact {
+    at_socket(SocketFact::Present { owner, connect })
+}
+
+fn at_socket(socket: SocketFact) -> BusFact {
+    BusFact::Unix {
+        path: "/var/run/salt/master/master_event_pub.ipc".into(),
+        socket,
+    }
+}
+
+/// A machine on which everything is right: Salt 3008, the service's user in the group salt.
+fn fine() -> Facts {
+    Facts {
+        who: Who {
+            user: "alice".to_owned(),
+            uid: 1000,
+        },
+        service_account: Some(Account {
+            groups: vec!["salt-herald".to_owned(), "salt".to_owned()],
+        }),
+        config_dir_exists: true,
+        bus: socket(owner("salt", "salt", 0o660), ConnectFact::Accepted),
+        job_cache: DirFact::Usable,
+        journal: JournalFact {
+            dir: DirFact::Usable,
+            unwritable_file: None,
+        },
+    }
+}
+
+/// The report without what is fine.
+fn wrong(facts: &Facts) -> String {
+    wrong_with(SINK, facts)
+}
+
+fn wrong_with(text: &str, facts: &Facts) -> String {
+    let mut report = decide(&loaded(text), Some(facts));
+    report
+        .findings
+        .retain(|finding| finding.level != Level::Ok || finding.area == Area::Unit);
+    render(&report)
+}
+
+fn with_bus(bus: BusFact) -> Facts {
+    Facts { bus, ..fine() }
+}

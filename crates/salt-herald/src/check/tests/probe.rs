@@ -1,0 +1,105 @@
+//! The probe, on directories and sockets of each test's own.
+
+use std::os::unix::net::UnixListener;
+
+use super::super::names::{groups_of, name_of};
+use super::super::{BusFact, ConnectFact, DirFact, Facts, JournalFact, SocketFact, probe};
+use super::loaded;
+
+#[test]
+fn names_come_from_the_files() {
+    let passwd = "root:x:0:0::/:/bin/sh\nsalt-herald:x:990:991::/:/bin/false\nbroken\n";
+    let group = "root:x:0:\nsalt:x:989:alice,salt-herald\nsalt-herald:x:991:\n";
+    assert_eq!(name_of(0, passwd), "root");
+    assert_eq!(name_of(990, passwd), "salt-herald");
+    assert_eq!(name_of(5, passwd), "5");
+    let groups = groups_of("salt-herald", passwd, group).unwrap();
+    assert_eq!(groups, ["salt-herald", "salt"]);
+    assert_eq!(groups_of("nobody", passwd, group), None);
+}
+
+fn probe_in(dir: &std::path::Path) -> Facts {
+    let root = dir.display();
+    let text = format!(
+        "salt: {{config_dir: {root}/etc, sock_dir: {root}, cachedir: {root}}}\njournal: {{path: {root}/journal.db}}\n"
+    );
+    let (config, _) = loaded(&text).unwrap();
+    probe(&config)
+}
+
+fn bus_of(facts: &Facts) -> &SocketFact {
+    match &facts.bus {
+        BusFact::Unix { socket, .. } => socket,
+        BusFact::Tcp { .. } => panic!("the bus is a socket"),
+    }
+}
+
+#[test]
+fn the_probe_sees_a_socket_come_and_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("master_event_pub.ipc");
+    assert_eq!(bus_of(&probe_in(dir.path())), &SocketFact::Absent);
+    let listener = UnixListener::bind(&path).unwrap();
+    let facts = probe_in(dir.path());
+    let SocketFact::Present { connect, owner } = bus_of(&facts) else {
+        panic!("it is there")
+    };
+    assert_eq!(connect, &ConnectFact::Accepted);
+    assert_eq!(owner.mode & 0o600, 0o600);
+    drop(listener);
+    let facts = probe_in(dir.path());
+    assert!(matches!(
+        bus_of(&facts),
+        SocketFact::Present {
+            connect: ConnectFact::Refused,
+            ..
+        }
+    ));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(bus_of(&probe_in(dir.path())), &SocketFact::NotASocket);
+}
+
+/// The backlog of a listener who never accepts fills up; a blocking connect would hang.
+#[test]
+fn the_probe_does_not_wait_for_a_busy_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("master_event_pub.ipc");
+    let flags = rustix::net::SocketFlags::CLOEXEC;
+    let (family, kind) = (
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+    );
+    let listener = rustix::net::socket_with(family, kind, flags, None).unwrap();
+    rustix::net::bind(&listener, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let facts = probe_in(dir.path());
+    assert!(matches!(
+        bus_of(&facts),
+        SocketFact::Present {
+            connect: ConnectFact::Busy,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn the_probe_sees_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = probe_in(dir.path());
+    assert_eq!(facts.job_cache, DirFact::Missing);
+    assert_eq!(
+        facts.journal,
+        JournalFact {
+            dir: DirFact::Usable,
+            unwritable_file: None
+        }
+    );
+    assert!(!facts.config_dir_exists);
+    std::fs::write(dir.path().join("jobs"), "").unwrap();
+    assert_eq!(probe_in(dir.path()).job_cache, DirFact::NotADirectory);
+    std::fs::remove_file(dir.path().join("jobs")).unwrap();
+    std::fs::create_dir(dir.path().join("jobs")).unwrap();
+    assert_eq!(probe_in(dir.path()).job_cache, DirFact::Usable);
+}

@@ -1,0 +1,206 @@
+//! Everything but the bus: every case with its exact text.
+
+use super::super::{Area, DirFact, Facts, Finding, JournalFact, Report, SocketFact};
+use super::super::{decide, exit_code, render};
+use super::{SINK, at_socket, fine, loaded, owner, with_bus, wrong, wrong_with};
+
+#[test]
+fn the_job_cache_is_out_of_reach() {
+    let dir = |job_cache| {
+        wrong(&Facts {
+            job_cache,
+            ..fine()
+        })
+    };
+    insta::assert_snapshot!(dir(DirFact::Missing), @r#"
+    ! job cache: /var/cache/salt/master/jobs does not exist
+        the master makes it at its first job; if it has run jobs already, set salt.cachedir
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::NotADirectory), @r#"
+    ! job cache: /var/cache/salt/master/jobs is no directory
+        point salt.cachedir to the master's cachedir
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Denied { owner: Some(owner("salt", "salt", 0o750)) }), @r#"
+    ! job cache: alice may not read /var/cache/salt/master/jobs (mode 0750, salt:salt)
+        without it, what happens while salt-herald is down or blind is not found again; run salt-herald in the group salt
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Denied { owner: Some(owner("root", "root", 0o700)) }), @r#"
+    ! job cache: alice may not read /var/cache/salt/master/jobs (mode 0700, root:root)
+        without it, what happens while salt-herald is down or blind is not found again; run salt-herald as root
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Denied { owner: None }), @r#"
+    ! job cache: alice may not read /var/cache/salt/master/jobs
+        without it, what happens while salt-herald is down or blind is not found again; run salt-herald as the master's user, in its group, or as root
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Failed("Input/output error".to_owned())), @r#"
+    ! job cache: /var/cache/salt/master/jobs can't be read: Input/output error
+        without it, what happens while salt-herald is down or blind is not found again
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+}
+
+#[test]
+fn the_job_cache_is_set_differently() {
+    let with = |salt: &str| wrong_with(&format!("{SINK}salt: {{{salt}}}\n"), &fine());
+    insta::assert_snapshot!(with("job_cache: false"), @r#"
+    ! job cache: the master does not keep returns (job_cache: False)
+        without it, what happens while salt-herald is down or blind is not found again; set job_cache: True in the master's config
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(with("master_job_cache: redis"), @r#"
+    ! job cache: the master keeps its jobs in "redis" (master_job_cache), which salt-herald does not read
+        without it, what happens while salt-herald is down or blind is not found again
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(with("ext_job_cache: mysql"), @r#"
+    ! job cache: returns are kept in "mysql" (ext_job_cache), which salt-herald does not read
+        without it, what happens while salt-herald is down or blind is not found again
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+}
+
+#[test]
+fn the_journal_can_not_be_written() {
+    let dir = |dir| {
+        let journal = JournalFact {
+            dir,
+            unwritable_file: None,
+        };
+        wrong(&Facts { journal, ..fine() })
+    };
+    insta::assert_snapshot!(dir(DirFact::Missing), @r#"
+    ! journal: /var/lib/salt-herald does not exist yet
+        systemd makes it when the service starts
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::NotADirectory), @r#"
+    ✗ journal: /var/lib/salt-herald is no directory
+        set journal.path to a file in a directory of its own
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Denied { owner: Some(owner("root", "root", 0o755)) }), @r#"
+    ✗ journal: alice may not write to /var/lib/salt-herald (mode 0755, root:root)
+        run this as root, or give the directory to the user that salt-herald runs as
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Denied { owner: None }), @r#"
+    ✗ journal: alice may not write to /var/lib/salt-herald
+        give the directory to the user that salt-herald runs as
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+    insta::assert_snapshot!(dir(DirFact::Failed("Read-only file system".to_owned())), @r#"
+    ✗ journal: can't write to /var/lib/salt-herald: Read-only file system
+        set journal.path to a place that can be written
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+    let file = JournalFact {
+        dir: DirFact::Usable,
+        unwritable_file: Some(owner("root", "root", 0o640)),
+    };
+    insta::assert_snapshot!(wrong(&Facts { journal: file, ..fine() }), @r#"
+    ✗ journal: alice may not write to /var/lib/salt-herald/journal.db (mode 0640, root:root)
+        run this as root, or give the file to the user that salt-herald runs as
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+    let missing = JournalFact {
+        dir: DirFact::Missing,
+        unwritable_file: None,
+    };
+    let elsewhere = format!("{SINK}journal: {{path: /srv/herald/journal.db}}\n");
+    insta::assert_snapshot!(wrong_with(&elsewhere, &Facts { journal: missing, ..fine() }), @r#"
+    ✗ journal: /srv/herald does not exist
+        make it, owned by the user that salt-herald runs as: install -d -m 0750 -o salt-herald /srv/herald
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+    ! unit: the units may write to /var/lib/salt-herald only, and the journal is elsewhere
+        systemctl edit the unit, and under [Service] ReadWritePaths=/srv/herald
+
+    1 error, 1 warning.
+    "#);
+}
+
+#[test]
+fn no_sink_only_records() {
+    insta::assert_snapshot!(wrong_with("", &fine()), @r#"
+    ! slack: no sink: salt-herald records, and announces nothing
+        add one under "slack" in the config to have runs announced
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    assert_eq!(exit_code(&decide(&loaded(""), Some(&fine()))), 0);
+}
+
+#[test]
+fn a_wrong_config_does_not_hide_the_machine() {
+    let facts = with_bus(at_socket(SocketFact::Absent));
+    insta::assert_snapshot!(wrong_with("nmae: x\nslack: {ops: {}}\n", &facts), @r#"
+    ✗ config: /etc/salt/herald:1: nmae: unknown key; did you mean "name"?
+    ✗ config: /etc/salt/herald:2: slack.ops: has neither a webhook_url nor a token
+        add "webhook_url: https://hooks.slack.com/services/...", or "token_file" and "channel"
+    ! master: no master config in /nowhere/salt: Salt's defaults count
+        set salt.config_dir if it is elsewhere
+    ✗ bus: the master is not running: /var/run/salt/master/master_event_pub.ipc does not exist
+        start it: systemctl start salt-master; if it does run, its sockets are elsewhere: set salt.sock_dir, or salt.config_dir if its config is not in /etc/salt
+
+    3 errors, 1 warning.
+    "#);
+}
+
+#[test]
+fn a_config_that_is_no_yaml() {
+    let loaded = loaded("slack: {\n");
+    insta::assert_snapshot!(render(&decide(&loaded, None)), @r#"
+    ✗ config: /etc/salt/herald:1: not valid YAML: unclosed bracket '{'
+        the mistake can also stand above; quote a value that holds ": " or " #"
+    ! config: the machine was not looked at, because the config does not say where
+
+    1 error, 1 warning.
+    "#);
+}
+
+#[test]
+fn the_caller_adds_findings() {
+    let mut report = Report::default();
+    report.push(Finding::error(Area::Slack, "ops: channel_not_found").hint("invite the bot"));
+    insta::assert_snapshot!(render(&report), @r#"
+    ✗ slack: ops: channel_not_found
+        invite the bot
+
+    1 error.
+    "#);
+}
