@@ -10,7 +10,7 @@ use thiserror::Error;
 
 mod slack;
 
-pub use slack::Slack;
+pub use slack::{Access, DEFAULT_API_URL, Slack, SlackSettings, http_client};
 
 /// Where a message stands, in the words of the sink that posted it. Opaque to everybody else;
 /// kept in the journal, so it must survive a restart.
@@ -22,6 +22,15 @@ pub struct MessageRef(pub String);
 pub struct Abilities {
     /// Messages can be edited and have threads.
     pub edit: bool,
+}
+
+/// What a check found out when nothing spoke against posting.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Who we are there, if the chat says.
+    pub identity: Option<String>,
+    /// What could not be found out without posting, for people to read.
+    pub unknown: Vec<String>,
 }
 
 /// Why a delivery did not happen. The variant decides what happens next.
@@ -36,8 +45,8 @@ pub enum DeliveryError {
     /// Not reachable, or broken for the moment; the message is surely not there.
     #[error("the chat can't be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The request was sent but no answer came: the message may be there.
-    #[error("the chat did not answer, the message may have arrived")]
+    /// The request was sent but no clear answer came: the message may be there.
+    #[error("the chat gave no clear answer, the message may have arrived")]
     InDoubt(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The message to edit is not there any more, or can't be edited any more.
     #[error("the message is gone ({reason})")]
@@ -45,8 +54,8 @@ pub enum DeliveryError {
         /// The chat's own word.
         reason: String,
     },
-    /// The credentials are not good, or not good enough.
-    #[error("the chat refuses the credentials ({reason})")]
+    /// Somebody has to change the credentials, the channel or what we may do there.
+    #[error("the chat does not let us in ({reason})")]
     Unauthorized {
         /// The chat's own word.
         reason: String,
@@ -74,6 +83,7 @@ impl DeliveryError {
 }
 
 /// A place where announcements are said.
+#[derive(Debug)]
 pub enum Sink {
     /// A Slack channel.
     Slack(Slack),
@@ -143,9 +153,16 @@ impl Sink {
     ///
     /// # Errors
     /// See [`DeliveryError`].
-    pub async fn check(&self) -> Result<(), DeliveryError> {
+    pub async fn check(&self) -> Result<Checked, DeliveryError> {
         match self {
             Self::Slack(slack) => slack.check().await,
+        }
+    }
+
+    /// What people can do about an error of this sink, if anything.
+    pub fn hint(&self, error: &DeliveryError) -> Option<String> {
+        match self {
+            Self::Slack(slack) => slack.hint(error),
         }
     }
 }

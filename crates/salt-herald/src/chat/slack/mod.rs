@@ -1,0 +1,314 @@
+//! Slack, by an incoming webhook or by a bot's token.
+//!
+//! This carries out: it turns an announcement into requests and an answer into a [`DeliveryError`].
+//! It never waits and never tries again, and it keeps no state but the bot's name: a message's
+//! channel and time stamp live in its [`MessageRef`].
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use herald_core::announce::Announcement;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use self::answer::Effect;
+pub use self::client::http_client;
+use self::render::Content;
+use super::{Abilities, Checked, DeliveryError, MessageRef};
+
+mod answer;
+mod check;
+mod client;
+mod hint;
+mod literal;
+mod render;
+#[cfg(test)]
+mod render_tests;
+
+/// Where Slack's Web API stands, unless the config says otherwise.
+pub const DEFAULT_API_URL: &str = "https://slack.com/api/";
+
+/// How we may speak in a channel.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// An incoming webhook: it posts into its channel, and can do no more.
+    Webhook {
+        /// The whole URL; whoever has it can post.
+        url: SecretString,
+    },
+    /// A bot's token: it edits, and has threads.
+    Bot {
+        /// The `xoxb-` token, with the scope `chat:write`.
+        token: SecretString,
+        /// The channel's ID or its name, with or without `#`.
+        channel: String,
+    },
+}
+
+/// What a Slack sink is made from.
+#[derive(Clone)]
+pub struct SlackSettings {
+    /// The Web API's address, [`DEFAULT_API_URL`] or that of a proxy or a stand-in. Webhooks don't
+    /// use it.
+    pub api_url: String,
+    /// Webhook or token.
+    pub access: Access,
+    /// The name of the config's table.
+    pub name: String,
+}
+
+/// One Slack channel.
+pub struct Slack {
+    http: reqwest::Client,
+    api_url: String,
+    name: String,
+    way: Way,
+}
+
+enum Way {
+    Webhook(SecretString),
+    Bot(Bot),
+}
+
+struct Bot {
+    token: SecretString,
+    channel: String,
+    /// Known after a check.
+    name: OnceLock<String>,
+}
+
+/// A [`MessageRef`] as we write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// The channel's ID: `chat.update` takes no names.
+    channel: String,
+    ts: String,
+}
+
+impl fmt::Debug for Slack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slack")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Slack {
+    /// A sink that uses this client, best one of [`http_client`]. Nothing is asked yet.
+    pub fn new(settings: SlackSettings, http: reqwest::Client) -> Self {
+        let way = match settings.access {
+            Access::Webhook { url } => Way::Webhook(url),
+            Access::Bot { token, channel } => Way::Bot(Bot {
+                token,
+                channel,
+                name: OnceLock::new(),
+            }),
+        };
+        let api_url = settings.api_url.trim_end_matches('/').to_owned();
+        Self {
+            http,
+            api_url,
+            name: settings.name,
+            way,
+        }
+    }
+
+    /// The name of the config's table.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What this sink can do.
+    pub fn abilities(&self) -> Abilities {
+        Abilities {
+            edit: matches!(self.way, Way::Bot(_)),
+        }
+    }
+
+    /// Says it: a new message. A webhook's message of an ended run brings the details along.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn post(&self, announcement: &Announcement) -> Result<MessageRef, DeliveryError> {
+        match &self.way {
+            Way::Webhook(url) => {
+                let fields = posted_fields(render::message_with_details(announcement));
+                let content = Value::Object(fields);
+                let content = client::Content::Json(&content);
+                let url = url.expose_secret();
+                let answer = client::send(&self.http, url, None, content, Effect::Posts).await?;
+                answer::read_webhook(&answer)?;
+                // Slack does not say what it posted; there is nothing to refer to.
+                Ok(MessageRef(String::new()))
+            }
+            Way::Bot(bot) => {
+                let mut fields = posted_fields(render::message(announcement));
+                fields.insert("channel".to_owned(), json!(bot.channel));
+                self.post_as(bot, fields).await
+            }
+        }
+    }
+
+    /// Rewrites a message of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn update(
+        &self,
+        message: &MessageRef,
+        announcement: &Announcement,
+    ) -> Result<(), DeliveryError> {
+        self.rewrite(message, render::message(announcement)).await
+    }
+
+    /// Says the details in the thread of a message of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn reply(
+        &self,
+        message: &MessageRef,
+        announcement: &Announcement,
+    ) -> Result<MessageRef, DeliveryError> {
+        let bot = self.bot()?;
+        let place = Place::read(message)?;
+        let mut fields = posted_fields(render::thread(announcement));
+        fields.insert("channel".to_owned(), json!(place.channel));
+        fields.insert("thread_ts".to_owned(), json!(place.ts));
+        self.post_as(bot, fields).await
+    }
+
+    /// Rewrites a reply of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn update_reply(
+        &self,
+        reply: &MessageRef,
+        announcement: &Announcement,
+    ) -> Result<(), DeliveryError> {
+        self.rewrite(reply, render::thread(announcement)).await
+    }
+
+    /// Asks whether posting would work, without posting.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn check(&self) -> Result<Checked, DeliveryError> {
+        match &self.way {
+            Way::Webhook(url) => check::webhook(self, url.expose_secret()).await,
+            Way::Bot(bot) => check::bot(self, bot).await,
+        }
+    }
+
+    /// What people can do about an error of this sink.
+    pub fn hint(&self, error: &DeliveryError) -> Option<String> {
+        let (channel, bot) = match &self.way {
+            Way::Webhook(_) => (None, None),
+            Way::Bot(bot) => (
+                Some(bot.channel.as_str()),
+                bot.name.get().map(String::as_str),
+            ),
+        };
+        hint::hint(error, &hint::Subject { channel, bot })
+    }
+
+    fn bot(&self) -> Result<&Bot, DeliveryError> {
+        match &self.way {
+            Way::Bot(bot) => Ok(bot),
+            Way::Webhook(_) => Err(DeliveryError::Rejected {
+                reason: "webhooks_only_post".to_owned(),
+            }),
+        }
+    }
+
+    fn method_url(&self, method: &str) -> String {
+        format!("{}/{method}", self.api_url)
+    }
+
+    async fn post_as(
+        &self,
+        bot: &Bot,
+        fields: Map<String, Value>,
+    ) -> Result<MessageRef, DeliveryError> {
+        let json = self
+            .call(bot, "chat.postMessage", fields, Effect::Posts)
+            .await?;
+        let text_of = |field: &str| json.get(field).and_then(Value::as_str).map(str::to_owned);
+        match (text_of("channel"), text_of("ts")) {
+            (Some(channel), Some(ts)) => Place { channel, ts }.write(),
+            _ => Err(DeliveryError::InDoubt(
+                "Slack did not say where the message is".into(),
+            )),
+        }
+    }
+
+    async fn rewrite(&self, message: &MessageRef, content: Content) -> Result<(), DeliveryError> {
+        let bot = self.bot()?;
+        let place = Place::read(message)?;
+        let mut fields = fields_of(content);
+        fields.insert("channel".to_owned(), json!(place.channel));
+        fields.insert("ts".to_owned(), json!(place.ts));
+        self.call(bot, "chat.update", fields, Effect::Repeatable)
+            .await
+            .map(|_| ())
+    }
+
+    async fn call(
+        &self,
+        bot: &Bot,
+        method: &str,
+        fields: Map<String, Value>,
+        effect: Effect,
+    ) -> Result<Value, DeliveryError> {
+        let url = self.method_url(method);
+        let content = Value::Object(fields);
+        let content = client::Content::Json(&content);
+        let answer = client::send(&self.http, &url, Some(&bot.token), content, effect).await?;
+        answer::read_api(&answer, effect)
+    }
+}
+
+impl Place {
+    fn read(message: &MessageRef) -> Result<Self, DeliveryError> {
+        serde_json::from_str(&message.0).map_err(|_| DeliveryError::MessageGone {
+            reason: "unreadable_reference".to_owned(),
+        })
+    }
+
+    fn write(&self) -> Result<MessageRef, DeliveryError> {
+        let text = serde_json::to_string(self).map_err(|e| DeliveryError::InDoubt(Box::new(e)))?;
+        Ok(MessageRef(text))
+    }
+}
+
+/// What a message says, as both posting and editing take it. Slack is to find nothing in it:
+/// editing would look for links and names if it were not told again.
+fn fields_of(content: Content) -> Map<String, Value> {
+    let Content {
+        text,
+        blocks,
+        attachments,
+    } = content;
+    Map::from_iter([
+        ("text".to_owned(), json!(text)),
+        ("blocks".to_owned(), json!(blocks)),
+        ("attachments".to_owned(), json!(attachments)),
+        ("parse".to_owned(), json!("none")),
+        ("link_names".to_owned(), json!(false)),
+    ])
+}
+
+/// The same with what only posting takes. A message's `metadata` would go in here.
+fn posted_fields(content: Content) -> Map<String, Value> {
+    let mut fields = fields_of(content);
+    for (name, value) in [
+        ("mrkdwn", false),
+        ("unfurl_links", false),
+        ("unfurl_media", false),
+    ] {
+        fields.insert(name.to_owned(), json!(value));
+    }
+    fields
+}
