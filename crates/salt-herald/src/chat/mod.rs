@@ -13,7 +13,7 @@ mod slack;
 pub use slack::{Access, DEFAULT_API_URL, Slack, SlackSettings, http_client};
 
 /// Where a message stands, in the words of the sink that posted it. Opaque to everybody else;
-/// kept in the journal, so it must survive a restart.
+/// kept in the journal, so it must survive a restart. Empty where there is nothing to refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRef(pub String);
 
@@ -90,6 +90,13 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// The name that the config gives it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Slack(slack) => slack.name(),
+        }
+    }
+
     /// What the sink can do.
     pub fn abilities(&self) -> Abilities {
         match self {

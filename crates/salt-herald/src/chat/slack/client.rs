@@ -16,12 +16,14 @@ use super::answer::{Answer, Body, Effect};
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// For the way there: DNS, TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is kept for the next request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Slack's answers are a few KiB; this bounds what a stranger can make us hold.
 const MOST_BODY: usize = 64 * 1024;
 /// A page of channels is longer.
 const MOST_LIST: usize = 4 * 1024 * 1024;
 
-/// An HTTP client as chats want it.
+/// An HTTP client as chats want it: with its timeouts, 5 s to connect and 15 s in all.
 ///
 /// Redirects are not followed: Slack has none, and whoever redirects a webhook would get the message.
 ///
@@ -32,6 +34,8 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
         .user_agent(concat!("salt-herald/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
+        // Shorter than servers keep connections: one that dies under a request leaves a doubt.
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .build()
 }
@@ -64,7 +68,7 @@ pub(super) async fn send(
     if let Some(token) = token {
         request = request.bearer_auth(token.expose_secret());
     }
-    exchange(request.timeout(TOTAL_TIMEOUT), most, effect).await
+    exchange(request, most, effect).await
 }
 
 async fn exchange(

@@ -95,7 +95,8 @@ impl fmt::Debug for Slack {
 }
 
 impl Slack {
-    /// A sink that uses this client, best one of [`http_client`]. Nothing is asked yet.
+    /// A sink that uses this client, best one of [`http_client`]: timeouts and redirects are the
+    /// client's. Nothing is asked yet.
     pub fn new(settings: SlackSettings, http: reqwest::Client) -> Self {
         let way = match settings.access {
             Access::Webhook { url } => Way::Webhook(url),
