@@ -1,0 +1,285 @@
+//! The running stand-in: its port, its connections, and the handle that tests hold.
+//!
+//! It serves HTTP/1 itself because trouble on request needs the connections: to close one without
+//! an answer, or all of them with the port.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Request, Response, StatusCode};
+use axum::response::{IntoResponse, Json};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tower_service::Service;
+
+use crate::api::{self, Shared};
+use crate::faults::Fault;
+use crate::workspace::{Channel, Message, Options, Workspace};
+
+/// A stand-in for Slack that runs until it is dropped.
+#[derive(Debug)]
+pub struct FakeSlack {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    serving: Option<JoinHandle<()>>,
+}
+
+impl FakeSlack {
+    /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), options).await
+    }
+
+    /// Starts on this address.
+    ///
+    /// # Errors
+    /// When it can't be had.
+    pub async fn start_on(address: SocketAddr, options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(Workspace::new(options)));
+        let serving = Some(tokio::spawn(serve(listener, Arc::clone(&shared))));
+        Ok(Self {
+            shared,
+            address,
+            serving,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What to configure as `api_url`.
+    pub fn api_url(&self) -> String {
+        format!("http://{}/api/", self.address)
+    }
+
+    /// What to configure as `webhook_url`.
+    pub fn webhook_url(&self) -> String {
+        format!(
+            "http://{}/services/{}",
+            self.address,
+            self.shared.lock().options.webhook
+        )
+    }
+
+    /// The channel as it is now.
+    pub fn channel(&self) -> Channel {
+        self.shared
+            .lock()
+            .channels
+            .first()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The channel's messages and replies, oldest first.
+    pub fn messages(&self) -> Vec<Message> {
+        self.channel().messages
+    }
+
+    /// Waits until the channel is as wanted.
+    ///
+    /// # Errors
+    /// The channel as it was in the end, when the time is over.
+    pub async fn wait_for(
+        &self,
+        wanted: impl Fn(&Channel) -> bool,
+        timeout: Duration,
+    ) -> Result<Channel, Box<Channel>> {
+        let wait = async {
+            loop {
+                let mut changed = std::pin::pin!(self.shared.changed.notified());
+                // From here on no change is missed.
+                changed.as_mut().enable();
+                let channel = self.channel();
+                if wanted(&channel) {
+                    return channel;
+                }
+                changed.await;
+            }
+        };
+        let waited = tokio::time::timeout(timeout, wait).await;
+        waited.map_err(|_| Box::new(self.channel()))
+    }
+
+    /// Makes the next calls fail: of one method (`chat.update`; `webhook`), or of any.
+    pub fn fail_next(&self, method: Option<&str>, times: usize, fault: Fault) {
+        self.shared.lock().faults.add(method, fault, times);
+    }
+
+    /// Takes back the faults that nobody met.
+    pub fn stop_failing(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// Closes the port and all connections.
+    pub async fn go_down(&mut self) {
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+            // The port is closed when the task is gone; how it ended says nothing.
+            let _ = serving.await;
+        }
+    }
+
+    /// Opens the same port again, with everything that was said before.
+    ///
+    /// # Errors
+    /// When somebody else took the port.
+    pub async fn come_back(&mut self) -> io::Result<()> {
+        self.go_down().await;
+        let listener = TcpListener::bind(self.address).await?;
+        self.serving = Some(tokio::spawn(serve(listener, Arc::clone(&self.shared))));
+        Ok(())
+    }
+
+    /// Adds a channel and gives its ID; `id` and `messages` are its own business.
+    pub fn add_channel(&self, channel: Channel) -> String {
+        self.shared.lock().add_channel(channel)
+    }
+
+    /// Changes the channel, such as archiving it or putting the bot out.
+    pub fn change_channel(&self, change: impl FnOnce(&mut Channel)) {
+        if let Some(channel) = self.shared.lock().channels.first_mut() {
+            change(channel);
+        }
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Changes tokens, scopes or rates.
+    pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
+        change(&mut self.shared.lock().options);
+    }
+
+    /// Withdraws the token.
+    pub fn revoke_token(&self) {
+        self.shared.lock().revoked = true;
+    }
+
+    /// Lets nobody edit any more, as a workspace can be set.
+    pub fn close_edit_window(&self) {
+        self.shared.lock().edit_window_closed = true;
+    }
+
+    /// Deletes a message as a person would; false if there is none.
+    pub fn delete_message(&self, ts: &str) -> bool {
+        let deleted = self.shared.lock().delete(ts);
+        self.shared.changed.notify_waiters();
+        deleted
+    }
+
+    /// Completes when something may have changed after it was enabled or first polled.
+    pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.shared.changed.notified()
+    }
+}
+
+impl Drop for FakeSlack {
+    fn drop(&mut self) {
+        if let Some(serving) = &self.serving {
+            serving.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let router = api::router(Arc::clone(&shared));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone(), Arc::clone(&shared)));
+                }
+                // Out of descriptors, most likely: give connections time to end.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, shared: Arc<Shared>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(router.clone(), Arc::clone(&shared), request)
+    });
+    // Clients may go away at any time, and faults end connections too.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The end of a connection without an answer.
+#[derive(Debug)]
+struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("closed on request")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+async fn answer(
+    mut router: Router,
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<axum::body::Body>, Closed> {
+    let path = request.uri().path();
+    let webhook = path.starts_with("/services/");
+    let method = if webhook {
+        Some("webhook")
+    } else {
+        path.strip_prefix("/api/")
+    };
+    let fault = method.and_then(|method| shared.lock().faults.take(method));
+    match &fault {
+        Some(Fault::Dead) => return Err(Closed),
+        Some(Fault::Slow(delay)) => tokio::time::sleep(*delay).await,
+        Some(Fault::DroppedAnswer) | None => {}
+        Some(Fault::RateLimited { retry_after }) => {
+            return Ok(rate_limited(retry_after.as_deref()));
+        }
+        Some(Fault::Code(code)) if webhook => {
+            return Ok((StatusCode::BAD_REQUEST, code.clone()).into_response());
+        }
+        Some(Fault::Code(code)) => {
+            return Ok(Json(json!({ "ok": false, "error": code })).into_response());
+        }
+        Some(Fault::Answer { status, body }) => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Ok((status, body.clone()).into_response());
+        }
+    }
+    let response = router
+        .call(request)
+        .await
+        .unwrap_or_else(|never: Infallible| match never {});
+    if fault == Some(Fault::DroppedAnswer) {
+        Err(Closed)
+    } else {
+        Ok(response)
+    }
+}
+
+fn rate_limited(retry_after: Option<&str>) -> Response<axum::body::Body> {
+    match retry_after {
+        Some(text) => api::wait(text),
+        None => StatusCode::TOO_MANY_REQUESTS.into_response(),
+    }
+}
