@@ -14,6 +14,7 @@ pub mod entry;
 pub mod ledger;
 pub mod minions;
 pub mod noise;
+pub mod owed;
 pub mod payload;
 pub mod redact;
 pub mod run;

@@ -4,6 +4,7 @@
 //! Pure functions over borrowed bytes. This crate does no I/O, reads no clock, and knows nothing of
 //! salt-herald: anybody who reads Salt's bus can use it.
 
+pub mod capture;
 pub mod event;
 pub mod frame;
 pub mod msgpack;

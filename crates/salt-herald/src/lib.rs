@@ -6,5 +6,8 @@
 pub mod chat;
 pub mod check;
 pub mod config;
+pub mod daemon;
 pub mod json;
+pub mod publish;
+pub mod source;
 pub mod store;

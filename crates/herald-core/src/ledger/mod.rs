@@ -124,6 +124,9 @@ impl Ledger {
 
     /// Takes a run into memory that the journal holds, with its jobs: see [`Self::unknown_jid`].
     pub fn adopt(&mut self, now: Timestamp, run: Run, jobs: Vec<Job>) {
+        if self.state.runs.contains_key(&run.id) {
+            return;
+        }
         for job in jobs {
             self.by_jid
                 .insert(key_of(&job, &run, &self.state.minions), job.id);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use herald_core::announce::Announcement;
 use thiserror::Error;
 
+use crate::config::{Config, SlackAccess, SlackConfig};
+
 mod slack;
 
 pub use slack::{Access, DEFAULT_API_URL, Slack, SlackSettings, http_client};
@@ -80,6 +82,32 @@ impl DeliveryError {
             Self::Rejected { .. } => "rejected",
         }
     }
+}
+
+/// The sinks that a config names, in the order of their names.
+///
+/// # Errors
+/// When no HTTP client can be had.
+pub fn sinks(config: &Config) -> Result<Vec<Sink>, reqwest::Error> {
+    if config.slack.is_empty() {
+        return Ok(Vec::new());
+    }
+    let http = http_client()?;
+    let slack = |(name, slack): (&String, &SlackConfig)| {
+        let settings = SlackSettings {
+            api_url: slack.api_url.clone(),
+            access: match &slack.access {
+                SlackAccess::Webhook { url } => Access::Webhook { url: url.clone() },
+                SlackAccess::Bot { token, channel } => Access::Bot {
+                    token: token.clone(),
+                    channel: channel.clone(),
+                },
+            },
+            name: name.clone(),
+        };
+        Sink::Slack(Slack::new(settings, http.clone()))
+    };
+    Ok(config.slack.iter().map(slack).collect())
 }
 
 /// A place where announcements are said.

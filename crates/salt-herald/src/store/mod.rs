@@ -90,8 +90,6 @@ impl Part {
 pub enum DeliveryState {
     /// Said.
     Said,
-    /// Being sent: after a crash it may have arrived.
-    Sending,
     /// Refused for good.
     GivenUp,
 }
@@ -101,20 +99,15 @@ impl DeliveryState {
     pub fn name(self) -> &'static str {
         match self {
             DeliveryState::Said => "said",
-            DeliveryState::Sending => "sending",
             DeliveryState::GivenUp => "given_up",
         }
     }
 
     /// The one with that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            DeliveryState::Said,
-            DeliveryState::Sending,
-            DeliveryState::GivenUp,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
+        [DeliveryState::Said, DeliveryState::GivenUp]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 

@@ -122,7 +122,7 @@ CREATE TABLE delivery (
     message TEXT,                     -- where it stands, in the sink's words
     said    BLOB,                     -- SHA-256 of what was said
     version INTEGER NOT NULL,         -- the run's version that was looked at
-    state   TEXT NOT NULL,            -- said, sending, given_up
+    state   TEXT NOT NULL,            -- said, given_up
     error   TEXT,
     at      INTEGER NOT NULL,
     PRIMARY KEY (run, sink, part)

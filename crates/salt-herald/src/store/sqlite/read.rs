@@ -271,6 +271,25 @@ impl JournalReader {
         })
     }
 
+    /// Since which entry a sink is served: what nobody was told of before is old news there.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn sink_since(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        let key = super::write::sink_key(sink);
+        Ok(self
+            .noted(&key)?
+            .and_then(|since| u64::try_from(since).ok()))
+    }
+
+    /// How many runs there are.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn count_runs(&self) -> Result<u64, StoreError> {
+        Ok(self.one("SELECT count(*) FROM run", [], 0)?.unwrap_or(0))
+    }
+
     /// The number of the last entry.
     ///
     /// # Errors

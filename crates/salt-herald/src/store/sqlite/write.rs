@@ -373,6 +373,24 @@ impl Insert<'_> {
             .map(|_| ())
     }
 
+    /// Takes up a sink: what was recorded so far is old news there. Gives since when it is served.
+    pub(super) fn introduce(&mut self, sink: &str) -> Result<u64, StoreError> {
+        let key = sink_key(sink);
+        self.connection
+            .execute(
+                "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![key, self.end.number as i64],
+            )
+            .map_err(writing)?;
+        let since: i64 = self
+            .connection
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
+            .map_err(reading)?;
+        Ok(since as u64)
+    }
+
     pub(super) fn note(&mut self, key: &str, value: i64) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")
@@ -380,6 +398,11 @@ impl Insert<'_> {
             .map(|_| ())
             .map_err(writing)
     }
+}
+
+/// Where it stands since when a sink is served.
+pub(super) fn sink_key(sink: &str) -> String {
+    format!("sink:{sink}")
 }
 
 pub(super) fn writing(source: rusqlite::Error) -> StoreError {

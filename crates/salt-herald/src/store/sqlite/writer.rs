@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ const RETRY: Duration = Duration::from_millis(500);
 enum Order {
     Record(Batch),
     Deliver(Delivery, oneshot::Sender<()>),
+    Introduce(String, oneshot::Sender<u64>),
     Note(&'static str, i64),
 }
 
@@ -71,19 +72,30 @@ impl JournalWriter {
     /// When the thread is gone.
     pub async fn deliver(&self, delivery: Delivery) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
-        let mut order = Order::Deliver(delivery, done);
-        // The queue is full only under a flood; the publisher can wait without holding a thread.
+        self.queue(Order::Deliver(delivery, done)).await?;
+        wait.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Takes up a sink, and gives since which entry it is served.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn introduce(&self, sink: &str) -> Result<u64, StoreError> {
+        let (done, wait) = oneshot::channel();
+        self.queue(Order::Introduce(sink.to_owned(), done)).await?;
+        wait.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Queues without holding a thread: the queue is full only under a flood.
+    async fn queue(&self, mut order: Order) -> Result<(), StoreError> {
         loop {
             match self.orders.try_send(order) {
-                Ok(()) => break,
-                Err(std::sync::mpsc::TrySendError::Full(back)) => order = back,
-                Err(std::sync::mpsc::TrySendError::Disconnected(_)) => {
-                    return Err(StoreError::Closed);
-                }
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) => order = back,
+                Err(TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        wait.await.map_err(|_| StoreError::Closed)
     }
 
     /// Keeps a number that is no entry: when the bus was last heard.
@@ -124,22 +136,39 @@ fn write_all(
 ) {
     while let Ok(first) = orders.recv() {
         let group = gather(first, orders);
-        while let Err(error) = write_group(&mut inserter, &group) {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the journal can't be written"
-            );
-            alarm.send_replace(Some(chain_of(&error).into()));
-            std::thread::sleep(RETRY);
-        }
+        let answers = loop {
+            match write_group(&mut inserter, &group) {
+                Ok(answers) => break answers,
+                Err(error) => {
+                    let cause = &error as &dyn std::error::Error;
+                    tracing::error!(error = cause, "the journal can't be written; trying on");
+                    alarm.send_replace(Some(chain_of(&error).into()));
+                    std::thread::sleep(RETRY);
+                }
+            }
+        };
         if alarm.borrow().is_some() {
             alarm.send_replace(None);
         }
         told.send_replace(inserter.last_number());
-        for order in group {
-            if let Order::Deliver(_, done) = order {
+        group
+            .into_iter()
+            .zip(answers)
+            .for_each(|(order, answer)| order.done(answer));
+    }
+}
+
+impl Order {
+    /// Tells who waits for it that it is on disk.
+    fn done(self, answer: u64) {
+        match self {
+            Order::Deliver(_, done) => {
                 let _ = done.send(());
             }
+            Order::Introduce(_, done) => {
+                let _ = done.send(answer);
+            }
+            Order::Record(_) | Order::Note(..) => {}
         }
     }
 }
@@ -157,14 +186,21 @@ fn gather(first: Order, orders: &Receiver<Order>) -> Vec<Order> {
     group
 }
 
-fn write_group(inserter: &mut Inserter, group: &[Order]) -> Result<(), StoreError> {
+/// Writes all or nothing, and gives each order's answer.
+fn write_group(inserter: &mut Inserter, group: &[Order]) -> Result<Vec<u64>, StoreError> {
+    let mut answers = Vec::with_capacity(group.len());
     inserter.transaction(|insert| {
-        group.iter().try_for_each(|order| match order {
-            Order::Record(batch) => insert.batch(batch),
-            Order::Deliver(delivery, _) => insert.delivery(delivery),
-            Order::Note(key, value) => insert.note(key, *value),
-        })
-    })
+        for order in group {
+            answers.push(match order {
+                Order::Record(batch) => insert.batch(batch).map(|()| 0)?,
+                Order::Deliver(delivery, _) => insert.delivery(delivery).map(|()| 0)?,
+                Order::Introduce(sink, _) => insert.introduce(sink)?,
+                Order::Note(key, value) => insert.note(key, *value).map(|()| 0)?,
+            });
+        }
+        Ok(())
+    })?;
+    Ok(answers)
 }
 
 fn chain_of(error: &dyn std::error::Error) -> String {

@@ -1,0 +1,246 @@
+//! What a sink is still owed of a run: what would be said now, against what was last said there.
+//!
+//! It takes no events: a restart, a burst and a fact that comes late are all the same to it. When a
+//! step is taken, and what happens when it fails, is the publisher's matter.
+
+use crate::announce::Announcement;
+use crate::digest::Digest;
+
+/// What was said of a run at a sink so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The message, by the digest of what it says.
+    pub message: Option<Digest>,
+    /// The reply in its thread.
+    pub thread: Option<Digest>,
+    /// The second message, where the first can't be edited.
+    pub ending: Option<Digest>,
+    /// The message was refused, or is gone: nothing more is said of this run there.
+    pub given_up: bool,
+    /// The thread's reply was refused.
+    pub thread_given_up: bool,
+}
+
+/// How a sink says things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// Messages can be edited, and have threads.
+    pub edits: bool,
+    /// Where they can't: the run took so long that its ending is worth a message.
+    pub slow: bool,
+}
+
+/// The next thing to do, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Say it.
+    Post,
+    /// Say how it ended, in a message of its own.
+    PostEnding,
+    /// Rewrite the message: it ended.
+    Finish,
+    /// Say in the thread what failed.
+    Reply,
+    /// Rewrite what the thread says.
+    UpdateReply,
+    /// Rewrite the message: more returned.
+    Progress,
+}
+
+/// The digest of what the message says.
+pub fn digest_of_message(announcement: &Announcement) -> Digest {
+    Digest::of_parts(&[
+        announcement.mood.symbol().to_string().as_bytes(),
+        b"\0",
+        announcement.command.as_bytes(),
+        b"\0",
+        announcement.byline.as_bytes(),
+        b"\0",
+        announcement.tally.as_bytes(),
+        &[u8::from(announcement.finished)],
+    ])
+}
+
+/// The digest of what the thread says.
+pub fn digest_of_thread(announcement: &Announcement) -> Digest {
+    let mut bytes = Vec::new();
+    for detail in &announcement.details {
+        for text in [&detail.title, &detail.minions, &detail.text] {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
+    }
+    bytes.extend_from_slice(&announcement.details_left_out.to_be_bytes());
+    Digest::of(&bytes)
+}
+
+/// The next step that a sink is owed, if any.
+pub fn next_step(announcement: &Announcement, said: Said, manner: Manner) -> Option<Step> {
+    if said.given_up {
+        return None;
+    }
+    let message = digest_of_message(announcement);
+    let Some(said_message) = said.message else {
+        return Some(Step::Post);
+    };
+    if !manner.edits {
+        return ending_owed(announcement, said, manner, message);
+    }
+    let wants_thread = announcement.finished && !announcement.details.is_empty();
+    let thread = digest_of_thread(announcement);
+    if said_message != message {
+        return Some(if announcement.finished {
+            Step::Finish
+        } else {
+            Step::Progress
+        });
+    }
+    match said.thread {
+        _ if said.thread_given_up || !wants_thread => None,
+        None => Some(Step::Reply),
+        Some(said) if said != thread => Some(Step::UpdateReply),
+        Some(_) => None,
+    }
+}
+
+fn ending_owed(
+    announcement: &Announcement,
+    said: Said,
+    manner: Manner,
+    message: Digest,
+) -> Option<Step> {
+    use crate::announce::Mood::{Failed, Silent};
+    let is_worth_it = matches!(announcement.mood, Failed | Silent) || manner.slow;
+    let is_news = said.message != Some(message) && said.ending.is_none();
+    (announcement.finished && is_worth_it && is_news).then_some(Step::PostEnding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::announce::{Detail, Mood};
+
+    const EDITS: Manner = Manner {
+        edits: true,
+        slow: false,
+    };
+    const WEBHOOK: Manner = Manner {
+        edits: false,
+        slow: false,
+    };
+
+    fn running() -> Announcement {
+        Announcement {
+            mood: Mood::Running,
+            command: "salt '*' state.highstate".to_owned(),
+            byline: "alice · 4 minions".to_owned(),
+            tally: "1 of 4 returned".to_owned(),
+            finished: false,
+            details: Vec::new(),
+            details_left_out: 0,
+        }
+    }
+
+    fn failed() -> Announcement {
+        let detail = Detail {
+            title: "nginx (service.running)".to_owned(),
+            minions: "web7".to_owned(),
+            text: "failed to start".to_owned(),
+        };
+        Announcement {
+            mood: Mood::Failed,
+            tally: "1 failed (web7)".to_owned(),
+            finished: true,
+            details: vec![detail],
+            ..running()
+        }
+    }
+
+    /// Does what is owed until nothing is, and gives the steps.
+    fn steps(announcement: &Announcement, said: &mut Said, manner: Manner) -> Vec<Step> {
+        let mut taken = Vec::new();
+        while let Some(step) = next_step(announcement, *said, manner) {
+            taken.push(step);
+            assert!(taken.len() < 10, "no end: {taken:?}");
+            let message = Some(digest_of_message(announcement));
+            match step {
+                Step::Post | Step::Finish | Step::Progress => said.message = message,
+                Step::PostEnding => said.ending = message,
+                Step::Reply | Step::UpdateReply => {
+                    said.thread = Some(digest_of_thread(announcement));
+                }
+            }
+        }
+        taken
+    }
+
+    #[test]
+    fn a_message_is_posted_edited_and_closed_with_its_thread() {
+        let mut said = Said::default();
+        assert_eq!(steps(&running(), &mut said, EDITS), [Step::Post]);
+        let more = Announcement {
+            tally: "2 of 4 returned".to_owned(),
+            ..running()
+        };
+        assert_eq!(steps(&more, &mut said, EDITS), [Step::Progress]);
+        assert_eq!(
+            steps(&failed(), &mut said, EDITS),
+            [Step::Finish, Step::Reply]
+        );
+        assert_eq!(steps(&failed(), &mut said, EDITS), []);
+        let mut worse = failed();
+        worse.details_left_out = 3;
+        assert_eq!(steps(&worse, &mut said, EDITS), [Step::UpdateReply]);
+    }
+
+    #[test]
+    fn a_run_that_is_over_before_it_was_said_is_said_once() {
+        let mut said = Said::default();
+        assert_eq!(
+            steps(&failed(), &mut said, EDITS),
+            [Step::Post, Step::Reply]
+        );
+    }
+
+    #[test]
+    fn a_webhook_says_the_beginning_and_a_bad_or_slow_end() {
+        let mut said = Said::default();
+        assert_eq!(steps(&running(), &mut said, WEBHOOK), [Step::Post]);
+        let more = Announcement {
+            tally: "2 of 4 returned".to_owned(),
+            ..running()
+        };
+        assert_eq!(steps(&more, &mut said, WEBHOOK), []);
+        assert_eq!(steps(&failed(), &mut said, WEBHOOK), [Step::PostEnding]);
+        assert_eq!(steps(&failed(), &mut said, WEBHOOK), []);
+
+        let good = Announcement {
+            mood: Mood::Good,
+            finished: true,
+            ..running()
+        };
+        let mut said = Said::default();
+        steps(&running(), &mut said, WEBHOOK);
+        assert_eq!(steps(&good, &mut said, WEBHOOK), []);
+        assert_eq!(
+            steps(
+                &good,
+                &mut said,
+                Manner {
+                    slow: true,
+                    ..WEBHOOK
+                }
+            ),
+            [Step::PostEnding]
+        );
+    }
+
+    #[test]
+    fn what_was_given_up_is_left_alone() {
+        let said = Said {
+            given_up: true,
+            ..Said::default()
+        };
+        assert_eq!(next_step(&failed(), said, EDITS), None);
+    }
+}

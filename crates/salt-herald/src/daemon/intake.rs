@@ -1,0 +1,223 @@
+//! From what was heard to what is recorded: decodes, asks the ledger, hands batches to the journal.
+//!
+//! It decides nothing and knows no clock but the items' own times, so that a recording goes the
+//! same way as a live bus.
+
+use std::collections::BTreeMap;
+
+use herald_core::change::{Change, What};
+use herald_core::digest::Digest;
+use herald_core::ledger::{Ledger, Settings};
+use herald_core::redact::Redactor;
+use jiff::Timestamp;
+use salt_event::event::{Event, Kind, decode};
+
+use crate::source::{Heard, Item};
+use crate::store::{Batch, JournalReader, JournalWriter, StoreError};
+
+/// How many families of tags are counted apart.
+const MAX_FAMILIES: usize = 1024;
+
+/// What went through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames.
+    pub events: u64,
+    /// Frames that could not be understood.
+    pub unreadable: u64,
+}
+
+/// Takes items and records what they come to.
+pub struct Intake {
+    ledger: Ledger,
+    reader: JournalReader,
+    writer: JournalWriter,
+    batch: Batch,
+    seen: BTreeMap<String, u64>,
+    counts: Counts,
+}
+
+impl Intake {
+    /// Goes on where the journal stopped.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn new(
+        settings: Settings,
+        mut reader: JournalReader,
+        writer: JournalWriter,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let restored = reader.restored()?;
+        Ok(Self {
+            ledger: Ledger::restore(settings, Redactor::new(), now, restored),
+            reader,
+            writer,
+            batch: Batch::default(),
+            seen: BTreeMap::new(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// What went through so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Records that the journal was opened.
+    pub fn note_opened(&mut self, now: Timestamp) {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.add(vec![Change {
+            at: now,
+            what: What::Opened { version },
+            payloads: Vec::new(),
+        }]);
+    }
+
+    /// Takes one item.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn take(&mut self, item: &Item) -> Result<(), StoreError> {
+        self.catch_up(item.at);
+        match &item.heard {
+            Heard::Frame(bytes) => self.take_frame(item.at, bytes)?,
+            Heard::TooLong { length, start } => self.add_unreadable(item.at, "", *length, start),
+            Heard::Gap { from, reason } => {
+                let what = What::Gap {
+                    from: (*from).min(item.at),
+                    to: item.at,
+                    reason: *reason,
+                };
+                self.add(vec![Change {
+                    at: item.at,
+                    what,
+                    payloads: Vec::new(),
+                }]);
+                let changes = self.ledger.handle_gap(item.at);
+                self.add(changes);
+            }
+            Heard::Lost | Heard::Connected => {}
+        }
+        Ok(())
+    }
+
+    /// Lets time pass, up to `now`, one deadline after the other.
+    pub fn catch_up(&mut self, now: Timestamp) {
+        while let Some(due) = self.ledger.next_timeout().filter(|due| *due <= now) {
+            let changes = self.ledger.handle_timeout(due);
+            self.add(changes);
+            if self.ledger.next_timeout() == Some(due) {
+                // Nothing was due after all: not again for the same time.
+                break;
+            }
+        }
+    }
+
+    /// How many changes wait to be handed over.
+    pub fn waiting(&self) -> usize {
+        self.batch.changes.len()
+    }
+
+    /// When time must pass next.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.ledger.next_timeout()
+    }
+
+    /// Hands over what came together.
+    ///
+    /// # Errors
+    /// When the journal is closed.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        let (runs, jobs) = self.ledger.take_touched();
+        self.batch.runs = runs.into_iter().cloned().collect();
+        self.batch.jobs = jobs.into_iter().cloned().collect();
+        if !self.batch.changes.is_empty() {
+            self.batch.seen.extend(std::mem::take(&mut self.seen));
+        }
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.writer.record(std::mem::take(&mut self.batch))
+    }
+
+    /// Hands over everything, the counts of events too, though nothing else may have changed.
+    ///
+    /// # Errors
+    /// When the journal is closed.
+    pub fn flush_all(&mut self) -> Result<(), StoreError> {
+        self.batch.seen.extend(std::mem::take(&mut self.seen));
+        self.flush()
+    }
+
+    /// The way to the journal.
+    pub fn writer(&self) -> &JournalWriter {
+        &self.writer
+    }
+
+    fn take_frame(&mut self, at: Timestamp, bytes: &[u8]) -> Result<(), StoreError> {
+        self.counts.events += 1;
+        let event = match decode(bytes) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(%error, bytes = bytes.len(), "an event can't be read");
+                let tag = error.tag().unwrap_or_default().to_owned();
+                self.add_unreadable(at, &tag, bytes.len() as u64, bytes);
+                return Ok(());
+            }
+        };
+        self.count(&event);
+        self.adopt(at, &event)?;
+        let changes = self.ledger.handle_event(at, &event);
+        self.add(changes);
+        Ok(())
+    }
+
+    /// Counts what is only counted.
+    fn count(&mut self, event: &Event<'_>) {
+        if !matches!(
+            event.kind,
+            Kind::Other | Kind::Echo | Kind::FromMinion { .. }
+        ) {
+            return;
+        }
+        let family = salt_event::tag::family(&event.tag);
+        let is_new = !self.seen.contains_key(&family);
+        let family = if is_new && self.seen.len() >= MAX_FAMILIES {
+            "(others)".to_owned()
+        } else {
+            family
+        };
+        *self.seen.entry(family).or_default() += 1;
+    }
+
+    /// Gives the ledger a run that only the journal remembers.
+    fn adopt(&mut self, at: Timestamp, event: &Event<'_>) -> Result<(), StoreError> {
+        let Some(jid) = self.ledger.unknown_jid(event) else {
+            return Ok(());
+        };
+        for (run, jobs) in self.reader.runs_with_jid(jid)? {
+            self.ledger.adopt(at, run, jobs);
+        }
+        Ok(())
+    }
+
+    fn add_unreadable(&mut self, at: Timestamp, tag: &str, length: u64, bytes: &[u8]) {
+        self.counts.unreadable += 1;
+        let tag = tag.chars().take(256).collect();
+        let what = What::Unreadable {
+            tag,
+            length,
+            digest: Digest::of(bytes),
+        };
+        self.add(vec![Change {
+            at,
+            what,
+            payloads: Vec::new(),
+        }]);
+    }
+
+    fn add(&mut self, changes: Vec<Change>) {
+        self.batch.changes.extend(changes);
+    }
+}

@@ -1,0 +1,261 @@
+//! The daemon: the only place that knows all families. It puts them together, keeps them running,
+//! and takes them apart in the right order.
+
+mod intake;
+mod recording;
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use herald_core::change::GapReason;
+use herald_core::ledger;
+use herald_core::noise::SayRules;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+pub use intake::{Counts, Intake};
+pub use recording::{ReplayReport, record, replay};
+
+use crate::chat;
+use crate::config::{BusAddress, Config, Problem};
+use crate::publish::{self, Target};
+use crate::source::{self, Bus, Heard, Item, Queue};
+use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
+
+/// Why the daemon could not run.
+pub type RunError = Box<dyn Error + Send + Sync>;
+
+/// How long what is owed may still be said after the request to stop.
+const GRACE: Duration = Duration::from_secs(3);
+/// How often it is noted that the bus is heard.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
+/// How many items make one batch at the most.
+const MOST: usize = 512;
+
+/// Runs until told to stop by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the journal can't be opened, or no thread can be had.
+pub fn run(config: Config, warnings: Vec<Problem>) -> Result<(), RunError> {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(folder) = config.journal.path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let journal = Journal::open(&config.journal.path)?;
+    let reader = journal.reader()?;
+    let writer = journal.into_writer()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve(config, reader, writer.clone()));
+    // The publishers are gone by now, so that the journal's last batch is the last.
+    drop(runtime);
+    writer.close();
+    outcome
+}
+
+async fn serve(
+    config: Config,
+    reader: JournalReader,
+    writer: JournalWriter,
+) -> Result<(), RunError> {
+    let targets = targets(&config)?;
+    tracing::info!(
+        journal = %config.journal.path.display(),
+        sinks = targets.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "salt-herald begins"
+    );
+    let (stop_publisher, stopping) = watch::channel(false);
+    let settings = publish::Settings {
+        master: config.name.clone(),
+        journal: config.journal.path.clone(),
+    };
+    let publisher = tokio::spawn(publish::publish(
+        settings,
+        targets,
+        writer.clone(),
+        stopping,
+        GRACE,
+    ));
+    let mut bus = listen(&config, reader, writer)?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let outcome = tokio::select! {
+        () = stop_signal() => Ok(()),
+        ended = &mut bus.ended => Err(ended.unwrap_or_else(|_| "the intake ended".to_owned()).into()),
+    };
+    tracing::info!("salt-herald ends");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tokio::task::spawn_blocking(move || bus.stop()).await?;
+    stop_publisher.send_replace(true);
+    publisher.await?;
+    outcome
+}
+
+fn targets(config: &Config) -> Result<Vec<Target>, reqwest::Error> {
+    let sinks = chat::sinks(config)?;
+    let target = |sink: chat::Sink| {
+        let slow_after = config
+            .slack
+            .get(sink.name())
+            .map_or(Duration::MAX, |slack| slack.slow_after);
+        Target { sink, slow_after }
+    };
+    Ok(sinks.into_iter().map(target).collect())
+}
+
+async fn stop_signal() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// The two threads between the bus and the journal.
+struct Listening {
+    stop: Arc<AtomicBool>,
+    bus: JoinHandle<()>,
+    intake: JoinHandle<()>,
+    /// Tells when the intake ends by itself, and why.
+    ended: tokio::sync::oneshot::Receiver<String>,
+}
+
+impl Listening {
+    /// Stops reading, and waits until what was read is handed to the journal.
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.bus.join();
+        let _ = self.intake.join();
+    }
+}
+
+fn listen(
+    config: &Config,
+    reader: JournalReader,
+    writer: JournalWriter,
+) -> Result<Listening, RunError> {
+    let queue = Arc::new(Queue::new(source::MAX_WAITING));
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard_at = reader
+        .noted("heard_at")?
+        .and_then(|at| Timestamp::from_microsecond(at).ok());
+    let blind = heard_at.map(|at| (at, GapReason::NotRunning));
+    let now = Timestamp::now();
+    let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?;
+    intake.note_opened(now);
+    let (tell, ended) = tokio::sync::oneshot::channel();
+    let taken = Arc::clone(&queue);
+    let thread = std::thread::Builder::new()
+        .name("intake".to_owned())
+        .spawn(move || {
+            if let Err(error) = take_all(&mut intake, &taken) {
+                tracing::error!(error = &error as &dyn Error, "the intake ended");
+                let _ = tell.send(error.to_string());
+            }
+        })?;
+    let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), blind)?;
+    Ok(Listening {
+        stop,
+        bus,
+        intake: thread,
+        ended,
+    })
+}
+
+/// Takes items until the queue is closed and empty.
+fn take_all(intake: &mut Intake, queue: &Queue) -> Result<(), StoreError> {
+    let mut connected = false;
+    let mut noted: Option<Timestamp> = None;
+    loop {
+        let Some(items) = queue.take(MOST, patience(intake, Timestamp::now())) else {
+            break;
+        };
+        for item in &items {
+            connected = is_connected(item, connected);
+            intake.take(item)?;
+        }
+        let now = Timestamp::now();
+        intake.catch_up(now);
+        intake.flush()?;
+        let changed = items
+            .iter()
+            .any(|item| matches!(item.heard, Heard::Connected | Heard::Lost));
+        let is_due =
+            noted.is_none_or(|noted| now.duration_since(noted).unsigned_abs() >= NOTE_EVERY);
+        if changed || (connected && is_due) {
+            note(intake, now, connected)?;
+            noted = Some(now);
+        }
+    }
+    if connected {
+        note(intake, Timestamp::now(), connected)?;
+    }
+    intake.flush_all()
+}
+
+fn note(intake: &mut Intake, now: Timestamp, connected: bool) -> Result<(), StoreError> {
+    intake.flush_all()?;
+    intake.writer().note("connected", i64::from(connected))?;
+    if connected {
+        intake.writer().note("heard_at", now.as_microsecond())
+    } else {
+        Ok(())
+    }
+}
+
+fn is_connected(item: &Item, before: bool) -> bool {
+    match item.heard {
+        Heard::Connected => true,
+        Heard::Lost => false,
+        Heard::Frame(_) | Heard::TooLong { .. } | Heard::Gap { .. } => before,
+    }
+}
+
+/// How long the intake may wait for the next item.
+fn patience(intake: &Intake, now: Timestamp) -> Duration {
+    let due = intake.next_timeout().map_or(NOTE_EVERY, |due| {
+        Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
+    });
+    due.clamp(Duration::from_millis(1), NOTE_EVERY)
+}
+
+fn bus_of(config: &Config) -> Bus {
+    match config.master.bus_address() {
+        BusAddress::Unix(path) => Bus::Unix(path),
+        BusAddress::Tcp(address) => Bus::Tcp(address),
+    }
+}
+
+/// What the ledger must know, from the config and from the master's own.
+pub fn ledger_settings(config: &Config) -> ledger::Settings {
+    ledger::Settings {
+        timeout: config.master.timeout,
+        gather_job_timeout: config.master.gather_job_timeout,
+        patience: config.runs.patience,
+        say: SayRules {
+            say: config.announce.say.clone(),
+            quiet: config.announce.quiet.clone(),
+            scheduled: config.announce.scheduled,
+        },
+    }
+}
+
+/// The journal of a config, for those who only need its place.
+pub fn journal_path(config: &Config) -> &Path {
+    &config.journal.path
+}

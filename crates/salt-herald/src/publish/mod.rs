@@ -1,0 +1,70 @@
+//! Says what the journal holds: for each sink, what would be said of a run now against what was
+//! last said there.
+//!
+//! It takes no events: a wake-up only says "look". What is owed is decided by
+//! [`herald_core::owed`]; this carries it out, one step at a time, within the sink's limits, and
+//! notes in the journal what was said where.
+
+mod pace;
+mod view;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use pace::Budget;
+pub use worker::Target;
+
+use crate::store::JournalWriter;
+
+/// What the publisher must know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How this master is called in messages.
+    pub master: Option<String>,
+    /// The journal's file.
+    pub journal: PathBuf,
+}
+
+/// Publishes to all sinks until told to stop, and then until nothing is owed, but not longer than
+/// `grace`.
+pub async fn publish(
+    settings: Settings,
+    targets: Vec<Target>,
+    writer: JournalWriter,
+    stop: watch::Receiver<bool>,
+    grace: Duration,
+) {
+    let budget = Arc::new(Budget::for_edits());
+    let mut workers = JoinSet::new();
+    for target in targets {
+        let name = target.sink.name().to_owned();
+        let worker = worker::Worker::start(
+            settings.clone(),
+            target,
+            writer.clone(),
+            Arc::clone(&budget),
+            stop.clone(),
+            grace,
+        );
+        match worker.await {
+            Ok(worker) => {
+                workers.spawn(worker.run());
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(sink = name, error, "this sink can't be served");
+            }
+        }
+    }
+    drop(writer);
+    while let Some(ended) = workers.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a sink's publisher ended badly");
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! One sink's publisher: which run next, what to send, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use herald_core::digest::Digest;
+use herald_core::owed::{Step, digest_of_message, digest_of_thread};
+use herald_core::run::RunId;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Settings;
+use super::pace::{Bucket, Budget, backoff};
+use super::view::{Service, View, look};
+use crate::chat::{DeliveryError, MessageRef, Sink};
+use crate::store::{Delivery, DeliveryState, JournalReader, JournalWriter, Part, StoreError};
+
+/// A sink with what its table in the config says beside.
+#[derive(Debug)]
+pub struct Target {
+    /// Where to say it.
+    pub sink: Sink,
+    /// Where messages can't be edited: an ending is said when the run took longer.
+    pub slow_after: Duration,
+}
+
+/// A message is rewritten for progress no more often than this.
+const PROGRESS_EVERY: Duration = Duration::from_secs(3);
+/// After credentials were refused, and nobody is likely to have mended them sooner.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+
+/// What is known of a run that may be owed something.
+#[derive(Debug)]
+struct Pending {
+    view: View,
+    not_before: Option<Instant>,
+}
+
+pub(super) struct Worker {
+    service: Service,
+    sink: Sink,
+    writer: JournalWriter,
+    reader: Arc<Mutex<JournalReader>>,
+    version: watch::Receiver<u64>,
+    stop: watch::Receiver<bool>,
+    grace: Duration,
+    budget: Arc<Budget>,
+    posts: Bucket,
+    pending: BTreeMap<RunId, Pending>,
+    /// Everything up to this version was looked at.
+    looked_at: u64,
+    /// What nobody was told of before this version is old news here.
+    since: u64,
+    blocked_until: Option<Instant>,
+    failures: u32,
+}
+
+impl Worker {
+    pub(super) async fn start(
+        settings: Settings,
+        target: Target,
+        writer: JournalWriter,
+        budget: Arc<Budget>,
+        stop: watch::Receiver<bool>,
+        grace: Duration,
+    ) -> Result<Self, StoreError> {
+        let service = Service {
+            sink: target.sink.name().to_owned(),
+            edits: target.sink.abilities().edit,
+            slow_after: target.slow_after,
+            master: settings.master,
+        };
+        let name = service.sink.clone();
+        let path = settings.journal;
+        let opened = tokio::task::spawn_blocking(move || {
+            let reader = JournalReader::open(&path)?;
+            let since = reader.sink_since(&name)?;
+            Ok::<_, StoreError>((reader, since))
+        });
+        let (reader, since) = opened.await.map_err(|_| StoreError::Closed)??;
+        let since = match since {
+            Some(since) => since,
+            None => writer.introduce(&service.sink).await?,
+        };
+        Ok(Self {
+            service,
+            sink: target.sink,
+            version: writer.version(),
+            writer,
+            reader: Arc::new(Mutex::new(reader)),
+            stop,
+            grace,
+            budget,
+            posts: Bucket::new(1, 1.0),
+            pending: BTreeMap::new(),
+            looked_at: 0,
+            since,
+            blocked_until: None,
+            failures: 0,
+        })
+    }
+
+    /// Serves the sink until told to stop.
+    pub(super) async fn run(mut self) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = self.serve() => return,
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        // What is owed already is still said, for a moment.
+        let grace = self.grace;
+        let _ = timeout(grace, async {
+            loop {
+                self.look_again().await;
+                match self.next() {
+                    Next::Take(run) => self.take_step(run).await,
+                    Next::Wait(until) => sleep_until(until).await,
+                    Next::Idle => return,
+                }
+            }
+        })
+        .await;
+    }
+
+    async fn serve(&mut self) {
+        loop {
+            self.look_again().await;
+            match self.next() {
+                Next::Take(run) => self.take_step(run).await,
+                Next::Wait(until) => {
+                    tokio::select! {
+                        () = sleep_until(until) => {}
+                        changed = self.version.changed() => if changed.is_err() { return },
+                    }
+                }
+                Next::Idle => {
+                    if self.version.changed().await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what changed since the last look.
+    async fn look_again(&mut self) {
+        let now = *self.version.borrow_and_update();
+        if now == self.looked_at && self.looked_at > 0 {
+            return;
+        }
+        let (after, since) = (self.looked_at, self.since);
+        let service = self.service.clone();
+        let found = self
+            .with_reader(move |reader| {
+                let mut views = Vec::new();
+                for (id, version) in reader.said_after(after)? {
+                    if let Some(view) = look(reader, &service, id)?
+                        && !(view.is_new && version <= since)
+                    {
+                        views.push((id, view));
+                    }
+                }
+                Ok(views)
+            })
+            .await;
+        match found {
+            Ok(views) => {
+                self.looked_at = now;
+                views.into_iter().for_each(|(id, view)| self.put(id, view));
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(sink = self.service.sink, error, "the journal can't be read");
+                self.blocked_until = Some(Instant::now() + backoff(1));
+            }
+        }
+    }
+
+    fn put(&mut self, id: RunId, view: View) {
+        if view.step.is_none() {
+            self.pending.remove(&id);
+            return;
+        }
+        let not_before = self.pending.get(&id).and_then(|pending| pending.not_before);
+        self.pending.insert(id, Pending { view, not_before });
+    }
+
+    /// The most urgent step that may be taken now, or when one may.
+    fn next(&mut self) -> Next {
+        let now = Instant::now();
+        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
+            return if self.pending.is_empty() {
+                Next::Idle
+            } else {
+                Next::Wait(until)
+            };
+        }
+        let mut waits: Option<Instant> = None;
+        let mut wait = |until: Instant| waits = Some(waits.map_or(until, |other| other.min(until)));
+        let mut order: Vec<(Step, RunId, Option<Instant>)> = self
+            .pending
+            .iter()
+            .filter_map(|(id, pending)| Some((pending.view.step?, *id, pending.not_before)))
+            .collect();
+        order.sort_unstable_by_key(|(step, id, _)| (*step, *id));
+        let mut posts_tried = false;
+        for (step, id, not_before) in order {
+            let is_progress = step == Step::Progress;
+            if let Some(until) = not_before.filter(|until| is_progress && *until > now) {
+                wait(until);
+                continue;
+            }
+            let is_post = matches!(step, Step::Post | Step::PostEnding | Step::Reply);
+            if is_post && posts_tried {
+                continue;
+            }
+            let allowed = if is_post {
+                posts_tried = true;
+                self.posts.take(now, 0.0)
+            } else {
+                self.budget.take(now, is_progress)
+            };
+            match allowed {
+                Ok(()) => return Next::Take(id),
+                Err(patience) => wait(now + patience),
+            }
+        }
+        waits.map_or(Next::Idle, Next::Wait)
+    }
+
+    async fn take_step(&mut self, id: RunId) {
+        let Some(pending) = self.pending.get(&id) else {
+            return;
+        };
+        let Some(step) = pending.view.step else {
+            return;
+        };
+        match self.send(step, &pending.view).await {
+            Ok(message) => {
+                self.failures = 0;
+                let delivery = self.delivered(id, step, message);
+                self.note(delivery).await;
+            }
+            Err(error) => self.handle(id, step, error).await,
+        }
+        self.look_at(id).await;
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.not_before = Some(Instant::now() + PROGRESS_EVERY);
+        }
+    }
+
+    async fn send(&self, step: Step, view: &View) -> Result<Option<MessageRef>, DeliveryError> {
+        let gone = || DeliveryError::MessageGone {
+            reason: "its place is not known".to_owned(),
+        };
+        let message = view.message.clone().map(MessageRef).ok_or_else(gone);
+        match step {
+            Step::Post | Step::PostEnding => self.sink.post(&view.announcement).await.map(Some),
+            Step::Finish | Step::Progress => {
+                let message = message?;
+                self.sink
+                    .update(&message, &view.announcement)
+                    .await
+                    .map(|()| Some(message))
+            }
+            Step::Reply => self
+                .sink
+                .reply(&message?, &view.announcement)
+                .await
+                .map(Some),
+            Step::UpdateReply => {
+                let reply = view.thread.clone().map(MessageRef).ok_or_else(gone)?;
+                self.sink
+                    .update_reply(&reply, &view.announcement)
+                    .await
+                    .map(|()| Some(reply))
+            }
+        }
+    }
+
+    fn delivered(&self, id: RunId, step: Step, message: Option<MessageRef>) -> Delivery {
+        let view = self.pending.get(&id).map(|pending| &pending.view);
+        let digest = view.map(|view| match part_of(step) {
+            Part::Thread => digest_of_thread(&view.announcement),
+            Part::Message | Part::Ending => digest_of_message(&view.announcement),
+        });
+        Delivery {
+            run: id,
+            sink: self.service.sink.clone(),
+            part: part_of(step),
+            message: message.map(|message| message.0),
+            said: digest.map(|Digest(bytes)| bytes),
+            version: view.map_or(0, |view| view.version),
+            state: DeliveryState::Said,
+            error: None,
+            at: Timestamp::now(),
+        }
+    }
+
+    async fn handle(&mut self, id: RunId, step: Step, error: DeliveryError) {
+        self.log(id, &error);
+        let wait = match &error {
+            DeliveryError::RateLimited { retry_after } => *retry_after,
+            DeliveryError::Unavailable(_) | DeliveryError::InDoubt(_) => {
+                self.failures += 1;
+                backoff(self.failures)
+            }
+            DeliveryError::Unauthorized { .. } => REFUSED_FOR,
+            DeliveryError::MessageGone { .. } | DeliveryError::Rejected { .. } => {
+                let delivery = self.given_up(id, step, error.to_string());
+                self.note(delivery).await;
+                return;
+            }
+        };
+        self.blocked_until = Some(Instant::now() + wait);
+    }
+
+    fn log(&self, id: RunId, error: &DeliveryError) {
+        let (sink, label, run) = (self.service.sink.as_str(), error.label(), id.0);
+        let hint = self.sink.hint(error).unwrap_or_default();
+        let error = error as &dyn std::error::Error;
+        match label {
+            "rate_limited" => tracing::info!(sink, label, error),
+            "unavailable" | "in_doubt" => {
+                tracing::warn!(sink, label, run, error, hint, "trying on")
+            }
+            _ => tracing::error!(sink, label, run, error, hint, "not said"),
+        }
+    }
+
+    fn given_up(&self, id: RunId, step: Step, error: String) -> Delivery {
+        let mut delivery = self.delivered(id, step, None);
+        let view = self.pending.get(&id).map(|pending| &pending.view);
+        delivery.message = match part_of(step) {
+            Part::Thread => view.and_then(|view| view.thread.clone()),
+            Part::Message | Part::Ending => view.and_then(|view| view.message.clone()),
+        };
+        delivery.state = DeliveryState::GivenUp;
+        delivery.error = Some(error);
+        delivery
+    }
+
+    async fn note(&self, delivery: Delivery) {
+        if let Err(error) = self.writer.deliver(delivery).await {
+            tracing::error!(%error, "what was said can't be noted");
+        }
+    }
+
+    /// Looks at one run again, after something was done for it.
+    async fn look_at(&mut self, id: RunId) {
+        let service = self.service.clone();
+        match self
+            .with_reader(move |reader| look(reader, &service, id))
+            .await
+        {
+            Ok(Some(view)) => self.put(id, view),
+            Ok(None) => {
+                self.pending.remove(&id);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(sink = self.service.sink, error, "the journal can't be read");
+            }
+        }
+    }
+
+    async fn with_reader<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut JournalReader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let reader = Arc::clone(&self.reader);
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut reader.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// What to do next.
+enum Next {
+    Take(RunId),
+    Wait(Instant),
+    Idle,
+}
+
+fn part_of(step: Step) -> Part {
+    match step {
+        Step::Post | Step::Finish | Step::Progress => Part::Message,
+        Step::Reply | Step::UpdateReply => Part::Thread,
+        Step::PostEnding => Part::Ending,
+    }
+}

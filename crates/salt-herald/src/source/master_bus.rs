@@ -1,0 +1,209 @@
+//! The master's event bus: its unix socket, or TCP with `ipc_mode: tcp`.
+//!
+//! A thread that connects, reads, splits into frames, and queues. It never writes to the bus, and
+//! does not look into a frame. When the connection ends it connects again, by path: a master makes
+//! its socket anew at every start.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use herald_core::change::GapReason;
+use jiff::Timestamp;
+use salt_event::frame::{Frame, FrameBuffer, FrameError};
+
+use super::{Heard, Item, Queue};
+
+/// Where the bus is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bus {
+    /// `<sock_dir>/master_event_pub.ipc`.
+    Unix(PathBuf),
+    /// `127.0.0.1:4512` and the like.
+    Tcp(SocketAddr),
+}
+
+/// How long to wait before the next try to connect.
+const RETRY: Duration = Duration::from_millis(200);
+/// How long a read waits, so that a request to stop is heard.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How much is read at once, in bytes.
+const READ: usize = 128 << 10;
+
+/// Listens until told to stop, and closes the queue then.
+///
+/// `blind` says since when nothing was heard before, and why: told as a gap at the first
+/// connection.
+///
+/// # Errors
+/// When no thread can be had.
+pub fn listen(
+    bus: Bus,
+    queue: Arc<Queue>,
+    stop: Arc<AtomicBool>,
+    blind: Option<(Timestamp, GapReason)>,
+) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("bus".to_owned())
+        .spawn(move || {
+            let mut listener = Listener {
+                bus,
+                queue,
+                stop,
+                blind,
+                told: String::new(),
+            };
+            listener.run();
+            listener.queue.close();
+        })
+}
+
+struct Listener {
+    bus: Bus,
+    queue: Arc<Queue>,
+    stop: Arc<AtomicBool>,
+    blind: Option<(Timestamp, GapReason)>,
+    /// The last trouble that was logged: each is logged once.
+    told: String,
+}
+
+impl Listener {
+    fn run(&mut self) {
+        while !self.is_stopped() {
+            match connect(&self.bus) {
+                Ok(stream) => {
+                    self.say_connected();
+                    let reason = self.read_all(stream);
+                    let now = Timestamp::now();
+                    self.blind = Some((now, reason));
+                    self.queue.push([Item {
+                        at: now,
+                        heard: Heard::Lost,
+                    }]);
+                }
+                Err(error) => {
+                    self.say_trouble(&error);
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn say_connected(&mut self) {
+        let at = Timestamp::now();
+        let gap = self
+            .blind
+            .take()
+            .map(|(from, reason)| Heard::Gap { from, reason });
+        let heard = gap.into_iter().chain([Heard::Connected]);
+        self.queue.push(heard.map(|heard| Item { at, heard }));
+        self.told.clear();
+        tracing::info!(bus = %self.bus, "listening");
+    }
+
+    fn say_trouble(&mut self, error: &io::Error) {
+        let trouble = error.to_string();
+        if trouble != self.told {
+            tracing::warn!(bus = %self.bus, error = %trouble, "the bus can't be reached; trying on");
+            self.told = trouble;
+        }
+    }
+
+    /// Reads until the connection ends, and says why it did.
+    fn read_all(&mut self, mut stream: Box<dyn Read>) -> GapReason {
+        let mut frames = FrameBuffer::default();
+        let mut items = Vec::new();
+        while !self.is_stopped() {
+            let count = match stream.read(frames.room(READ)) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if is_patience(&error) => continue,
+                Err(error) => {
+                    tracing::warn!(bus = %self.bus, %error, "the bus broke off");
+                    break;
+                }
+            };
+            frames.filled(count);
+            let outcome = take_frames(&mut frames, Timestamp::now(), &mut items);
+            self.queue.push(items.drain(..));
+            if let Err(error) = outcome {
+                tracing::error!(bus = %self.bus, %error, "the bus can't be followed; beginning anew");
+                // Not at once: what is there may be no bus at all.
+                std::thread::sleep(RETRY);
+                return GapReason::Unreadable;
+            }
+        }
+        if frames.pending() > 0 {
+            tracing::warn!(
+                bytes = frames.pending(),
+                "the bus broke off inside an event"
+            );
+        }
+        GapReason::MasterAway
+    }
+}
+
+/// Takes all whole frames out of a buffer.
+///
+/// # Errors
+/// When the stream can't be followed any further.
+pub fn take_frames(
+    frames: &mut FrameBuffer,
+    at: Timestamp,
+    items: &mut Vec<Item>,
+) -> Result<(), FrameError> {
+    while let Some(frame) = frames.next_frame()? {
+        let heard = match frame {
+            Frame::Whole(bytes) => Heard::Frame(bytes.into()),
+            Frame::TooLong { length, start } => Heard::TooLong {
+                length: length as u64,
+                start,
+            },
+        };
+        items.push(Item { at, heard });
+    }
+    Ok(())
+}
+
+/// Connects once. Reads give up after a moment: see [`is_patience`].
+///
+/// # Errors
+/// When nobody listens there, or we may not.
+pub fn connect(bus: &Bus) -> io::Result<Box<dyn Read>> {
+    match bus {
+        Bus::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Ok(Box::new(stream))
+        }
+        Bus::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, Duration::from_secs(5))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Ok(Box::new(stream))
+        }
+    }
+}
+
+/// Whether a read only waited for its moment in vain.
+pub fn is_patience(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}
+
+impl std::fmt::Display for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Bus::Unix(path) => write!(f, "{}", path.display()),
+            Bus::Tcp(address) => write!(f, "{address}"),
+        }
+    }
+}

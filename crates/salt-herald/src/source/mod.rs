@@ -1,0 +1,59 @@
+//! Where events come from. This is the family's contract; the master's bus is its only member.
+//!
+//! A source reads into a bounded queue and does nothing else: it never waits for whoever takes from
+//! it. What does not fit is a gap.
+
+mod master_bus;
+mod queue;
+
+pub use master_bus::{Bus, connect, is_patience, listen, take_frames};
+pub use queue::{MAX_WAITING, Queue};
+
+use herald_core::change::GapReason;
+use jiff::Timestamp;
+
+/// What was heard, with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// When it was read.
+    pub at: Timestamp,
+    /// What it is.
+    pub heard: Heard,
+}
+
+/// What can be heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A whole frame.
+    Frame(Box<[u8]>),
+    /// A frame that was too long to hold: its length in bytes, and its beginning.
+    TooLong {
+        /// Its length in bytes.
+        length: u64,
+        /// Its first bytes.
+        start: Vec<u8>,
+    },
+    /// Nothing was heard for a time that now is over.
+    Gap {
+        /// Since when.
+        from: Timestamp,
+        /// Why.
+        reason: GapReason,
+    },
+    /// The bus was lost, for now.
+    Lost,
+    /// The bus is heard (again).
+    Connected,
+}
+
+impl Item {
+    /// About how much memory it takes, in bytes.
+    fn size(&self) -> usize {
+        let content = match &self.heard {
+            Heard::Frame(bytes) => bytes.len(),
+            Heard::TooLong { start, .. } => start.len(),
+            Heard::Gap { .. } | Heard::Lost | Heard::Connected => 0,
+        };
+        content + size_of::<Item>()
+    }
+}

@@ -1,0 +1,165 @@
+//! The queue between the reading side and the rest: bounded by bytes, and never waited for by the
+//! one who puts in.
+//!
+//! One item always fits into an empty queue, however large it is.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use herald_core::change::GapReason;
+use jiff::Timestamp;
+
+use super::{Heard, Item};
+
+/// How many bytes may wait.
+pub const MAX_WAITING: usize = 32 << 20;
+
+/// A bounded queue for one reader and one taker.
+#[derive(Debug, Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Item>,
+    size: usize,
+    /// Since when items are dropped.
+    dropping: Option<Timestamp>,
+    closed: bool,
+}
+
+impl Queue {
+    /// A queue in which so many bytes may wait.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
+
+    /// Puts items in, in order. What does not fit is dropped, and told of as a gap once there is
+    /// room again.
+    pub fn push(&self, items: impl IntoIterator<Item = Item>) {
+        let mut state = self.lock();
+        for item in items {
+            state.push(item, self.limit);
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Takes what waits, up to a number of items; waits for the first one, but not longer than
+    /// `patience`. Nothing, for ever, once the queue is closed and empty.
+    pub fn take(&self, most: usize, patience: Duration) -> Option<Vec<Item>> {
+        let state = self.lock();
+        let (mut state, _) = self
+            .filled
+            .wait_timeout_while(state, patience, |state| {
+                state.items.is_empty() && !state.closed
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.items.is_empty() && state.closed {
+            return None;
+        }
+        let count = state.items.len().min(most);
+        let taken: Vec<Item> = state.items.drain(..count).collect();
+        state.size -= taken.iter().map(Item::size).sum::<usize>();
+        Some(taken)
+    }
+
+    /// Nothing more will come.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, item: Item, limit: usize) {
+        let size = item.size();
+        let fits = self.items.is_empty() || self.size + size <= limit;
+        // Half of it must be free again before the next is taken: else there would be a gap for
+        // every other event.
+        let is_free = self.dropping.is_none() || self.size <= limit / 2;
+        let is_small = !matches!(item.heard, Heard::Frame(_) | Heard::TooLong { .. });
+        if !is_small && !(fits && is_free) {
+            self.dropping.get_or_insert(item.at);
+            return;
+        }
+        if !is_small && let Some(from) = self.dropping.take() {
+            let reason = GapReason::QueueFull;
+            self.add(Item {
+                at: item.at,
+                heard: Heard::Gap { from, reason },
+            });
+        }
+        self.add(item);
+    }
+
+    fn add(&mut self, item: Item) {
+        self.size += item.size();
+        self.items.push_back(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(second: i64, size: usize) -> Item {
+        let at = Timestamp::from_second(second).unwrap();
+        Item {
+            at,
+            heard: Heard::Frame(vec![0; size].into()),
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_one_gap() {
+        let queue = Queue::new(1000);
+        queue.push((0..10).map(|second| frame(second, 200)));
+        let first = queue.take(100, Duration::ZERO).unwrap();
+        let taken = first.len();
+        assert!((1..10).contains(&taken), "{taken}");
+        queue.push([frame(20, 10)]);
+        let next = queue.take(100, Duration::ZERO).unwrap();
+        let from = Timestamp::from_second(taken as i64).unwrap();
+        assert_eq!(
+            next.first().unwrap().heard,
+            Heard::Gap {
+                from,
+                reason: GapReason::QueueFull
+            }
+        );
+        assert_eq!(next.get(1), Some(&frame(20, 10)));
+    }
+
+    #[test]
+    fn one_item_of_any_size_fits() {
+        let queue = Queue::new(10);
+        queue.push([frame(0, 100_000)]);
+        assert_eq!(queue.take(1, Duration::ZERO).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_closed_queue_gives_what_it_has_and_then_nothing() {
+        let queue = Queue::new(1000);
+        queue.push([frame(0, 1)]);
+        queue.close();
+        assert_eq!(queue.take(9, Duration::from_secs(60)).unwrap().len(), 1);
+        assert_eq!(queue.take(9, Duration::from_secs(60)), None);
+    }
+}
