@@ -1,9 +1,9 @@
 //! Bytes of the bus to frames: where one event ends and the next begins, in both of Salt's framings.
 //!
 //! Which framing it is tells each frame's first byte: a map's header is never the first byte of a
-//! length. Frames can arrive in pieces of any size; a piece is looked at once. Nothing is believed
-//! of a length before its bytes have come, so memory never grows beyond what was really sent. This
-//! does not look inside a frame.
+//! length. Frames can arrive in pieces of any size; a piece is looked at once, and how the bytes
+//! were cut never changes what comes out. Nothing is believed of a length before its bytes have
+//! come, so memory never grows beyond what was really sent. This does not look inside a frame.
 
 use thiserror::Error;
 
@@ -14,10 +14,13 @@ pub const MAX_FRAME: usize = 256 << 20;
 /// How many bytes of a frame that is stepped over are kept, to say what it was.
 const KEPT_OF_SKIPPED: usize = 4096;
 
+/// A buffer above so many bytes is made smaller when it is mostly empty.
+const ROOMY: usize = 1 << 20;
+
 /// The stream can't be followed any further: where the next frame begins is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FrameError {
-    /// No frame begins with this byte.
+    /// No frame begins with this byte, or no map follows a length.
     #[error("byte {byte:#04x} begins no frame of a Salt event bus")]
     NotAFrame {
         /// The byte.
@@ -36,11 +39,11 @@ pub enum FrameError {
 pub enum Frame<'b> {
     /// The MessagePack map `{head, body}`, whole, without a length before it.
     Whole(&'b [u8]),
-    /// A frame above [`MAX_FRAME`].
+    /// A frame above the limit, without its content.
     TooLong {
-        /// Its length in bytes.
+        /// Its length in bytes, without a length before it.
         length: usize,
-        /// Its first bytes.
+        /// Its first 4096 bytes.
         start: Vec<u8>,
     },
 }
@@ -49,11 +52,12 @@ pub enum Frame<'b> {
 #[derive(Debug)]
 pub struct FrameBuffer {
     bytes: Vec<u8>,
-    /// Where the current frame begins in `bytes`.
+    /// Where the current frame goes on in `bytes`.
     start: usize,
     /// Where the bytes that have come end in `bytes`.
     end: usize,
     scan: Scan,
+    /// What was let go of the current frame because it is too long.
     skipped: Option<Skipped>,
     limit: usize,
 }
@@ -63,16 +67,25 @@ pub struct FrameBuffer {
 enum Scan {
     /// Nothing of it has come.
     Idle,
-    /// A length stood before it: the whole takes so many bytes, with the length's four.
-    Prefixed { total: usize },
+    /// A length stood before it: so many bytes are to come, or lie there already.
+    Prefixed { left: usize },
     /// A bare map: `seen` bytes are done, `data` bytes are to be stepped over, then `values` follow.
     Bare { seen: usize, data: u64, values: u64 },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Skipped {
     length: usize,
     start: Vec<u8>,
+}
+
+impl Skipped {
+    fn add(&mut self, bytes: &[u8]) {
+        self.length = self.length.saturating_add(bytes.len());
+        let kept = bytes.len().min(KEPT_OF_SKIPPED - self.start.len());
+        self.start
+            .extend_from_slice(bytes.get(..kept).unwrap_or_default());
+    }
 }
 
 impl Default for FrameBuffer {
@@ -105,7 +118,7 @@ impl FrameBuffer {
 
     /// Takes note that the first `count` bytes of the room were filled.
     pub fn filled(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.bytes.len());
+        self.end = self.end.saturating_add(count).min(self.bytes.len());
     }
 
     /// Appends bytes, for those who have them already.
@@ -116,7 +129,7 @@ impl FrameBuffer {
         self.filled(bytes.len());
     }
 
-    /// How many bytes of an unfinished frame are held.
+    /// How many bytes are held that [`Self::next_frame`] has not given out.
     pub fn pending(&self) -> usize {
         self.end - self.start
     }
@@ -129,30 +142,23 @@ impl FrameBuffer {
         let Some(length) = self.scan()? else {
             return Ok(None);
         };
-        let prefix = if matches!(self.scan, Scan::Prefixed { .. }) {
-            4
-        } else {
-            0
-        };
         self.scan = Scan::Idle;
         let begin = self.start;
-        if let Some(mut skipped) = self.skipped.take() {
-            skipped.length += length;
-            self.start += length;
-            return Ok(Some(Frame::TooLong {
-                length: skipped.length,
-                start: skipped.start,
-            }));
-        }
         self.start += length;
-        let whole = self
-            .bytes
-            .get(begin + prefix..begin + length)
-            .unwrap_or_default();
-        Ok(Some(Frame::Whole(whole)))
+        let bytes = self.bytes.get(begin..self.start).unwrap_or_default();
+        if self.skipped.is_none() && length <= self.limit {
+            return Ok(Some(Frame::Whole(bytes)));
+        }
+        let mut skipped = self.skipped.take().unwrap_or_default();
+        skipped.add(bytes);
+        Ok(Some(Frame::TooLong {
+            length: skipped.length,
+            start: skipped.start,
+        }))
     }
 
-    /// Looks at what has come; gives the bytes up to the current frame's end once it is whole.
+    /// Looks at what has come; gives how many bytes are left up to the current frame's end once all
+    /// of them are there.
     fn scan(&mut self) -> Result<Option<usize>, FrameError> {
         if matches!(self.scan, Scan::Idle) {
             match self.begin()? {
@@ -160,32 +166,49 @@ impl FrameBuffer {
                 None => return Ok(None),
             }
         }
-        let available = self.pending();
         let whole = match self.scan {
             Scan::Idle => None,
-            Scan::Prefixed { total } => (total <= available).then_some(total),
+            Scan::Prefixed { left } => (left <= self.pending()).then_some(left),
             Scan::Bare { .. } => self.scan_bare()?,
         };
-        if whole.is_none() && available > self.limit {
+        if whole.is_none() && (self.skipped.is_some() || self.at_least() > self.limit as u64) {
             self.drop_seen();
         }
         Ok(whole)
     }
 
-    fn begin(&self) -> Result<Option<Scan>, FrameError> {
+    /// How long the current frame is at the least: every value that is announced takes a byte.
+    fn at_least(&self) -> u64 {
+        match self.scan {
+            Scan::Idle => 0,
+            Scan::Prefixed { left } => left as u64,
+            Scan::Bare { seen, data, values } => {
+                (seen as u64).saturating_add(data).saturating_add(values)
+            }
+        }
+    }
+
+    /// Tells the framing, and takes the length away. Behind a length a map has to follow: lost in
+    /// the middle of a stream, we would otherwise take text for a length and wait for gigabytes.
+    fn begin(&mut self) -> Result<Option<Scan>, FrameError> {
         let pending = self.bytes.get(self.start..self.end).unwrap_or_default();
-        match pending {
-            [0x80..=0x8f | 0xde | 0xdf, ..] => Ok(Some(Scan::Bare {
+        match *pending {
+            [first, ..] if is_map(first) => Ok(Some(Scan::Bare {
                 seen: 0,
                 data: 0,
                 values: 1,
             })),
-            [a @ 0..=0x7f, b, c, d, ..] => {
-                let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-                Ok(Some(Scan::Prefixed { total: length + 4 }))
+            [0, 0, 0, 0, ..] => Err(FrameError::NotAFrame { byte: 0 }),
+            [a @ 0..=0x7f, b, c, d, first, ..] => {
+                if !is_map(first) {
+                    return Err(FrameError::NotAFrame { byte: first });
+                }
+                self.start += 4;
+                let left = u32::from_be_bytes([a, b, c, d]) as usize;
+                Ok(Some(Scan::Prefixed { left }))
             }
             [0..=0x7f, ..] | [] => Ok(None),
-            [byte, ..] => Err(FrameError::NotAFrame { byte: *byte }),
+            [byte, ..] => Err(FrameError::NotAFrame { byte }),
         }
     }
 
@@ -211,7 +234,12 @@ impl FrameBuffer {
             }
             match header(frame.get(seen..).unwrap_or_default()) {
                 Header::Incomplete => break None,
-                Header::Reserved => return Err(FrameError::Broken { after: seen }),
+                Header::Reserved => {
+                    let skipped = self.skipped.as_ref().map_or(0, |skipped| skipped.length);
+                    return Err(FrameError::Broken {
+                        after: skipped.saturating_add(seen),
+                    });
+                }
                 Header::Whole {
                     length,
                     data: more,
@@ -229,54 +257,50 @@ impl FrameBuffer {
 
     /// Forgets the bytes of a frame that is too long, but for its beginning.
     fn drop_seen(&mut self) {
-        let available = self.pending();
-        let (drop, scan) = match self.scan {
+        let pending = self.pending();
+        let (done, scan) = match self.scan {
             Scan::Idle => return,
-            Scan::Prefixed { total } => (
-                available,
-                Scan::Prefixed {
-                    total: total - available,
-                },
-            ),
-            Scan::Bare { seen, data, values } => (
-                seen,
-                Scan::Bare {
+            Scan::Prefixed { left } => {
+                let left = left - pending;
+                (pending, Scan::Prefixed { left })
+            }
+            Scan::Bare { seen, data, values } => {
+                let begun = Scan::Bare {
                     seen: 0,
                     data,
                     values,
-                },
-            ),
+                };
+                (seen, begun)
+            }
         };
-        let dropped = self
-            .bytes
-            .get(self.start..self.start + drop)
-            .unwrap_or_default();
-        let skipped = self.skipped.get_or_insert_with(|| Skipped {
-            length: 0,
-            start: dropped
-                .get(..dropped.len().min(KEPT_OF_SKIPPED))
-                .unwrap_or_default()
-                .to_vec(),
-        });
-        skipped.length += drop;
-        self.start += drop;
+        let end = self.start + done;
+        let bytes = self.bytes.get(self.start..end).unwrap_or_default();
+        self.skipped.get_or_insert_default().add(bytes);
+        self.start = end;
         self.scan = scan;
     }
 
-    /// Moves what is pending to the front when the room behind it is short.
+    /// Moves what is pending to the front when the room behind it is short, but only when less is
+    /// moved than was read since: so each byte is moved a few times at the most.
     fn reclaim(&mut self, size: usize) {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            if self.bytes.len() > 1 << 20 {
-                self.bytes.truncate(1 << 16);
-                self.bytes.shrink_to_fit();
-            }
-        } else if self.start > 0 && self.bytes.len() < self.end + size {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+        let pending = self.pending();
+        let is_short = self.bytes.len() - self.end < size;
+        if pending > 0 && (!is_short || pending > self.start) {
+            return;
+        }
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, pending);
+        // What a burst of large frames took is given back.
+        let needed = pending.saturating_add(size).max(ROOMY / 2);
+        if self.bytes.len() > ROOMY && self.bytes.len() / 4 > needed {
+            self.bytes.truncate(needed);
+            self.bytes.shrink_to_fit();
         }
     }
+}
+
+fn is_map(first: u8) -> bool {
+    matches!(first, 0x80..=0x8f | 0xde | 0xdf)
 }
 
 enum Header {
@@ -294,63 +318,74 @@ fn header(bytes: &[u8]) -> Header {
     let Some(&first) = bytes.first() else {
         return Header::Incomplete;
     };
-    let number = |width: usize| -> Option<u64> {
-        let digits = bytes.get(1..=width)?;
-        Some(
-            digits
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-        )
+    let Some(shape) = shape(first) else {
+        return Header::Reserved;
     };
-    let sized = |width: usize, extra: u64| match number(width) {
-        Some(size) => Header::Whole {
-            length: 1 + width,
-            data: size + extra,
-            children: 0,
-        },
-        None => Header::Incomplete,
+    let Some(digits) = bytes.get(1..=shape.width) else {
+        return Header::Incomplete;
     };
-    let nested = |width: usize, each: u64| match number(width) {
-        Some(count) => Header::Whole {
-            length: 1 + width,
-            data: 0,
-            children: count * each,
-        },
-        None => Header::Incomplete,
-    };
-    let plain = |data: u64| Header::Whole {
-        length: 1,
+    let number = digits
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Header::Whole {
+        length: 1 + shape.width,
+        data: shape.data + if shape.each == 0 { number } else { 0 },
+        children: shape.children + number * shape.each,
+    }
+}
+
+/// What a value's first byte says of the bytes behind it.
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    /// A number of so many bytes follows.
+    width: usize,
+    /// How many values each one of that number announces; none: it counts bytes of data.
+    each: u64,
+    /// So many bytes of data come in any case.
+    data: u64,
+    /// So many values come in any case.
+    children: u64,
+}
+
+fn shape(first: u8) -> Option<Shape> {
+    let data = |data: u64| Shape {
         data,
-        children: 0,
+        ..Shape::default()
     };
-    match first {
-        0x80..=0x8f => Header::Whole {
-            length: 1,
-            data: 0,
-            children: 2 * u64::from(first & 0x0f),
-        },
-        0x90..=0x9f => Header::Whole {
-            length: 1,
-            data: 0,
-            children: u64::from(first & 0x0f),
-        },
-        0xa0..=0xbf => plain(u64::from(first & 0x1f)),
-        0xc1 => Header::Reserved,
+    let children = |children: u8| Shape {
+        children: u64::from(children),
+        ..Shape::default()
+    };
+    let sized = |width, data| Shape {
+        width,
+        data,
+        ..Shape::default()
+    };
+    let counted = |width, each| Shape {
+        width,
+        each,
+        ..Shape::default()
+    };
+    Some(match first {
+        0x80..=0x8f => children(2 * (first & 0x0f)),
+        0x90..=0x9f => children(first & 0x0f),
+        0xa0..=0xbf => data(u64::from(first & 0x1f)),
+        0xc1 => return None,
         0xc4 | 0xd9 => sized(1, 0),
         0xc5 | 0xda => sized(2, 0),
         0xc6 | 0xdb => sized(4, 0),
         0xc7 => sized(1, 1),
         0xc8 => sized(2, 1),
         0xc9 => sized(4, 1),
-        0xcc | 0xd0 => plain(1),
-        0xcd | 0xd1 => plain(2),
-        0xca | 0xce | 0xd2 => plain(4),
-        0xcb | 0xcf | 0xd3 => plain(8),
-        0xd4..=0xd8 => plain(1 + (1 << (first - 0xd4))),
-        0xdc => nested(2, 1),
-        0xdd => nested(4, 1),
-        0xde => nested(2, 2),
-        0xdf => nested(4, 2),
-        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => plain(0),
-    }
+        0xcc | 0xd0 => data(1),
+        0xcd | 0xd1 => data(2),
+        0xca | 0xce | 0xd2 => data(4),
+        0xcb | 0xcf | 0xd3 => data(8),
+        0xd4..=0xd8 => data(1 + (1 << (first - 0xd4))),
+        0xdc => counted(2, 1),
+        0xdd => counted(4, 1),
+        0xde => counted(2, 2),
+        0xdf => counted(4, 2),
+        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => data(0),
+    })
 }
