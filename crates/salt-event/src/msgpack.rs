@@ -292,11 +292,19 @@ impl<'a> Raw<'a> {
         Items { reader, left }
     }
 
-    /// The value that a map holds under a text key.
+    /// The value that a map holds under a text key. A key of the `bin` family counts only where
+    /// there is none of the `str` family: for Salt the two are different keys, and a sender could
+    /// put one before the other.
     pub fn get(self, key: &str) -> Option<Raw<'a>> {
-        self.pairs()
-            .find(|(name, _)| name.text() == Some(key))
-            .map(|(_, value)| value)
+        let mut as_bytes = None;
+        for (name, value) in self.pairs() {
+            match name.token() {
+                Token::Str(name) if name == key.as_bytes() => return Some(value),
+                Token::Bin(name) if name == key.as_bytes() => as_bytes = as_bytes.or(Some(value)),
+                _ => {}
+            }
+        }
+        as_bytes
     }
 }
 

@@ -100,6 +100,10 @@ impl<'a> Value<'a> {
             Value::UInt(value) => write_token(Token::UInt(*value), out),
             Value::Float(value) => write_token(Token::Float(*value), out),
             Value::Text(text) => write_token(Token::Str(text.as_bytes()), out),
+            // As it would be read again, so that what is built and what is read look alike.
+            Value::Bytes(bytes) if str::from_utf8(bytes).is_ok() => {
+                write_token(Token::Str(bytes), out);
+            }
             Value::Bytes(bytes) => write_token(Token::Bin(bytes), out),
             Value::Ext(kind, data) => write_token(Token::Ext(*kind, data), out),
             Value::Array(items) => {
@@ -176,6 +180,9 @@ fn read<'a>(
     })
 }
 
+/// The bits of the one not-a-number that we write.
+const NAN: u64 = 0x7ff8_0000_0000_0000;
+
 /// The headers of one family: the short form (first byte, lengths below), then 8, 16 and 32 bits.
 struct Family {
     short: Option<(u8, usize)>,
@@ -196,6 +203,7 @@ const BIN: Family = Family {
     two: 0xc5,
     four: 0xc6,
 };
+/// Without the headers of 1, 2, 4, 8 and 16 bytes, which are shorter.
 const EXT: Family = Family {
     short: None,
     one: Some(0xc7),
@@ -240,7 +248,9 @@ pub fn write_token(token: Token<'_>, out: &mut Vec<u8>) {
         Token::Nil => out.push(0xc0),
         Token::Bool(value) => out.push(if value { 0xc3 } else { 0xc2 }),
         Token::Int(value) => write_int(value, out),
-        Token::UInt(value) => write_wide(0xcf, value.to_be_bytes(), out),
+        Token::UInt(value) => write_unsigned(value, out),
+        // One not-a-number for all: its spare bits differ between processors.
+        Token::Float(value) if value.is_nan() => write_wide(0xcb, NAN.to_be_bytes(), out),
         Token::Float(value) => write_wide(0xcb, value.to_be_bytes(), out),
         Token::Array(count) => ARRAY.write(count, out),
         Token::Map(count) => MAP.write(count, out),
@@ -253,7 +263,10 @@ pub fn write_token(token: Token<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(bytes);
         }
         Token::Ext(kind, data) => {
-            EXT.write(data.len(), out);
+            match data.len() {
+                length @ (1 | 2 | 4 | 8 | 16) => out.push(0xd4 + length.trailing_zeros() as u8),
+                length => EXT.write(length, out),
+            }
             out.push(kind as u8);
             out.extend_from_slice(data);
         }
@@ -267,25 +280,34 @@ fn write_wide(header: u8, bytes: [u8; 8], out: &mut Vec<u8>) {
 
 fn write_int(value: i64, out: &mut Vec<u8>) {
     match value {
-        -32..=127 => out.push(value as u8),
-        -128..=-33 => out.extend_from_slice(&[0xd0, value as u8]),
-        128..=255 => out.extend_from_slice(&[0xcc, value as u8]),
-        -0x8000..=-129 => {
+        0.. => write_unsigned(value as u64, out),
+        -0x20..=-1 => out.push(value as u8),
+        -0x80..=-0x21 => out.extend_from_slice(&[0xd0, value as u8]),
+        -0x8000..=-0x81 => {
             out.push(0xd1);
             out.extend_from_slice(&(value as i16).to_be_bytes());
-        }
-        256..=0xffff => {
-            out.push(0xcd);
-            out.extend_from_slice(&(value as u16).to_be_bytes());
         }
         -0x8000_0000..=-0x8001 => {
             out.push(0xd2);
             out.extend_from_slice(&(value as i32).to_be_bytes());
         }
+        _ => write_wide(0xd3, value.to_be_bytes(), out),
+    }
+}
+
+/// What is not negative has one family of headers, as Python writes it.
+fn write_unsigned(value: u64, out: &mut Vec<u8>) {
+    match value {
+        0..=0x7f => out.push(value as u8),
+        0x80..=0xff => out.extend_from_slice(&[0xcc, value as u8]),
+        0x100..=0xffff => {
+            out.push(0xcd);
+            out.extend_from_slice(&(value as u16).to_be_bytes());
+        }
         0x1_0000..=0xffff_ffff => {
             out.push(0xce);
             out.extend_from_slice(&(value as u32).to_be_bytes());
         }
-        _ => write_wide(0xd3, value.to_be_bytes(), out),
+        _ => write_wide(0xcf, value.to_be_bytes(), out),
     }
 }
