@@ -10,11 +10,14 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::msgpack::{MsgpackError, Raw, Reader, Token};
-use crate::tag::Tag;
+use crate::tag::{Tag, is_minion};
 use crate::time::{MAX_JID, parse_stamp};
 
 /// Longest tag that we take, in bytes.
 pub const MAX_TAG: usize = 1024;
+
+/// Most functions of one job that are looked at.
+pub const MAX_FUNS: usize = 1000;
 
 /// Why a frame is no event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -141,7 +144,7 @@ pub struct Return<'a> {
     pub jid: Cow<'a, str>,
     /// The minion's id; empty for runners and wheel functions.
     pub minion: &'a str,
-    /// The tag names another minion than the data.
+    /// The tag names another job or minion than the data: not the master's word.
     pub tag_differs: bool,
     /// The functions; mostly one.
     pub fun: Vec<Cow<'a, str>>,
@@ -262,25 +265,60 @@ pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
     Ok(Event { tag, stamp, kind })
 }
 
-/// The data's members, read once; an event of Salt has fewer than twenty.
-struct Fields<'a>(Vec<(&'a str, Raw<'a>)>);
+/// The data's members that are asked for, read once.
+struct Fields<'a>(Vec<Field<'a>>);
 
-/// Members beyond this number are not looked at.
-const MAX_FIELDS: usize = 64;
+struct Field<'a> {
+    name: &'static str,
+    value: Raw<'a>,
+    /// Its key was of the `str` family.
+    is_text: bool,
+}
+
+/// All members that are ever asked for. Others are stepped over, however many there are: a minion
+/// could bury its `cmd` under them.
+const NAMES: [&str; 21] = [
+    "_stamp", "jid", "fun", "cmd", "id", "return", "retcode", "success", "fun_args", "user", "arg",
+    "tgt", "tgt_type", "minions", "missing", "metadata", "schedule", "args", "name", "type",
+    "state",
+];
 
 impl<'a> Fields<'a> {
     fn collect(data: Raw<'a>) -> Self {
-        let named = data
-            .pairs()
-            .filter_map(|(key, value)| Some((key.text()?, value)));
-        Self(named.take(MAX_FIELDS).collect())
+        let mut fields = Self(Vec::with_capacity(16));
+        for (key, value) in data.pairs() {
+            match key.token() {
+                Token::Str(name) => fields.add(name, value, true),
+                Token::Bin(name) => fields.add(name, value, false),
+                _ => {}
+            }
+        }
+        fields
+    }
+
+    /// The first of a name counts, but a key that is text goes before one that is bytes: for Salt
+    /// these are two keys, and only the text is its own.
+    fn add(&mut self, name: &[u8], value: Raw<'a>, is_text: bool) {
+        let Some(name) = NAMES.into_iter().find(|known| known.as_bytes() == name) else {
+            return;
+        };
+        let field = Field {
+            name,
+            value,
+            is_text,
+        };
+        match self.0.iter_mut().find(|known| known.name == name) {
+            None => self.0.push(field),
+            Some(known) if is_text && !known.is_text => *known = field,
+            Some(_) => {}
+        }
     }
 
     fn get(&self, name: &str) -> Option<Raw<'a>> {
         self.0
             .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| *value)
+            .find(|field| field.name == name)
+            .map(|field| field.value)
     }
 
     fn raw(&self, name: &str) -> Raw<'a> {
@@ -311,6 +349,7 @@ impl<'a> Fields<'a> {
             Token::Str(_) | Token::Bin(_) => Some(vec![Cow::Borrowed(raw.text()?)]),
             Token::Array(1..) => raw
                 .items()
+                .take(MAX_FUNS)
                 .map(|item| item.text().map(Cow::Borrowed))
                 .collect(),
             _ => None,
@@ -328,17 +367,14 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
         });
     }
     match tag {
-        Tag::JobNew(_) => new_job(fields).map(Kind::NewJob),
-        Tag::JobReturn(_, minion) => {
-            let mut ret = job_return(fields, Origin::Minion)?;
-            // The master builds the tag from the data: a difference is somebody's doing.
-            ret.tag_differs = minion != ret.minion;
-            Some(Kind::Return(ret))
+        Tag::JobNew(jid) => new_job(fields, jid).map(Kind::NewJob),
+        Tag::JobReturn(jid, minion) => {
+            job_return(fields, Origin::Minion, jid, minion).map(Kind::Return)
         }
-        Tag::RunnerReturn(_) => job_return(fields, Origin::Runner).map(Kind::Return),
-        Tag::WheelReturn(_) => job_return(fields, Origin::Wheel).map(Kind::Return),
-        Tag::RunnerNew(_) => call(fields, Origin::Runner).map(Kind::Call),
-        Tag::WheelNew(_) => call(fields, Origin::Wheel).map(Kind::Call),
+        Tag::RunnerReturn(jid) => job_return(fields, Origin::Runner, jid, "").map(Kind::Return),
+        Tag::WheelReturn(jid) => job_return(fields, Origin::Wheel, jid, "").map(Kind::Return),
+        Tag::RunnerNew(jid) => call(fields, Origin::Runner, jid).map(Kind::Call),
+        Tag::WheelNew(jid) => call(fields, Origin::Wheel, jid).map(Kind::Call),
         Tag::RunnerArgs(jid) => child(fields, jid).map(Kind::Child),
         Tag::Minions(jid) => Some(Kind::Minions {
             jid: Cow::Owned(jid.to_owned()),
@@ -353,9 +389,10 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
     }
 }
 
-fn new_job<'a>(fields: &Fields<'a>) -> Option<NewJob<'a>> {
+/// The master makes the tag from the data: where their jids differ, it is not the master's event.
+fn new_job<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<NewJob<'a>> {
     Some(NewJob {
-        jid: fields.jid()?,
+        jid: fields.jid().filter(|jid| jid == tag_jid)?,
         fun: fields.fun()?,
         arg: fields.raw("arg"),
         tgt: fields.raw("tgt"),
@@ -367,16 +404,23 @@ fn new_job<'a>(fields: &Fields<'a>) -> Option<NewJob<'a>> {
     })
 }
 
-fn job_return<'a>(fields: &Fields<'a>, origin: Origin) -> Option<Return<'a>> {
+fn job_return<'a>(
+    fields: &Fields<'a>,
+    origin: Origin,
+    tag_jid: &str,
+    tag_minion: &str,
+) -> Option<Return<'a>> {
     let minion = match origin {
-        Origin::Minion => fields.text("id").filter(|id| !id.is_empty())?,
+        Origin::Minion => fields.text("id").filter(|id| is_minion(id))?,
         Origin::Runner | Origin::Wheel => "",
     };
+    let jid = fields.jid()?;
     Some(Return {
         origin,
-        jid: fields.jid()?,
+        // The master makes the tag from the data: a difference is somebody's doing.
+        tag_differs: tag_minion != minion || tag_jid != jid,
+        jid,
         minion,
-        tag_differs: false,
         fun: fields.fun().unwrap_or_default(),
         fun_args: fields.raw("fun_args"),
         ret: fields.raw("return"),
@@ -391,10 +435,10 @@ fn job_return<'a>(fields: &Fields<'a>, origin: Origin) -> Option<Return<'a>> {
     })
 }
 
-fn call<'a>(fields: &Fields<'a>, origin: Origin) -> Option<Call<'a>> {
+fn call<'a>(fields: &Fields<'a>, origin: Origin, tag_jid: &str) -> Option<Call<'a>> {
     Some(Call {
         origin,
-        jid: fields.jid()?,
+        jid: fields.jid().filter(|jid| jid == tag_jid)?,
         fun: fields.fun()?.into_iter().next()?,
         fun_args: fields.raw("fun_args"),
         user: fields.text("user"),

@@ -88,12 +88,14 @@ impl<'a> Tag<'a> {
     }
 }
 
-fn is_minion(id: &str) -> bool {
+/// Whether text can be a minion's id, by its length.
+pub(crate) fn is_minion(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_MINION
 }
 
 /// A tag with its jids and minion ids replaced, so that tags of one kind count as one:
-/// `salt/job/*/ret/*`.
+/// `salt/job/*/ret/*`. Minions send tags of their own making, so who counts families has to stop at
+/// some number of them.
 pub fn family(tag: &str) -> String {
     match Tag::parse(tag) {
         Tag::JobReturn(..) => return "salt/job/*/ret/*".to_owned(),
@@ -101,9 +103,10 @@ pub fn family(tag: &str) -> String {
         Tag::Minions(_) => return "(jid)".to_owned(),
         _ => {}
     }
-    let parts = tag.split('/').take(6).map(|part| {
+    let named = NAMED.iter().any(|prefix| tag.starts_with(prefix));
+    let parts = tag.split('/').take(6).enumerate().map(|(place, part)| {
         let machine_made = part.len() > 40 || part.bytes().any(|b| b.is_ascii_digit());
-        if machine_made || part.chars().any(|c| c.is_control()) {
+        if machine_made || (named && place == 2) || part.chars().any(|c| c.is_control()) {
             "*"
         } else {
             part
@@ -111,6 +114,17 @@ pub fn family(tag: &str) -> String {
     });
     parts.collect::<Vec<_>>().join("/")
 }
+
+/// Behind these a minion, a machine or a hook is named.
+const NAMED: [&str; 7] = [
+    "minion/ping/",
+    "minion/refresh/",
+    "salt/beacon/",
+    "salt/cloud/",
+    "salt/minion/",
+    "salt/stats/",
+    "syndic/refresh/",
+];
 
 #[cfg(test)]
 mod tests {
