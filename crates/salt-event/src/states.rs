@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::msgpack::{Pairs, Raw, Token};
-use crate::time::{parse_duration, parse_start};
+use crate::time::{is_jid, parse_duration, parse_start};
 
 /// The four parts of a state's key stand between these.
 const SEPARATOR: &str = "_|-";
@@ -114,7 +114,7 @@ impl<'a> StateResult<'a> {
         };
         for (name, value) in raw.pairs() {
             match name.text() {
-                Some("result") => state.result = value.boolean(),
+                Some("result") => state.result = result(value),
                 Some("changes") => state.changes = value,
                 Some("comment") => state.comment = value,
                 Some("__sls__") => state.sls = value.text(),
@@ -136,9 +136,23 @@ impl<'a> StateResult<'a> {
         )
     }
 
-    /// The four parts of the key: module, id, name and function.
+    /// The four parts of the key: module, id, name and function. Where the result names its id,
+    /// the separator may stand in it.
     pub fn parts(&self) -> KeyParts<'a> {
-        KeyParts::split(self.key)
+        let parts = KeyParts::split(self.key);
+        self.id
+            .and_then(|id| parts.with_id(self.key, id))
+            .unwrap_or(parts)
+    }
+}
+
+/// As Salt judges: only `False` is a failure, only `None` is undecided, and states of people's own
+/// return all kinds of things for "well".
+fn result(value: Raw<'_>) -> Option<bool> {
+    match value.token() {
+        Token::Nil => None,
+        Token::Bool(value) => Some(value),
+        _ => Some(true),
     }
 }
 
@@ -168,22 +182,47 @@ impl<'a> KeyParts<'a> {
             function,
         }
     }
+
+    fn with_id(self, key: &'a str, id: &str) -> Option<Self> {
+        let rest = key.strip_prefix(self.module)?.strip_prefix(SEPARATOR)?;
+        let (name, function) = rest
+            .strip_prefix(id)?
+            .strip_prefix(SEPARATOR)?
+            .rsplit_once(SEPARATOR)?;
+        Some(Self {
+            id: rest.get(..id.len())?,
+            name,
+            function,
+            ..self
+        })
+    }
 }
 
+/// Most jids that are read out of a refusal.
+const MAX_COLLISIONS: usize = 32;
+
 /// The jids of state runs that Salt says it met on a minion: "The function … is running as PID …
-/// and was started at … with jid …". One text can name several.
+/// and was started at … with jid …". One text can name several; each is given once.
 pub fn collisions(texts: &[&str]) -> Vec<String> {
-    texts
+    let mut jids: Vec<String> = Vec::new();
+    let named = texts
         .iter()
         .filter(|text| text.contains("is running as PID"))
         .flat_map(|text| text.split("with jid ").skip(1))
-        .map(|rest| {
-            rest.chars()
-                .take_while(|c| c.is_ascii_digit() || *c == '_')
-                .collect()
-        })
-        .filter(|jid: &String| crate::time::is_jid(jid))
-        .collect()
+        .filter_map(jid_at_start);
+    for jid in named {
+        if jids.len() < MAX_COLLISIONS && !jids.iter().any(|known| known == jid) {
+            jids.push(jid.to_owned());
+        }
+    }
+    jids
+}
+
+fn jid_at_start(text: &str) -> Option<&str> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '_')
+        .unwrap_or(text.len());
+    text.get(..end).filter(|jid| is_jid(jid))
 }
 
 /// Whether a function runs states, so that its return is results or a refusal.
@@ -207,14 +246,18 @@ pub fn is_state_function(fun: &str) -> bool {
     )
 }
 
-/// The text of a comment, which can be a list.
+/// The text of a comment, which can be a list. Bytes that are not UTF-8 become replacement
+/// characters.
 pub fn comment_text(comment: Raw<'_>) -> Cow<'_, str> {
-    match comment.text() {
-        Some(text) => Cow::Borrowed(text),
-        None => Cow::Owned(
+    match comment.token() {
+        Token::Str(bytes) | Token::Bin(bytes) => String::from_utf8_lossy(bytes),
+        _ => Cow::Owned(
             comment
                 .items()
-                .filter_map(Raw::text)
+                .filter_map(|item| match item.token() {
+                    Token::Str(bytes) | Token::Bin(bytes) => Some(String::from_utf8_lossy(bytes)),
+                    _ => None,
+                })
                 .collect::<Vec<_>>()
                 .join("\n"),
         ),
