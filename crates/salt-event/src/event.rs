@@ -4,14 +4,17 @@
 //! are needed. What is not one of Salt's job events is [`Kind::Other`], with its tag. This does not
 //! decide whether an event is true: see [`Kind::FromMinion`] for what can be told.
 
+mod fields;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use thiserror::Error;
 
+use self::fields::Fields;
 use crate::msgpack::{MsgpackError, Raw, Reader, Token};
 use crate::tag::{Tag, is_minion};
-use crate::time::{MAX_JID, parse_stamp};
+use crate::time::parse_stamp;
 
 /// Longest tag that we take, in bytes.
 pub const MAX_TAG: usize = 1024;
@@ -263,98 +266,6 @@ pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
     let stamp = fields.text("_stamp").and_then(parse_stamp);
     let kind = understand(&tag, &fields).unwrap_or(Kind::Other);
     Ok(Event { tag, stamp, kind })
-}
-
-/// The data's members that are asked for, read once.
-struct Fields<'a>(Vec<Field<'a>>);
-
-struct Field<'a> {
-    name: &'static str,
-    value: Raw<'a>,
-    /// Its key was of the `str` family.
-    is_text: bool,
-}
-
-/// All members that are ever asked for. Others are stepped over, however many there are: a minion
-/// could bury its `cmd` under them.
-const NAMES: [&str; 21] = [
-    "_stamp", "jid", "fun", "cmd", "id", "return", "retcode", "success", "fun_args", "user", "arg",
-    "tgt", "tgt_type", "minions", "missing", "metadata", "schedule", "args", "name", "type",
-    "state",
-];
-
-impl<'a> Fields<'a> {
-    fn collect(data: Raw<'a>) -> Self {
-        let mut fields = Self(Vec::with_capacity(16));
-        for (key, value) in data.pairs() {
-            match key.token() {
-                Token::Str(name) => fields.add(name, value, true),
-                Token::Bin(name) => fields.add(name, value, false),
-                _ => {}
-            }
-        }
-        fields
-    }
-
-    /// The first of a name counts, but a key that is text goes before one that is bytes: for Salt
-    /// these are two keys, and only the text is its own.
-    fn add(&mut self, name: &[u8], value: Raw<'a>, is_text: bool) {
-        let Some(name) = NAMES.into_iter().find(|known| known.as_bytes() == name) else {
-            return;
-        };
-        let field = Field {
-            name,
-            value,
-            is_text,
-        };
-        match self.0.iter_mut().find(|known| known.name == name) {
-            None => self.0.push(field),
-            Some(known) if is_text && !known.is_text => *known = field,
-            Some(_) => {}
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<Raw<'a>> {
-        self.0
-            .iter()
-            .find(|field| field.name == name)
-            .map(|field| field.value)
-    }
-
-    fn raw(&self, name: &str) -> Raw<'a> {
-        self.get(name).unwrap_or(Raw::NIL)
-    }
-
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.get(name)?.text()
-    }
-
-    /// The jid, which some clients send as a number.
-    fn jid(&self) -> Option<Cow<'a, str>> {
-        match self.get("jid")?.token() {
-            Token::Str(bytes) | Token::Bin(bytes) => str::from_utf8(bytes)
-                .ok()
-                .filter(|jid| !jid.is_empty() && jid.len() <= MAX_JID)
-                .map(Cow::Borrowed),
-            Token::Int(number) => Some(Cow::Owned(number.to_string())),
-            Token::UInt(number) => Some(Cow::Owned(number.to_string())),
-            _ => None,
-        }
-    }
-
-    /// The functions: one as text, or a list.
-    fn fun(&self) -> Option<Vec<Cow<'a, str>>> {
-        let raw = self.get("fun")?;
-        match raw.token() {
-            Token::Str(_) | Token::Bin(_) => Some(vec![Cow::Borrowed(raw.text()?)]),
-            Token::Array(1..) => raw
-                .items()
-                .take(MAX_FUNS)
-                .map(|item| item.text().map(Cow::Borrowed))
-                .collect(),
-            _ => None,
-        }
-    }
 }
 
 fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {

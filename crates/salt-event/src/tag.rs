@@ -116,9 +116,10 @@ pub fn family(tag: &str) -> String {
 }
 
 /// Behind these a minion, a machine or a hook is named.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 8] = [
     "minion/ping/",
     "minion/refresh/",
+    "resource/refresh/",
     "salt/beacon/",
     "salt/cloud/",
     "salt/minion/",
@@ -144,6 +145,20 @@ mod tests {
         );
         assert_eq!(Tag::parse(jid), Tag::Minions(jid));
         assert_eq!(Tag::parse("salt/auth"), Tag::Auth);
+        assert_eq!(Tag::parse("salt/key"), Tag::Key);
+        for (tag, wanted) in [
+            ("salt/job/1/publish", Tag::JobPublish("1")),
+            ("salt/job/1/ret/a/b", Tag::JobReturn("1", "a/b")),
+            ("salt/run/1/new", Tag::RunnerNew("1")),
+            ("salt/run/1/args", Tag::RunnerArgs("1")),
+            ("salt/run/1/ret", Tag::RunnerReturn("1")),
+            ("salt/wheel/1/new", Tag::WheelNew("1")),
+            ("salt/wheel/1/ret", Tag::WheelReturn("1")),
+            ("salt/batch/1/new", Tag::BatchNew("1")),
+            ("salt/batch/1/complete", Tag::BatchComplete("1")),
+        ] {
+            assert_eq!(Tag::parse(tag), wanted, "{tag}");
+        }
     }
 
     #[test]
@@ -155,20 +170,49 @@ mod tests {
             "new",
             "",
             "salt/job",
+            "salt/job/1",
+            "salt/job/1/prog/web1/3",
+            "salt/job/1/sub/web1",
+            "salt/job/1/sub/web1/other",
+            "salt/job/1/sub//error/state.sls",
+            "salt/batch/1/progress",
+            "salt/key/1/new",
+            "salt/keys",
+            "20261122172611123456/new",
+            "/salt/job/1/new",
         ] {
             assert_eq!(Tag::parse(tag), Tag::Other, "{tag}");
         }
         let long = format!("salt/job/{}/new", "1".repeat(MAX_JID + 1));
         assert_eq!(Tag::parse(&long), Tag::Other);
+        let long = format!("salt/job/1/ret/{}", "m".repeat(MAX_MINION + 1));
+        assert_eq!(Tag::parse(&long), Tag::Other);
     }
 
     #[test]
     fn families_are_few() {
-        assert_eq!(
-            family("salt/job/20261122172611123456/prog/web1/3"),
-            "salt/job/*/prog/*/*"
-        );
-        assert_eq!(family("minion/refresh/web1"), "minion/refresh/*");
-        assert_eq!(family("salt/presence/present"), "salt/presence/present");
+        for (tag, wanted) in [
+            (
+                "salt/job/20261122172611123456/prog/web1/3",
+                "salt/job/*/prog/*/*",
+            ),
+            ("salt/job/1/ret/db.example.com", "salt/job/*/ret/*"),
+            (
+                "salt/job/1/sub/db/error/state.sls",
+                "salt/job/*/sub/*/error/*",
+            ),
+            ("20261122172611123456", "(jid)"),
+            ("minion/refresh/web1", "minion/refresh/*"),
+            ("minion/refresh/db.example.com", "minion/refresh/*"),
+            ("salt/beacon/db.example.com/load/", "salt/beacon/*/load/"),
+            ("salt/minion/db/start", "salt/minion/*/start"),
+            ("salt/presence/present", "salt/presence/present"),
+            ("a/b/c/d/e/f/g/h", "a/b/c/d/e/f"),
+            ("a/\u{1b}[31m/b", "a/*/b"),
+            ("", ""),
+        ] {
+            assert_eq!(family(tag), wanted, "{tag}");
+        }
+        assert_eq!(family(&"x".repeat(900)), "*");
     }
 }

@@ -1,0 +1,102 @@
+//! The members of an event's data: found by name, with nothing believed of their types.
+//!
+//! Which of them an event needs is its kind's business.
+
+use std::borrow::Cow;
+
+use super::MAX_FUNS;
+use crate::msgpack::{Raw, Token};
+use crate::time::MAX_JID;
+
+/// The data's members that are asked for, read once.
+pub(super) struct Fields<'a>(Vec<Field<'a>>);
+
+struct Field<'a> {
+    name: &'static str,
+    value: Raw<'a>,
+    /// Its key was of the `str` family.
+    is_text: bool,
+}
+
+/// All members that are ever asked for. Others are stepped over, however many there are: a minion
+/// could bury its `cmd` under them.
+const NAMES: [&str; 21] = [
+    "_stamp", "jid", "fun", "cmd", "id", "return", "retcode", "success", "fun_args", "user", "arg",
+    "tgt", "tgt_type", "minions", "missing", "metadata", "schedule", "args", "name", "type",
+    "state",
+];
+
+impl<'a> Fields<'a> {
+    pub(super) fn collect(data: Raw<'a>) -> Self {
+        let mut fields = Self(Vec::with_capacity(16));
+        for (key, value) in data.pairs() {
+            match key.token() {
+                Token::Str(name) => fields.add(name, value, true),
+                Token::Bin(name) => fields.add(name, value, false),
+                _ => {}
+            }
+        }
+        fields
+    }
+
+    /// The first of a name counts, but a key that is text goes before one that is bytes: for Salt
+    /// these are two keys, and only the text is its own.
+    fn add(&mut self, name: &[u8], value: Raw<'a>, is_text: bool) {
+        let Some(name) = NAMES.into_iter().find(|known| known.as_bytes() == name) else {
+            return;
+        };
+        let field = Field {
+            name,
+            value,
+            is_text,
+        };
+        match self.0.iter_mut().find(|known| known.name == name) {
+            None => self.0.push(field),
+            Some(known) if is_text && !known.is_text => *known = field,
+            Some(_) => {}
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Raw<'a>> {
+        debug_assert!(NAMES.contains(&name), "{name} is not collected");
+        self.0
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.value)
+    }
+
+    pub(super) fn raw(&self, name: &str) -> Raw<'a> {
+        self.get(name).unwrap_or(Raw::NIL)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name)?.text()
+    }
+
+    /// The jid, which some clients send as a number.
+    pub(super) fn jid(&self) -> Option<Cow<'a, str>> {
+        match self.get("jid")?.token() {
+            Token::Str(bytes) | Token::Bin(bytes) => str::from_utf8(bytes)
+                .ok()
+                .filter(|jid| !jid.is_empty() && jid.len() <= MAX_JID)
+                .map(Cow::Borrowed),
+            Token::Int(number) => Some(Cow::Owned(number.to_string())),
+            Token::UInt(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        }
+    }
+
+    /// The functions: one as text, or a list.
+    pub(super) fn fun(&self) -> Option<Vec<Cow<'a, str>>> {
+        let raw = self.get("fun")?;
+        match raw.token() {
+            Token::Str(_) | Token::Bin(_) => Some(vec![Cow::Borrowed(raw.text()?)]),
+            Token::Array(1..) => raw
+                .items()
+                .take(MAX_FUNS)
+                .map(|item| item.text().map(Cow::Borrowed))
+                .collect(),
+            _ => None,
+        }
+    }
+}
