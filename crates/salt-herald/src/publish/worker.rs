@@ -31,13 +31,6 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 /// After credentials were refused, and nobody is likely to have mended them sooner.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
-/// What is known of a run that may be owed something.
-#[derive(Debug)]
-struct Pending {
-    view: View,
-    not_before: Option<Instant>,
-}
-
 pub(super) struct Worker {
     service: Service,
     sink: Sink,
@@ -48,7 +41,10 @@ pub(super) struct Worker {
     grace: Duration,
     budget: Arc<Budget>,
     posts: Bucket,
-    pending: BTreeMap<RunId, Pending>,
+    /// Runs that are owed something.
+    pending: BTreeMap<RunId, View>,
+    /// When the message of a run was last written: progress waits a while.
+    written: BTreeMap<RunId, Instant>,
     /// Everything up to this version was looked at.
     looked_at: u64,
     /// What nobody was told of before this version is old news here.
@@ -95,6 +91,7 @@ impl Worker {
             budget,
             posts: Bucket::new(1, 1.0),
             pending: BTreeMap::new(),
+            written: BTreeMap::new(),
             looked_at: 0,
             since,
             blocked_until: None,
@@ -179,12 +176,11 @@ impl Worker {
     }
 
     fn put(&mut self, id: RunId, view: View) {
-        if view.step.is_none() {
+        if view.step.is_some() {
+            self.pending.insert(id, view);
+        } else {
             self.pending.remove(&id);
-            return;
         }
-        let not_before = self.pending.get(&id).and_then(|pending| pending.not_before);
-        self.pending.insert(id, Pending { view, not_before });
     }
 
     /// The most urgent step that may be taken now, or when one may.
@@ -199,16 +195,17 @@ impl Worker {
         }
         let mut waits: Option<Instant> = None;
         let mut wait = |until: Instant| waits = Some(waits.map_or(until, |other| other.min(until)));
-        let mut order: Vec<(Step, RunId, Option<Instant>)> = self
+        let mut order: Vec<(Step, RunId)> = self
             .pending
             .iter()
-            .filter_map(|(id, pending)| Some((pending.view.step?, *id, pending.not_before)))
+            .filter_map(|(id, view)| Some((view.step?, *id)))
             .collect();
-        order.sort_unstable_by_key(|(step, id, _)| (*step, *id));
+        order.sort_unstable();
         let mut posts_tried = false;
-        for (step, id, not_before) in order {
+        for (step, id) in order {
             let is_progress = step == Step::Progress;
-            if let Some(until) = not_before.filter(|until| is_progress && *until > now) {
+            let rests_until = self.written.get(&id).map(|at| *at + PROGRESS_EVERY);
+            if let Some(until) = rests_until.filter(|until| is_progress && *until > now) {
                 wait(until);
                 continue;
             }
@@ -231,13 +228,11 @@ impl Worker {
     }
 
     async fn take_step(&mut self, id: RunId) {
-        let Some(pending) = self.pending.get(&id) else {
+        let Some(view) = self.pending.get(&id) else {
             return;
         };
-        let Some(step) = pending.view.step else {
-            return;
-        };
-        match self.send(step, &pending.view).await {
+        let Some(step) = view.step else { return };
+        match self.send(step, view).await {
             Ok(message) => {
                 self.failures = 0;
                 let delivery = self.delivered(id, step, message);
@@ -245,10 +240,11 @@ impl Worker {
             }
             Err(error) => self.handle(id, step, error).await,
         }
+        let now = Instant::now();
+        self.written
+            .retain(|_, at| now.duration_since(*at) < PROGRESS_EVERY);
+        self.written.insert(id, now);
         self.look_at(id).await;
-        if let Some(pending) = self.pending.get_mut(&id) {
-            pending.not_before = Some(Instant::now() + PROGRESS_EVERY);
-        }
     }
 
     async fn send(&self, step: Step, view: &View) -> Result<Option<MessageRef>, DeliveryError> {
@@ -281,7 +277,7 @@ impl Worker {
     }
 
     fn delivered(&self, id: RunId, step: Step, message: Option<MessageRef>) -> Delivery {
-        let view = self.pending.get(&id).map(|pending| &pending.view);
+        let view = self.pending.get(&id);
         let digest = view.map(|view| match part_of(step) {
             Part::Thread => digest_of_thread(&view.announcement),
             Part::Message | Part::Ending => digest_of_message(&view.announcement),
@@ -332,7 +328,7 @@ impl Worker {
 
     fn given_up(&self, id: RunId, step: Step, error: String) -> Delivery {
         let mut delivery = self.delivered(id, step, None);
-        let view = self.pending.get(&id).map(|pending| &pending.view);
+        let view = self.pending.get(&id);
         delivery.message = match part_of(step) {
             Part::Thread => view.and_then(|view| view.thread.clone()),
             Part::Message | Part::Ending => view.and_then(|view| view.message.clone()),
