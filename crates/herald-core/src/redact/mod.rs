@@ -1,26 +1,316 @@
-//! Stub until the real one is merged.
-use salt_event::Value;
+//! Keeping secrets out of everything that is stored and said: by the names under which they stand,
+//! by their own shapes, and by finding known ones again.
+//!
+//! The rules hide rather too much than too little, and leave names, paths and options readable. They
+//! are not proof against somebody who wants to get a secret past them. Nothing here is configured,
+//! and nothing keeps a secret longer than the [`Secrets`] of its run.
+//!
+//! A text is first searched for anchors (`pass`, `://`, `ghp_`, …) by two automata; only where one
+//! is found do the rules read. Every rule reads a bounded way, so that no text takes longer than its
+//! length allows.
+
+mod arguments;
+mod blocks;
+mod forms;
+mod keys;
+mod pairs;
+mod programs;
+mod scan;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod tree;
+mod values;
+
 use std::borrow::Cow;
-#[derive(Default, Clone, Debug)]
-pub struct Secrets;
-impl Secrets {
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-    pub fn extend(&mut self, _o: &Secrets) {}
-    pub fn fingerprint(&self) -> u64 {
-        0
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use salt_event::Value;
+
+pub use secrets::Secrets;
+
+use pairs::Name;
+use scan::Scan;
+use values::{at, slice};
+
+/// What stands where a secret stood.
+pub const MARK: &str = "[hidden]";
+
+/// Parts of names, in any case of letters, at which the rules for names are asked.
+const NAME_ANCHORS: &[&str] = &[
+    "pass",
+    "pw",
+    "secret",
+    "token",
+    "key",
+    "psk",
+    "auth",
+    "cred",
+    "cookie",
+    "bearer",
+    "identified",
+    "signature",
+    "&sig=",
+    "?sig=",
+];
+
+/// Longest name that is read around an anchor, to each side.
+const MAX_NAME: usize = 64;
+
+/// The rules by which secrets are found, compiled once.
+#[derive(Debug, Clone)]
+pub struct Redactor {
+    /// Tokens and the like, exactly as written.
+    shapes: Option<AhoCorasick>,
+    /// Names and programs, in any case of letters.
+    names: Option<AhoCorasick>,
+}
+
+impl Default for Redactor {
+    fn default() -> Self {
+        Redactor::new()
     }
 }
-#[derive(Debug)]
-pub struct Redactor;
+
 impl Redactor {
+    /// Compiles the rules.
     pub fn new() -> Self {
-        Redactor
+        let build = |anchors: Vec<&str>, any_case: bool| {
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .ascii_case_insensitive(any_case)
+                .kind(Some(AhoCorasickKind::DFA))
+                .build(anchors)
+                .ok()
+        };
+        let names = NAME_ANCHORS
+            .iter()
+            .copied()
+            .chain(programs::anchors())
+            .collect();
+        Redactor {
+            shapes: build(tokens::anchors().collect(), false),
+            names: build(names, true),
+        }
     }
-    pub fn redact_value(&self, _v: &mut Value<'_>, _s: &mut Secrets) {}
-    pub fn redact_text<'t>(&self, t: &'t str, _s: &mut Secrets) -> Cow<'t, str> {
-        Cow::Borrowed(t)
+
+    /// Hides what is secret in a text by its name or its shape, and adds it to `secrets`.
+    pub fn redact_text<'t>(&self, text: &'t str, secrets: &mut Secrets) -> Cow<'t, str> {
+        let Some(clean) = self.clean(text.as_bytes(), secrets) else {
+            return Cow::Borrowed(text);
+        };
+        match String::from_utf8(clean) {
+            Ok(hidden) => Cow::Owned(hidden),
+            // No rule cuts a character; if one did, rather nothing than a part of a secret.
+            Err(_) => Cow::Borrowed(MARK),
+        }
     }
-    pub fn clean_return(&self, _v: &mut Value<'_>, _s: &Secrets) {}
+
+    /// Hides what is secret in a tree by its names and shapes, at any depth, and adds it to
+    /// `secrets`: for arguments, and for whatever else names a run's secrets.
+    pub fn redact_value(&self, value: &mut Value<'_>, secrets: &mut Secrets) {
+        tree::redact(self, value, secrets);
+    }
+
+    /// The arguments of a function: as [`Redactor::redact_value`], and also what is secret by its
+    /// place, as in `mysql.user_create bob localhost hunter2`.
+    ///
+    /// `arg` is the list of a job with one function. For several functions it is called for each.
+    pub fn redact_arguments(&self, fun: &str, arg: &mut Value<'_>, secrets: &mut Secrets) {
+        arguments::redact(fun, arg, secrets);
+        tree::redact(self, arg, secrets);
+    }
+
+    /// A return: first what its own names and shapes say, then every secret that is known.
+    pub fn clean_return(&self, value: &mut Value<'_>, secrets: &mut Secrets) {
+        tree::redact(self, value, secrets);
+        secrets.hide_value(value);
+    }
+
+    /// Hides every text and number of a tree: the return of a function that was asked for a secret
+    /// (see [`returns_secret`]).
+    pub fn hide_all(&self, value: &mut Value<'_>, secrets: &mut Secrets) {
+        tree::hide_leaves(value, secrets);
+    }
+
+    /// The text without its secrets, if it has some. First the shapes go, then the names are read:
+    /// so a second time finds the same names, and nothing more.
+    fn clean(&self, text: &[u8], secrets: &mut Secrets) -> Option<Vec<u8>> {
+        let shapes = self.find_shapes(text, secrets);
+        let shaped = (!shapes.is_empty()).then(|| replace_ranges(text, &shapes));
+        let named = self.find_named(shaped.as_deref().unwrap_or(text), secrets);
+        if named.is_empty() {
+            return shaped;
+        }
+        Some(replace_ranges(shaped.as_deref().unwrap_or(text), &named))
+    }
+
+    fn find_shapes(&self, text: &[u8], secrets: &mut Secrets) -> Vec<Range<usize>> {
+        let mut scan = Scan::new(text, secrets);
+        for found in self.shapes.iter().flat_map(|shapes| shapes.find_iter(text)) {
+            if found.start() < scan.done {
+                continue;
+            }
+            let Some(span) = tokens::at_anchor(text, found.range()) else {
+                continue;
+            };
+            if matches!(slice(text, found.range()), b"AKIA" | b"ASIA")
+                && let Some(near) = tokens::aws_secret_near(text, &span)
+            {
+                scan.hide(near);
+            }
+            scan.done = span.end;
+            scan.hide(span);
+        }
+        scan.into_spans()
+    }
+
+    fn find_named(&self, text: &[u8], secrets: &mut Secrets) -> Vec<Range<usize>> {
+        let mut scan = Scan::new(text, secrets);
+        for found in self.names.iter().flat_map(|names| names.find_iter(text)) {
+            if found.start() >= scan.done {
+                at_name(&mut scan, found.range());
+            }
+        }
+        scan.into_spans()
+    }
+}
+
+/// Whether a name says that its value is secret: a map's key, an option, a pillar's path.
+pub fn names_secret(name: &str) -> bool {
+    keys::names_secret(name)
+}
+
+/// Whether all that a function returns is secret, because it was asked for a secret: `pillar.get
+/// db:password`, `vault.read_secret`.
+pub fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
+    arguments::returns_secret(fun, arg)
+}
+
+/// Reads the whole name around an anchor and asks the rules.
+fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
+    let text = scan.text;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    let floor = scan.done.max(found.start.saturating_sub(MAX_NAME));
+    let left = slice(text, floor..found.start)
+        .iter()
+        .rev()
+        .take_while(|byte| is_name(byte))
+        .count();
+    // `?sig=` brings its own sign along.
+    let begin = match at(text, found.start) {
+        b'?' | b'&' => found.start + 1,
+        _ => found.start - left,
+    };
+    let limit = text.len().min(found.end + MAX_NAME);
+    let end = begin
+        + slice(text, begin..limit)
+            .iter()
+            .take_while(|byte| is_name(byte))
+            .count();
+    let (start, escaped_line) = without_escape(text, begin, end);
+    let dashes = values::skip(text, start, b"-").min(end) - start;
+    let range = start + dashes..end - trailing_dots(text, start + dashes, end);
+    scan.done = end.max(found.end);
+    let inside = scan.quote_at(start);
+    let leads = escaped_line || leads_line(text, start);
+    let name = Name {
+        range: range.clone(),
+        dashes,
+        leads,
+        inside,
+    };
+    pairs::hide_value_of(scan, &name);
+    programs::hide_options(scan, range.clone(), inside);
+    match slice(text, range.clone()) {
+        word if word.eq_ignore_ascii_case(b"bearer") => bearer(scan, range.end),
+        word if word.eq_ignore_ascii_case(b"identified") => identified_by(scan, range.end, inside),
+        _ => {}
+    }
+}
+
+/// Without the letter of a `\n` or `\t` that was written out before a name.
+fn without_escape(text: &[u8], start: usize, end: usize) -> (usize, bool) {
+    let backslash = start
+        .checked_sub(1)
+        .is_some_and(|before| at(text, before) == b'\\');
+    match at(text, start) {
+        b'n' if backslash && start + 1 < end => (start + 1, true),
+        b't' | b'r' if backslash && start + 1 < end => (start + 1, false),
+        _ => (start, false),
+    }
+}
+
+fn trailing_dots(text: &[u8], start: usize, end: usize) -> usize {
+    slice(text, start..end)
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'.' | b'-'))
+        .count()
+}
+
+/// Whether only signs stand before a place on its line.
+fn leads_line(text: &[u8], place: usize) -> bool {
+    let window = slice(text, place.saturating_sub(200)..place);
+    let line = match memchr::memrchr(b'\n', window) {
+        Some(newline) => slice(window, newline + 1..window.len()),
+        None if place <= 200 => window,
+        None => return false,
+    };
+    let line = line.trim_ascii();
+    let line = line
+        .strip_suffix(b"export")
+        .or(line.strip_suffix(b"set"))
+        .unwrap_or(line);
+    line.iter().all(|byte| b" \t+-#;\"'>\\".contains(byte))
+}
+
+/// `Bearer x`, wherever it stands.
+fn bearer(scan: &mut Scan<'_, '_>, end: usize) {
+    let text = scan.text;
+    let found = values::word(text, values::skip(text, end, b" "), None);
+    let token = slice(text, found.inner.clone());
+    let token = token
+        .split(|byte| matches!(byte, b'"' | b'\'' | b','))
+        .next()
+        .unwrap_or_default();
+    let is_token = token.len() >= 12 && token.iter().any(u8::is_ascii_digit);
+    if is_token && at(text, end) == b' ' {
+        scan.hide(found.inner.start..found.inner.start + token.len());
+    }
+}
+
+/// SQL's `IDENTIFIED BY 'x'`, `IDENTIFIED WITH plugin BY 'x'`.
+fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
+    let text = scan.text;
+    let window = slice(text, end..text.len().min(end + 80));
+    let lower = window.to_ascii_lowercase();
+    let Some(by) = memchr::memmem::find(&lower, b"by ").or(memchr::memmem::find(&lower, b"as "))
+    else {
+        return;
+    };
+    let start = values::skip(text, end + by + 3, b" ");
+    let start = if slice(&lower, by + 3..by + 12) == b"password " {
+        start + 9
+    } else {
+        start
+    };
+    if let Some(found) = values::quoted(text, start, inside) {
+        scan.hide_value(found.inner, false);
+    }
+}
+
+/// The text with [`MARK`] in the place of each range. Ranges come in order and apart.
+fn replace_ranges(text: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut from = 0;
+    for range in ranges {
+        out.extend_from_slice(slice(text, from..range.start));
+        out.extend_from_slice(MARK.as_bytes());
+        from = range.end;
+    }
+    out.extend_from_slice(slice(text, from..text.len()));
+    out
 }

@@ -1,0 +1,354 @@
+//! Secrets that follow their name in a text: `password=x`, `--password x`, `"token": "x"`,
+//! `db_password: x`, `Authorization: Bearer x`.
+//!
+//! It is called at a name and reads what stands behind it. It does not know programs' own options.
+
+use std::ops::Range;
+
+use super::MARK;
+use super::blocks;
+use super::keys::{Kind, is_directory, kind_of};
+use super::scan::Scan;
+use super::tokens::{follows_slash, skip_spaces};
+use super::values::{Found, after_scheme, at, line_end, quoted, rest_of_line, skip, slice, word};
+
+/// How a name and its value are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Join {
+    Equals,
+    Colon,
+    /// `<password>`
+    Tag,
+    /// `password is: `
+    Sentence,
+}
+
+/// A name in a text.
+pub(super) struct Name {
+    /// Without dashes before it.
+    pub(super) range: Range<usize>,
+    /// How many dashes stand before it.
+    pub(super) dashes: usize,
+    /// Whether nothing else stands before it on its line.
+    pub(super) leads: bool,
+    /// The quote that is open around it.
+    pub(super) inside: Option<u8>,
+}
+
+/// Hides the value of a name.
+pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
+    let text = scan.text;
+    let word_of = slice(text, name.range.clone());
+    let Some(kind) = kind_of(word_of).or_else(|| signature(text, name)) else {
+        return;
+    };
+    if follows_slash(text, name.range.start) || is_harmless(text, name) {
+        return;
+    }
+    let closed = after_closers(text, name.range.end);
+    let name = &Name {
+        inside: still_inside(text, name, closed),
+        range: name.range.clone(),
+        ..*name
+    };
+    let gap = skip_spaces(text, closed);
+    if let Some((join, value)) = joined(text, name, gap) {
+        let apart = gap > closed;
+        let spaced = apart || at(text, value) == b' ';
+        return assigned(
+            scan,
+            name,
+            kind,
+            Assigned {
+                join,
+                spaced,
+                apart,
+                quoted: closed > name.range.end,
+                value,
+            },
+        );
+    }
+    if kind == Kind::Strong {
+        in_words(scan, name, closed, gap);
+    }
+    if is_option(name) && gap > closed {
+        let value = skip(text, gap, b"\\\n \t");
+        if at(text, value) != b'-' || at(text, value + 1) == b' ' {
+            let found = word(text, value, name.inside);
+            take(scan, kind, &found);
+        }
+    }
+}
+
+struct Assigned {
+    join: Join,
+    /// Whether spaces stand around the sign.
+    spaced: bool,
+    /// Whether a space stands before the sign.
+    apart: bool,
+    /// Whether the name stood in quotes or brackets.
+    quoted: bool,
+    /// Where the value begins, or spaces before it.
+    value: usize,
+}
+
+fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
+    let text = scan.text;
+    let value = skip_spaces(text, it.value);
+    let empty = value >= line_end(text, it.value);
+    // `PASSWORD= command` is an empty password in a shell.
+    if it.join == Join::Equals && value > it.value && !it.spaced_config(name, text) {
+        return;
+    }
+    let opens_block =
+        matches!(at(text, value), b'|' | b'>') && !at(text, value + 1).is_ascii_alphanumeric();
+    if (empty || opens_block) && name.leads && it.join == Join::Colon {
+        if kind == Kind::Strong {
+            blocks::hide_block(scan, name.range.start, value, opens_block);
+        }
+        return;
+    }
+    if is_header(slice(text, name.range.clone())) && it.join == Join::Colon {
+        return header(scan, name, value);
+    }
+    if let Some(found) = quoted(text, value, name.inside) {
+        let plain = found.inner.start > value && at(text, found.end) != b'\'';
+        let found = if it.join == Join::Equals || !plain {
+            word(text, value, name.inside)
+        } else {
+            found
+        };
+        return take(scan, kind, &found);
+    }
+    if matches!(at(text, value), b'[' | b'{') && blocks::hide_brackets(scan, value, kind) {
+        return;
+    }
+    let to_line_end = (name.leads && it.spaced && !it.quoted) || it.join == Join::Sentence;
+    let found = if to_line_end {
+        rest_of_line(text, value, name.inside)
+    } else {
+        item(text, value, name, &it)
+    };
+    take(scan, kind, &found);
+}
+
+impl Assigned {
+    fn spaced_config(&self, name: &Name, text: &[u8]) -> bool {
+        let first = at(text, name.range.start);
+        self.apart || (name.leads && first.is_ascii_lowercase())
+    }
+}
+
+/// A bare value among others: a comma or bracket at its end is not its own.
+fn item(text: &[u8], value: usize, name: &Name, it: &Assigned) -> Found {
+    let mut found = word(text, value, name.inside);
+    if it.quoted && it.join == Join::Colon {
+        let bare = slice(text, found.inner.clone());
+        let end = bare
+            .iter()
+            .position(|byte| b",}]".contains(byte))
+            .unwrap_or(bare.len());
+        found.inner.end = found.inner.start + end;
+    }
+    if !slice(text, found.inner.clone()).starts_with(b"$") {
+        let bare = slice(text, found.inner.clone());
+        let tail = bare
+            .iter()
+            .rev()
+            .take_while(|byte| b",)]}:".contains(byte))
+            .count();
+        found.inner.end -= tail;
+    }
+    found
+}
+
+fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
+    let value = slice(scan.text, found.inner.clone());
+    if slice(scan.text, found.inner.start..scan.text.len()).starts_with(MARK.as_bytes()) {
+        return;
+    }
+    if kind == Kind::Weak && is_plain_word(value) {
+        return;
+    }
+    // The scheme stays: `Bearer [hidden]`.
+    let scheme = match value {
+        // What openssl takes: from the command line, from elsewhere.
+        _ if value.starts_with(b"pass:") => 5,
+        _ if value.starts_with(b"file:") || value.starts_with(b"env:") => return,
+        _ if after_scheme(value).is_none() => 0,
+        _ => memchr::memchr(b' ', value).map_or(0, |space| space + 1),
+    };
+    scan.hide_value(found.inner.start + scheme..found.inner.end, found.expands);
+    scan.done = scan.done.max(found.inner.end);
+}
+
+/// `auth: pam`, `auth=scram-sha`: the name of a method.
+fn is_plain_word(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|byte| byte.is_ascii_lowercase() || b"_-. ,".contains(byte))
+}
+
+fn is_header(name: &[u8]) -> bool {
+    let ends = |tail: &[u8]| {
+        name.len() >= tail.len()
+            && slice(name, name.len() - tail.len()..name.len()).eq_ignore_ascii_case(tail)
+    };
+    ends(b"authorization") || ends(b"cookie")
+}
+
+/// `Authorization: Bearer x`, `Cookie: a=b; c=d`: everything to the end of the header.
+fn header(scan: &mut Scan<'_, '_>, name: &Name, value: usize) {
+    let found = quoted(scan.text, value, name.inside)
+        .unwrap_or_else(|| rest_of_line(scan.text, value, name.inside));
+    take(scan, Kind::Weak, &found);
+}
+
+/// `password 'x'` of SQL, `login u password x` of netrc, `requirepass x`.
+fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
+    let text = scan.text;
+    let word_of = slice(text, name.range.clone());
+    if closed > name.range.end || (gap == closed && at(text, gap) != b'(') {
+        return;
+    }
+    let is = |known: &[u8]| word_of.eq_ignore_ascii_case(known);
+    if is(b"password") && at(text, gap) == b'(' && matches!(at(text, gap + 1), b'\'' | b'"') {
+        if let Some(found) = quoted(text, gap + 1, name.inside) {
+            scan.hide_value(found.inner, false);
+        }
+        return;
+    }
+    let configured = name.leads
+        && [&b"requirepass"[..], b"masterauth", b"rootpw", b"bindpw"]
+            .iter()
+            .any(|known| is(known));
+    let spoken =
+        is(b"password") && (at(text, gap) == b'\'' || follows_login(text, name.range.start));
+    if configured || spoken {
+        let found = word(text, gap, name.inside);
+        if at(text, gap) != b'-' {
+            take(scan, Kind::Strong, &found);
+        }
+    }
+}
+
+/// `login bob password x`, `mysql-server/root_password password x`.
+fn follows_login(text: &[u8], place: usize) -> bool {
+    let before = slice(text, place.saturating_sub(120)..place);
+    let mut words = before
+        .rsplit(|byte| byte.is_ascii_whitespace())
+        .filter(|word| !word.is_empty());
+    let last = words.next().unwrap_or_default();
+    let login = words.next().unwrap_or_default();
+    matches!(login, b"login" | b"user")
+        || last.ends_with(b"password")
+        || last.ends_with(b"password-again")
+        || last.ends_with(b"password_again")
+}
+
+/// The sign between a name and its value, and where the value may begin.
+fn joined(text: &[u8], name: &Name, gap: usize) -> Option<(Join, usize)> {
+    let (first, second) = (at(text, gap), at(text, gap + 1));
+    match first {
+        b'=' if second == b'~' => None,
+        b'=' => Some((Join::Equals, skip(text, gap + 1, b"=>"))),
+        b':' if second == b':' || slice(text, gap + 1..gap + 3) == b"//" => None,
+        b':' if second == b'=' => Some((Join::Equals, gap + 2)),
+        b':' => Some((Join::Colon, gap + 1)),
+        b'>' if name.range.start.checked_sub(1).map(|at_| at(text, at_)) == Some(b'<') => {
+            Some((Join::Tag, gap + 1))
+        }
+        b'i' => sentence(text, gap).map(|value| (Join::Sentence, value)),
+        _ => None,
+    }
+}
+
+/// `password is: x`, and what MySQL logs: `password is generated for root@localhost: x`.
+fn sentence(text: &[u8], gap: usize) -> Option<usize> {
+    let rest = slice(text, gap..line_end(text, gap).min(gap + 120));
+    if rest.starts_with(b"is: ") {
+        return Some(gap + 4);
+    }
+    if !rest.starts_with(b"is generated for ") {
+        return None;
+    }
+    memchr::memmem::find(rest, b": ").map(|colon| gap + colon + 2)
+}
+
+/// Behind the quote and the bracket that close a name: `config["password"]`.
+fn after_closers(text: &[u8], place: usize) -> usize {
+    skip(text, place, b"\\\"'`]").min(place + 8)
+}
+
+/// The quote around the name and its value: not one that closed behind the name.
+fn still_inside(text: &[u8], name: &Name, closed: usize) -> Option<u8> {
+    let closers = slice(text, name.range.end..closed);
+    let bare = closers
+        .iter()
+        .zip([0].iter().chain(closers))
+        .any(|(byte, before)| Some(*byte) == name.inside && *before != b'\\');
+    name.inside.filter(|_| !bare)
+}
+
+fn is_option(name: &Name) -> bool {
+    name.dashes >= 2 || (name.dashes == 1 && !name.leads)
+}
+
+/// `?sig=…` of Azure and `X-Amz-Signature=…`.
+fn signature(text: &[u8], name: &Name) -> Option<Kind> {
+    let word_of = slice(text, name.range.clone());
+    let before = name
+        .range
+        .start
+        .checked_sub(1)
+        .map_or(0, |place| at(text, place));
+    let in_query = matches!(before, b'?' | b'&');
+    (in_query && (word_of == b"sig" || word_of.ends_with(b"-Signature"))).then_some(Kind::Strong)
+}
+
+/// Words that only look like a name and its value.
+fn is_harmless(text: &[u8], name: &Name) -> bool {
+    let word_of = slice(text, name.range.clone());
+    let before =
+        slice(text, name.range.start.saturating_sub(12)..name.range.start).trim_ascii_end();
+    if before.to_ascii_lowercase().ends_with(b"unexpected") {
+        return true;
+    }
+    // What test programs print.
+    if word_of == b"PASS" && at(text, name.range.end) == b':' {
+        return true;
+    }
+    if is_directory(word_of, slice(text, name.range.end + 1..name.range.end + 2)) {
+        return true;
+    }
+    if word_of != b"passwd" || !name.leads || at(text, name.range.end) != b':' {
+        return false;
+    }
+    let start = name.range.end + 1;
+    let line = slice(text, start..line_end(text, start)).trim_ascii();
+    // What passwd itself says.
+    if line.ends_with(b" successfully")
+        || line.ends_with(b" successfully.")
+        || line.ends_with(b" changed.")
+    {
+        return true;
+    }
+    // A line of nsswitch.conf.
+    line.split(u8::is_ascii_whitespace).all(|word| {
+        const SOURCES: [&[u8]; 12] = [
+            b"",
+            b"files",
+            b"compat",
+            b"systemd",
+            b"sss",
+            b"ldap",
+            b"nis",
+            b"nisplus",
+            b"winbind",
+            b"db",
+            b"mymachines",
+            b"altfiles",
+        ];
+        SOURCES.contains(&word) || word.starts_with(b"[")
+    }) && !line.is_empty()
+}

@@ -1,0 +1,147 @@
+//! What the rules share while they read one text: which parts are to be hidden, what was learned, and
+//! in which quotes a place stands.
+//!
+//! It collects. What is secret is for the rules to say.
+
+use std::ops::Range;
+
+use super::secrets::Secrets;
+use super::values::{at, is_placeholder, is_reference, slice};
+
+/// One reading of one text.
+pub(super) struct Scan<'t, 's> {
+    pub(super) text: &'t [u8],
+    spans: Vec<Range<usize>>,
+    secrets: &'s mut Secrets,
+    /// Up to where the text is dealt with.
+    pub(super) done: usize,
+    /// Up to where the options of each program were read.
+    pub(super) programs_done: Vec<usize>,
+    quotes: Quotes,
+}
+
+impl<'t, 's> Scan<'t, 's> {
+    pub(super) fn new(text: &'t [u8], secrets: &'s mut Secrets) -> Self {
+        let quotes = Quotes {
+            place: 0,
+            open: None,
+        };
+        Scan {
+            text,
+            spans: Vec::new(),
+            secrets,
+            done: 0,
+            programs_done: Vec::new(),
+            quotes,
+        }
+    }
+
+    /// Hides a part of the text and learns it.
+    pub(super) fn hide(&mut self, part: Range<usize>) {
+        let value = slice(self.text, part.clone());
+        if value.is_empty() || is_placeholder(value) {
+            return;
+        }
+        self.secrets.learn(value);
+        if value
+            .iter()
+            .any(|byte| matches!(byte, b'\\' | b'\'' | b'"'))
+        {
+            self.secrets.learn(&unquoted(value));
+        }
+        self.spans.push(part);
+    }
+
+    /// Hides a part as [`Scan::hide`] does, unless a shell or a template puts the value in later.
+    pub(super) fn hide_value(&mut self, part: Range<usize>, expands: bool) {
+        if !is_reference(slice(self.text, part.clone()), expands) {
+            self.hide(part);
+        }
+    }
+
+    /// Learns a part that is hidden within a larger one.
+    pub(super) fn learn(&mut self, part: Range<usize>) {
+        let value = slice(self.text, part);
+        if !is_placeholder(value) {
+            self.secrets.learn(value);
+        }
+    }
+
+    /// Hides the parts that make up a larger one, without learning it as a whole.
+    pub(super) fn hide_unlearned(&mut self, part: Range<usize>) {
+        if !part.is_empty() && !is_placeholder(slice(self.text, part.clone())) {
+            self.spans.push(part);
+        }
+    }
+
+    /// The quote that is open on this line at a place. Places have to come in order.
+    pub(super) fn quote_at(&mut self, place: usize) -> Option<u8> {
+        self.quotes.advance(self.text, place);
+        self.quotes.open
+    }
+
+    /// The parts to hide, in order and apart from each other.
+    pub(super) fn into_spans(mut self) -> Vec<Range<usize>> {
+        self.spans
+            .sort_unstable_by_key(|span| (span.start, span.end));
+        let mut merged: Vec<Range<usize>> = Vec::with_capacity(self.spans.len());
+        for span in self.spans {
+            match merged.last_mut() {
+                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+                _ => merged.push(span),
+            }
+        }
+        merged
+    }
+}
+
+struct Quotes {
+    place: usize,
+    open: Option<u8>,
+}
+
+impl Quotes {
+    fn advance(&mut self, text: &[u8], place: usize) {
+        if let Some(newline) = memchr::memrchr(b'\n', slice(text, self.place..place)) {
+            self.place += newline + 1;
+            self.open = None;
+        }
+        while self.place < place {
+            let byte = at(text, self.place);
+            let next = at(text, self.place + 1);
+            match (byte, self.open) {
+                (b'\\', Some(b'\'')) if next != b'\'' => {}
+                (b'\\', _) => self.place += 1,
+                (b'\'' | b'"', Some(open)) if open == byte => self.open = None,
+                // The apostrophe of "don't".
+                (b'\'', None)
+                    if next.is_ascii_alphanumeric() && follows_letter(text, self.place) => {}
+                (b'\'' | b'"', None) => self.open = Some(byte),
+                _ => {}
+            }
+            self.place += 1;
+        }
+    }
+}
+
+fn follows_letter(text: &[u8], place: usize) -> bool {
+    place
+        .checked_sub(1)
+        .is_some_and(|before| at(text, before).is_ascii_alphanumeric())
+}
+
+/// A shell word without its quotes and backslashes.
+fn unquoted(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut open = 0u8;
+    let mut bytes = value.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if open != b'\'' => out.extend(bytes.next()),
+            b'\'' | b'"' if open == 0 => open = byte,
+            _ if byte == open => open = 0,
+            _ => out.push(byte),
+        }
+    }
+    out
+}

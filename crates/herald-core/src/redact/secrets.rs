@@ -1,0 +1,218 @@
+//! The secrets of one run, and finding them again wherever they turn up: in a return, in another
+//! job's arguments, in a file's name.
+//!
+//! It searches for exact values in the forms in which shells, JSON, URLs and base64 write them. It
+//! does not decide what is secret: the rules of the other files do, and hand over what they hid.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use salt_event::Value;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{MARK, forms, replace_ranges, values};
+
+/// Most values that one run can teach; those above are still hidden where they stand.
+const MAX_VALUES: usize = 4_096;
+/// Most bytes that one run can teach.
+const MAX_BYTES: usize = 1 << 20;
+/// Shorter values would be found everywhere.
+const MIN_LENGTH: usize = 4;
+/// Values below this length are only found as words of their own.
+const MIN_INSIDE: usize = 6;
+
+/// The hidden values found in one run.
+///
+/// The values are wiped when it is dropped. The automaton made of them for searching is freed
+/// without being wiped.
+#[derive(Default)]
+pub struct Secrets {
+    /// Sorted, without doubles.
+    values: Vec<Zeroizing<Vec<u8>>>,
+    bytes: usize,
+    finder: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Secrets {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// How many values are known.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Takes in what another set knows.
+    pub fn extend(&mut self, other: &Secrets) {
+        for value in &other.values {
+            self.insert(value);
+        }
+    }
+
+    /// Changes whenever the set changes: a cache's key. It is made from the secrets, so it stays in
+    /// memory: it is not to be stored or shown.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.values.len().hash(&mut hasher);
+        self.values
+            .iter()
+            .for_each(|value| value.as_slice().hash(&mut hasher));
+        hasher.finish()
+    }
+
+    /// Hides every known secret in a text.
+    pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let ranges = self.find(text.as_bytes());
+        if ranges.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        match String::from_utf8(replace_ranges(text.as_bytes(), &ranges)) {
+            Ok(hidden) => Cow::Owned(hidden),
+            // A secret of stray bytes that cut a character: rather nothing than a part of it.
+            Err(_) => Cow::Borrowed(MARK),
+        }
+    }
+
+    /// Hides every known secret in all texts, keys, bytes and numbers of a tree.
+    pub fn hide_value(&self, value: &mut Value<'_>) {
+        if self.finder().is_some() {
+            self.hide_in(value);
+        }
+    }
+
+    fn hide_in(&self, value: &mut Value<'_>) {
+        match value {
+            Value::Text(text) => {
+                if let Cow::Owned(hidden) = self.hide(text) {
+                    *text = Cow::Owned(hidden);
+                }
+            }
+            Value::Bytes(bytes) | Value::Ext(_, bytes) => {
+                let ranges = self.find(bytes);
+                if !ranges.is_empty() {
+                    *bytes = Cow::Owned(replace_ranges(bytes, &ranges));
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in(item)),
+            Value::Map(pairs) => pairs.iter_mut().for_each(|(key, item)| {
+                self.hide_in(key);
+                self.hide_in(item);
+            }),
+            Value::Int(number) => self.hide_number(value_text(number), value),
+            Value::UInt(number) => self.hide_number(value_text(number), value),
+            Value::Float(number) => self.hide_number(value_text(number), value),
+            Value::Nil | Value::Bool(_) => {}
+        }
+    }
+
+    fn hide_number(&self, digits: String, value: &mut Value<'_>) {
+        if self.position(digits.as_bytes()).is_ok() {
+            *value = Value::Text(Cow::Borrowed(MARK));
+        }
+    }
+
+    /// Learns a value that was hidden, and its parts that are secret by themselves.
+    pub(super) fn learn(&mut self, value: &[u8]) {
+        let value = value.trim_ascii();
+        if value.contains(&b'\n') {
+            // Diffs and logs show a long secret line by line, each behind a sign of its own.
+            for line in value.split(|byte| *byte == b'\n') {
+                let line = line.trim_ascii();
+                if line.len() >= 12 && !line.starts_with(b"-----") {
+                    self.insert(line);
+                }
+            }
+        }
+        if let Some(bare) = values::after_scheme(value) {
+            self.insert(bare);
+        }
+        self.insert(value);
+    }
+
+    fn insert(&mut self, value: &[u8]) {
+        let full = self.values.len() >= MAX_VALUES || self.bytes + value.len() > MAX_BYTES;
+        if full || !can_be_sought(value) {
+            return;
+        }
+        if let Err(place) = self.position(value) {
+            self.values.insert(place, Zeroizing::new(value.to_vec()));
+            self.bytes += value.len();
+            self.finder = OnceLock::new();
+        }
+    }
+
+    fn position(&self, value: &[u8]) -> Result<usize, usize> {
+        self.values
+            .binary_search_by(|known| known.as_slice().cmp(value))
+    }
+
+    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let Some(finder) = self.finder() else {
+            return Vec::new();
+        };
+        finder
+            .find_iter(text)
+            .map(|found| found.range())
+            .filter(|range| range.len() >= MIN_INSIDE || stands_alone(text, range))
+            .collect()
+    }
+
+    fn finder(&self) -> Option<&AhoCorasick> {
+        if self.values.is_empty() {
+            return None;
+        }
+        self.finder
+            .get_or_init(|| {
+                let mut sought = Vec::new();
+                for value in &self.values {
+                    forms::push_all(value, &mut sought);
+                }
+                let finder = AhoCorasick::builder()
+                    .match_kind(MatchKind::LeftmostLongest)
+                    .build(&sought)
+                    .ok();
+                sought.zeroize();
+                finder
+            })
+            .as_ref()
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.values.len())
+    }
+}
+
+fn value_text(number: &impl ToString) -> String {
+    number.to_string()
+}
+
+/// Whether looking for a value elsewhere hides secrets, and not half of the text.
+fn can_be_sought(value: &[u8]) -> bool {
+    let is_number = value.len() < 6 && value.iter().all(u8::is_ascii_digit);
+    if value.len() < MIN_LENGTH || is_number || values::is_common(value) {
+        return false;
+    }
+    let is_of_mark = MARK
+        .as_bytes()
+        .windows(value.len())
+        .any(|part| part == value);
+    let holds_mark = memchr::memmem::find(value, MARK.as_bytes()).is_some();
+    !is_of_mark
+        && !holds_mark
+        && !values::is_placeholder(value)
+        && !super::keys::names_secret_bytes(value)
+}
+
+fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {
+    let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    !is_word(range.start.checked_sub(1).and_then(|at| text.get(at)))
+        && !is_word(text.get(range.end))
+}

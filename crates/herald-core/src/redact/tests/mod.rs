@@ -1,0 +1,198 @@
+//! Tests of the whole redaction: tables of lines, trees, and what holds for every text.
+
+mod properties;
+mod trees;
+
+use super::*;
+
+fn redact(text: &str) -> String {
+    Redactor::new()
+        .redact_text(text, &mut Secrets::default())
+        .into_owned()
+}
+
+/// The lines of a table; a written `\n` stays two characters.
+fn lines(table: &'static str) -> impl Iterator<Item = &'static str> {
+    table
+        .lines()
+        .filter(|line| !line.starts_with("# ") && !line.is_empty())
+}
+
+#[test]
+fn secrets_vanish() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for marked in lines(include_str!("secret_lines.txt")) {
+        count += 1;
+        let line: String = marked.chars().filter(|c| !matches!(c, '⟦' | '⟧')).collect();
+        let expected = expected(marked);
+        let got = redact(&line);
+        if got != expected {
+            wrong.push(format!("{line}\n  got      {got}\n  expected {expected}"));
+        }
+    }
+    assert!(count >= 140, "{count}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The line with the mark in the place of what stands in ⟦⟧.
+fn expected(marked: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for c in marked.chars() {
+        match c {
+            '⟦' => inside = true,
+            '⟧' => {
+                inside = false;
+                out.push_str(MARK);
+            }
+            _ if inside => {}
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[test]
+fn harmless_lines_stay() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for line in lines(include_str!("harmless_lines.txt")) {
+        count += 1;
+        let got = redact(line);
+        if got != line {
+            wrong.push(format!("{line}\n  got {got}"));
+        }
+    }
+    assert!(count >= 120, "{count}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn redacting_twice_changes_nothing_more() {
+    let all = include_str!("secret_lines.txt").lines();
+    for line in all.chain(include_str!("harmless_lines.txt").lines()) {
+        let line: String = line.chars().filter(|c| !matches!(c, '⟦' | '⟧')).collect();
+        let once = redact(&line);
+        assert_eq!(redact(&once), once, "{line}");
+    }
+}
+
+#[test]
+fn lines_among_others_are_found() {
+    let text =
+        "web1:\n    ----------\n    db_password:\n        hunter2x\n    user:\n        bob\n";
+    let expected =
+        "web1:\n    ----------\n    db_password:\n        [hidden]\n    user:\n        bob\n";
+    assert_eq!(redact(text), expected);
+    let text = "key:\n  private_key: |\n    abc\n    def\n  user: bob\n";
+    assert_eq!(
+        redact(text),
+        "key:\n  private_key: |\n    [hidden]\n  user: bob\n"
+    );
+    let text = "passwords:\n  - hunter2x\n  - \"hunter3x\"\nnext: 1\n";
+    assert_eq!(
+        redact(text),
+        "passwords:\n  - [hidden]\n  - \"[hidden]\"\nnext: 1\n"
+    );
+    let text = "--- \n+++ \n@@ -1,2 +1,2 @@\n [client]\n-password = old one\n+password = new one\n user = x\n";
+    let hidden = redact(text);
+    assert!(
+        !hidden.contains("old") && !hidden.contains("new one"),
+        "{hidden}"
+    );
+    assert!(
+        hidden.contains("+password = [hidden]\n user = x\n"),
+        "{hidden}"
+    );
+}
+
+#[test]
+fn keys_of_several_lines_are_found_again_line_by_line() {
+    let redactor = Redactor::new();
+    let mut secrets = Secrets::default();
+    let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7\nabcdefghijklmnop0\n-----END RSA PRIVATE KEY-----\n";
+    let hidden = redactor.redact_text(key, &mut secrets);
+    assert_eq!(
+        hidden,
+        "-----BEGIN RSA PRIVATE KEY-----[hidden]-----END RSA PRIVATE KEY-----\n"
+    );
+    assert_eq!(secrets.hide("+MIIEpAIBAAKCAQEA7"), "+[hidden]");
+}
+
+#[test]
+fn known_secrets_are_found_in_their_forms() {
+    let redactor = Redactor::new();
+    let mut secrets = Secrets::default();
+    redactor.redact_text("password='hunter 2/\"x'", &mut secrets);
+    for text in [
+        "said hunter 2/\"x twice",
+        r#"{"a": "hunter 2/\"x"}"#,
+        "q=hunter%202%2F%22x",
+        // base64 of "bob:hunter 2/\"x"
+        "Ym9iOmh1bnRlciAyLyJ4",
+    ] {
+        assert!(secrets.hide(text).contains(MARK), "{text}");
+    }
+    assert_eq!(
+        format!("{secrets:?}"),
+        format!("Secrets({})", secrets.len())
+    );
+}
+
+#[test]
+fn words_and_short_values_are_not_sought_elsewhere() {
+    let redactor = Redactor::new();
+    let mut secrets = Secrets::default();
+    for text in [
+        "password=root",
+        "password=abc",
+        "password=12345",
+        "token=password",
+        "pw=hidden",
+    ] {
+        redactor.redact_text(text, &mut secrets);
+    }
+    assert!(secrets.is_empty(), "{secrets:?}");
+    redactor.redact_text("pw=abcd", &mut secrets);
+    assert_eq!(secrets.hide("abcd xabcdx"), "[hidden] xabcdx");
+}
+
+#[test]
+fn the_fingerprint_follows_the_set_and_not_its_order() {
+    let redactor = Redactor::new();
+    let (mut one, mut other) = (Secrets::default(), Secrets::default());
+    let empty = one.fingerprint();
+    redactor.redact_text("password=hunter2x", &mut one);
+    let first = one.fingerprint();
+    assert_ne!(empty, first);
+    redactor.redact_text("password=hunter2x", &mut one);
+    assert_eq!(one.fingerprint(), first);
+    redactor.redact_text("password=hunter3x", &mut other);
+    other.extend(&one);
+    redactor.redact_text("password=hunter3x", &mut one);
+    assert_ne!(one.fingerprint(), first);
+    assert_eq!(one.fingerprint(), other.fingerprint());
+}
+
+/// Not a test: the speed on clean text and on returns, printed.
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let clean = "2026-11-22 17:00:01 web1 nginx[123]: 10.0.0.1 GET /index.html 200 1234 0.01\n";
+    let mixed = format!("{}password=hunter2x user=bob\n", clean.repeat(20));
+    let redactor = Redactor::new();
+    for (name, text) in [
+        ("clean", clean.repeat(200_000)),
+        ("mixed", mixed.repeat(10_000)),
+    ] {
+        let start = std::time::Instant::now();
+        let mut secrets = Secrets::default();
+        let hidden = redactor.redact_text(&text, &mut secrets).len();
+        let took = start.elapsed();
+        let speed = text.len() as f64 / took.as_secs_f64() / 1e6;
+        println!("{name}: {speed:.0} MB/s ({hidden})");
+        let start = std::time::Instant::now();
+        let hidden = secrets.hide(&text).len();
+        let speed = text.len() as f64 / start.elapsed().as_secs_f64() / 1e6;
+        println!("{name}, known: {speed:.0} MB/s ({hidden})");
+    }
+}

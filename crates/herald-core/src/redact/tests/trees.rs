@@ -1,0 +1,204 @@
+//! Arguments and returns as trees.
+
+use super::*;
+
+fn text(text: &str) -> Value<'_> {
+    Value::from(text)
+}
+
+fn map<'a, const N: usize>(pairs: [(&'a str, Value<'a>); N]) -> Value<'a> {
+    Value::Map(
+        pairs
+            .into_iter()
+            .map(|(key, value)| (text(key), value))
+            .collect(),
+    )
+}
+
+fn clean(value: Value<'_>) -> (Value<'_>, Secrets) {
+    let mut value = value;
+    let mut secrets = Secrets::default();
+    Redactor::new().redact_value(&mut value, &mut secrets);
+    (value, secrets)
+}
+
+#[test]
+fn keyword_arguments_are_hidden() {
+    let args = Value::Array(vec![
+        text("nginx"),
+        map([
+            ("__kwarg__", Value::Bool(true)),
+            ("test", Value::Bool(true)),
+            (
+                "pillar",
+                map([("db_password", text("hunter2x")), ("version", text("1.2"))]),
+            ),
+        ]),
+    ]);
+    let (args, secrets) = clean(args);
+    let shown = format!("{args:?}");
+    assert!(!shown.contains("hunter2x"), "{shown}");
+    assert!(shown.contains("1.2") && shown.contains("nginx") && shown.contains("db_password"));
+    let mut other = Value::Array(vec![
+        text("wrote hunter2x to x"),
+        Value::Bytes(b"\xffhunter2x"[..].into()),
+    ]);
+    secrets.hide_value(&mut other);
+    assert_eq!(
+        other,
+        Value::Array(vec![
+            text("wrote [hidden] to x"),
+            Value::Bytes(b"\xff[hidden]"[..].into())
+        ])
+    );
+}
+
+#[test]
+fn everything_under_a_secret_name_is_hidden() {
+    let (value, secrets) = clean(map([(
+        "passwords",
+        map([
+            ("alice", text("hunter2x")),
+            (
+                "bob",
+                Value::Array(vec![Value::Int(123_456_789), Value::Bool(true), Value::Nil]),
+            ),
+        ]),
+    )]));
+    assert_eq!(
+        value,
+        map([(
+            "passwords",
+            map([
+                ("alice", text(MARK)),
+                (
+                    "bob",
+                    Value::Array(vec![text(MARK), Value::Bool(true), Value::Nil])
+                ),
+            ]),
+        )])
+    );
+    let mut number = Value::Array(vec![Value::Int(123_456_789), Value::Int(12)]);
+    secrets.hide_value(&mut number);
+    assert_eq!(number, Value::Array(vec![text(MARK), Value::Int(12)]));
+}
+
+#[test]
+fn names_of_states_hide_nothing() {
+    let value = map([
+        (
+            "file_|-passwords_|-/etc/passwords_|-managed",
+            map([
+                ("comment", text("is in the correct state")),
+                ("__sls__", text("passwords")),
+            ]),
+        ),
+        (
+            "passwords",
+            map([("__sls__", text("passwords")), ("file", text("managed"))]),
+        ),
+        ("passwd", text("x")),
+        ("password", Value::Nil),
+        ("token", text("")),
+        ("secret", Value::Bool(true)),
+    ]);
+    assert_eq!(clean(value.clone()).0, value);
+}
+
+#[test]
+fn words_of_a_command_are_read_in_order() {
+    let words = [
+        "deploy",
+        "--password",
+        "hunter2x",
+        "--token",
+        "--verbose",
+        "web",
+    ];
+    let (value, _) = clean(Value::Array(words.iter().map(|word| text(word)).collect()));
+    let expected = ["deploy", "--password", MARK, "--token", "--verbose", "web"];
+    assert_eq!(
+        value,
+        Value::Array(expected.iter().map(|word| text(word)).collect())
+    );
+    let (value, _) = clean(Value::Array(vec![
+        text("password=a b c"),
+        text("PASSWORD=x1 psql -h db"),
+    ]));
+    assert_eq!(
+        value,
+        Value::Array(vec![
+            text("password=[hidden]"),
+            text("PASSWORD=[hidden] psql -h db")
+        ])
+    );
+}
+
+#[test]
+fn environments_of_containers_are_read() {
+    let (value, _) = clean(map([
+        ("name", text("DB_PASSWORD")),
+        ("value", text("hunter2x")),
+    ]));
+    assert_eq!(
+        value,
+        map([("name", text("DB_PASSWORD")), ("value", text(MARK))])
+    );
+}
+
+#[test]
+fn keys_are_texts_too() {
+    let key = "cmd_|-mysql -phunter2x_|-mysql -phunter2x_|-run";
+    let (value, _) = clean(map([(key, Value::Bool(true))]));
+    let hidden = "cmd_|-mysql -p[hidden]_|-mysql -p[hidden]_|-run";
+    assert_eq!(value, map([(hidden, Value::Bool(true))]));
+}
+
+#[test]
+fn arguments_are_secret_by_their_place() {
+    let redactor = Redactor::new();
+    let mut secrets = Secrets::default();
+    let mut arg = Value::Array(vec![text("bob"), text("localhost"), text("hunter2x")]);
+    redactor.redact_arguments("mysql.user_create", &mut arg, &mut secrets);
+    assert_eq!(
+        arg,
+        Value::Array(vec![text("bob"), text("localhost"), text(MARK)])
+    );
+    let mut arg = Value::Array(vec![text("DB_PASSWORD"), text("hunter3x")]);
+    redactor.redact_arguments("environ.setval", &mut arg, &mut secrets);
+    assert_eq!(arg, Value::Array(vec![text("DB_PASSWORD"), text(MARK)]));
+    let mut arg = Value::Array(vec![text("LANG"), text("C.UTF-8")]);
+    redactor.redact_arguments("environ.setval", &mut arg, &mut secrets);
+    assert_eq!(arg, Value::Array(vec![text("LANG"), text("C.UTF-8")]));
+    assert_eq!(secrets.hide("hunter2x hunter3x"), "[hidden] [hidden]");
+}
+
+#[test]
+fn lookups_of_secrets_return_secrets() {
+    let arg = |name| Value::Array(vec![text(name)]);
+    assert!(returns_secret("pillar.get", &arg("db:password")));
+    assert!(!returns_secret("pillar.get", &arg("db:host")));
+    assert!(!returns_secret("test.echo", &arg("password")));
+    assert!(returns_secret("vault.read_secret", &arg("secret/app")));
+}
+
+#[test]
+fn returns_repeat_what_was_given() {
+    let redactor = Redactor::new();
+    let mut secrets = Secrets::default();
+    let mut arg = Value::Array(vec![map([("token", text("zvg-3344-x"))])]);
+    redactor.redact_arguments("state.apply", &mut arg, &mut secrets);
+    let mut value = map([
+        ("comment", text("called with zvg-3344-x")),
+        (
+            "changes",
+            map([("stdout", text("token=other-one-1 and zvg-3344-x"))]),
+        ),
+    ]);
+    redactor.clean_return(&mut value, &mut secrets);
+    let shown = format!("{value:?}");
+    assert!(
+        !shown.contains("zvg") && !shown.contains("other-one"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,354 @@
+//! Secrets that are known by their own shape, wherever they stand: the tokens of the large services,
+//! JWTs, private keys, password hashes, webhook addresses and passwords in URLs.
+//!
+//! It looks at one place of a text and says what is secret there. It does not search for the places.
+
+use std::ops::Range;
+
+use super::values::{at, is_placeholder, is_reference, skip, slice};
+
+/// Which bytes a token is made of.
+#[derive(Clone, Copy)]
+enum Body {
+    /// Letters and digits.
+    Alnum,
+    /// Also `_`.
+    Word,
+    /// Also `_` and `-`.
+    Url,
+    /// Also `.`, for tokens in parts.
+    Dotted,
+    /// `a` to `f` and digits.
+    Hex,
+    /// A path's letters.
+    Path,
+}
+
+/// One service's tokens.
+struct Shape {
+    prefix: &'static str,
+    body: Body,
+    min: usize,
+    /// Letters of both cases, or letters and digits: words have neither.
+    mixed: bool,
+    /// Whether the prefix stays, because it says where and not what.
+    keep: bool,
+}
+
+const fn shape(prefix: &'static str, body: Body, min: usize) -> Shape {
+    Shape {
+        prefix,
+        body,
+        min,
+        mixed: false,
+        keep: false,
+    }
+}
+
+const fn mixed(prefix: &'static str, body: Body, min: usize) -> Shape {
+    Shape {
+        prefix,
+        body,
+        min,
+        mixed: true,
+        keep: false,
+    }
+}
+
+const fn address(prefix: &'static str) -> Shape {
+    Shape {
+        prefix,
+        body: Body::Path,
+        min: 8,
+        mixed: false,
+        keep: true,
+    }
+}
+
+const SHAPES: &[Shape] = &[
+    shape("AKIA", Body::Alnum, 16),
+    shape("ASIA", Body::Alnum, 16),
+    shape("ghp_", Body::Alnum, 20),
+    shape("gho_", Body::Alnum, 20),
+    shape("ghu_", Body::Alnum, 20),
+    shape("ghs_", Body::Alnum, 20),
+    shape("ghr_", Body::Alnum, 20),
+    shape("github_pat_", Body::Word, 20),
+    shape("glpat-", Body::Dotted, 16),
+    shape("gldt-", Body::Url, 16),
+    shape("glrt-", Body::Dotted, 16),
+    shape("glptt-", Body::Url, 16),
+    shape("glcbt-", Body::Url, 16),
+    shape("xoxb-", Body::Url, 10),
+    shape("xoxp-", Body::Url, 10),
+    shape("xoxa-", Body::Url, 10),
+    shape("xoxr-", Body::Url, 10),
+    shape("xoxs-", Body::Url, 10),
+    shape("xoxe-", Body::Url, 10),
+    shape("xoxe.", Body::Dotted, 10),
+    shape("xapp-", Body::Url, 10),
+    address("hooks.slack.com/services/"),
+    address("hooks.slack.com/workflows/"),
+    address("hooks.slack.com/triggers/"),
+    address("discord.com/api/webhooks/"),
+    address("discordapp.com/api/webhooks/"),
+    address("webhook.office.com/webhookb2/"),
+    address("outlook.office.com/webhook/"),
+    address("api.telegram.org/bot"),
+    shape("sk_live_", Body::Alnum, 10),
+    shape("sk_test_", Body::Alnum, 10),
+    shape("rk_live_", Body::Alnum, 10),
+    shape("rk_test_", Body::Alnum, 10),
+    shape("whsec_", Body::Alnum, 16),
+    shape("AIza", Body::Url, 30),
+    shape("GOCSPX-", Body::Url, 16),
+    shape("ya29.", Body::Dotted, 20),
+    shape("npm_", Body::Alnum, 30),
+    shape("pypi-AgE", Body::Url, 16),
+    shape("SG.", Body::Dotted, 40),
+    shape("SK", Body::Hex, 32),
+    shape("dop_v1_", Body::Hex, 32),
+    shape("doo_v1_", Body::Hex, 32),
+    shape("dor_v1_", Body::Hex, 32),
+    shape("hvs.", Body::Url, 20),
+    shape("hvb.", Body::Url, 20),
+    shape("hvr.", Body::Url, 20),
+    mixed("sk-", Body::Url, 20),
+    shape("dckr_pat_", Body::Url, 16),
+    mixed("hf_", Body::Alnum, 30),
+    shape("glsa_", Body::Word, 20),
+    shape("shpat_", Body::Hex, 16),
+    shape("ATATT3", Body::Url, 20),
+    shape("AGE-SECRET-KEY-1", Body::Alnum, 20),
+    mixed("rubygems_", Body::Hex, 32),
+    mixed("xkeysib-", Body::Url, 32),
+    mixed("PMAK-", Body::Url, 32),
+];
+
+/// Beginnings of password hashes.
+const HASHES: &[&str] = &[
+    "$1$",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "$5$",
+    "$6$",
+    "$7$",
+    "$y$",
+    "$gy$",
+    "$apr1$",
+    "$argon2",
+    "$pbkdf2",
+    "$scrypt$",
+    "{SSHA}",
+    "{SSHA512}",
+    "{CRYPT}",
+    "pbkdf2_sha256$",
+    "pbkdf2_sha512$",
+];
+
+const JWT: &str = "eyJ";
+const PEM: &str = "-----BEGIN";
+const URL: &str = "://";
+
+/// What the search looks for, exactly as written here.
+pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
+    let shapes = SHAPES.iter().map(|shape| shape.prefix);
+    shapes.chain(HASHES.iter().copied()).chain([JWT, PEM, URL])
+}
+
+/// What is secret at a place where an anchor was found, and how far it was read.
+pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    match slice(text, found.clone()) {
+        b"-----BEGIN" => private_key(text, found.start),
+        b"://" => userinfo(text, found),
+        b"eyJ" => jwt(text, found.start),
+        anchor if matches!(anchor.first(), Some(b'$' | b'{')) || anchor.starts_with(b"pbkdf2_") => {
+            hash(text, found)
+        }
+        anchor => {
+            let shape = SHAPES
+                .iter()
+                .find(|shape| shape.prefix.as_bytes() == anchor)?;
+            shape.token(text, found)
+        }
+    }
+}
+
+impl Shape {
+    fn token(&self, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+        let before = before(text, found.start);
+        // A dot before it would make every part of a dotted run a beginning to read from.
+        if !self.keep && (is_word_byte(before) || before == b'.') {
+            return None;
+        }
+        let end = run(text, found.end, self.body);
+        let body = slice(text, found.end..end);
+        if body.len() < self.min || (self.mixed && !is_mixed(body)) {
+            return None;
+        }
+        Some(if self.keep {
+            found.end..end
+        } else {
+            found.start..end
+        })
+    }
+}
+
+impl Body {
+    fn has(self, byte: u8) -> bool {
+        match self {
+            Body::Alnum => byte.is_ascii_alphanumeric(),
+            Body::Word => byte.is_ascii_alphanumeric() || byte == b'_',
+            Body::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+            Body::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
+            Body::Hex => byte.is_ascii_hexdigit(),
+            Body::Path => {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'/' | b'_' | b'-' | b'@' | b'.' | b':' | b'%')
+            }
+        }
+    }
+}
+
+/// Longest token that is read: a run of letters without end is no token.
+const MAX_TOKEN: usize = 16 * 1024;
+
+fn run(text: &[u8], start: usize, body: Body) -> usize {
+    let limit = text.len().min(start + MAX_TOKEN);
+    let rest = slice(text, start..limit);
+    start
+        + rest
+            .iter()
+            .position(|byte| !body.has(*byte))
+            .unwrap_or(rest.len())
+}
+
+fn before(text: &[u8], place: usize) -> u8 {
+    place.checked_sub(1).map_or(0, |place| at(text, place))
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+fn is_mixed(body: &[u8]) -> bool {
+    let upper = body.iter().any(u8::is_ascii_uppercase);
+    let lower = body.iter().any(u8::is_ascii_lowercase);
+    let digit = body.iter().any(u8::is_ascii_digit);
+    digit && (upper || lower)
+}
+
+/// The secret access key that stands near an AWS key id: 40 letters of base64.
+pub(super) fn aws_secret_near(text: &[u8], id: &Range<usize>) -> Option<Range<usize>> {
+    let from = id.start.saturating_sub(160);
+    let window = from..text.len().min(id.end + 240);
+    let mut start = window.start;
+    while start < window.end {
+        let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
+        let rest = slice(text, start..window.end);
+        let length = rest
+            .iter()
+            .position(|byte| !is_base64(*byte))
+            .unwrap_or(rest.len());
+        let run = slice(text, start..start + length);
+        let whole = start > window.start || start == 0;
+        if length == 40 && whole && is_mixed(run) && run.iter().any(u8::is_ascii_uppercase) {
+            return Some(start..start + length);
+        }
+        start += length + 1;
+    }
+    None
+}
+
+fn jwt(text: &[u8], start: usize) -> Option<Range<usize>> {
+    if is_word_byte(before(text, start)) || before(text, start) == b'.' {
+        return None;
+    }
+    let end = run(text, start, Body::Dotted);
+    let mut parts = slice(text, start..end).split(|byte| *byte == b'.');
+    let header = parts.next().is_some_and(|part| part.len() >= 10);
+    let body = parts.next().is_some_and(|part| part.len() >= 4);
+    (header && body).then_some(start..end)
+}
+
+fn hash(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let limit = text.len().min(found.start + 400);
+    let rest = slice(text, found.start..limit);
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"$./=,+_{}-".contains(byte);
+    let length = rest
+        .iter()
+        .position(|byte| !is_part(byte))
+        .unwrap_or(rest.len());
+    let hash = slice(rest, 0..length);
+    let longest = hash
+        .split(|byte| *byte == b'$')
+        .map(<[u8]>::len)
+        .max()
+        .unwrap_or(0);
+    let parts = hash.split(|byte| *byte == b'$').count();
+    let curly = hash.starts_with(b"{");
+    let is_hash = longest >= 20 && (curly || parts >= 4 || (parts >= 3 && !hash.starts_with(b"$")));
+    is_hash.then_some(found.start..found.start + length)
+}
+
+/// What stands between the lines of a private key.
+fn private_key(text: &[u8], start: usize) -> Option<Range<usize>> {
+    let label_start = start + PEM.len();
+    let window = slice(text, label_start..text.len().min(label_start + 64));
+    let label_end = memchr::memmem::find(window, b"-----")?;
+    let label = slice(window, 0..label_end);
+    memchr::memmem::find(label, b"PRIVATE KEY")?;
+    let body = label_start + label_end + 5;
+    let end =
+        memchr::memmem::find(text.get(body..)?, b"-----END").map_or(text.len(), |at| body + at);
+    let inner = slice(text, body..end);
+    (!is_placeholder(inner)).then_some(body..end)
+}
+
+/// The password in `scheme://user:password@host`.
+fn userinfo(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    if !before(text, found.start).is_ascii_alphanumeric() {
+        return None;
+    }
+    let start = found.end;
+    let word = slice(text, start..text.len().min(start + 1024));
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'<>`|".contains(byte);
+    let word = slice(word, 0..word.iter().position(ends).unwrap_or(word.len()));
+    // The next URL has a password of its own.
+    let word = slice(
+        word,
+        0..memchr::memmem::find(word, b"://").unwrap_or(word.len()),
+    );
+    let slash = word
+        .iter()
+        .position(|byte| b"/?#".contains(byte))
+        .unwrap_or(word.len());
+    let authority = slice(word, 0..slash);
+    let colon = memchr::memchr(b':', authority);
+    let user_end = memchr::memrchr(b'@', authority).or_else(|| {
+        // A password with an unencoded slash; digits would be a port.
+        let after = slice(authority, colon? + 1..authority.len());
+        let port = after.iter().all(u8::is_ascii_digit);
+        memchr::memchr(b'@', word).filter(|_| !port && !after.starts_with(b"["))
+    })?;
+    let secret = match colon {
+        Some(colon) if colon < user_end => colon + 1..user_end,
+        // A token as the user's name.
+        _ if user_end >= 20 && is_mixed(slice(word, 0..user_end)) => 0..user_end,
+        _ => return None,
+    };
+    let value = slice(word, secret.clone());
+    let harmless = is_placeholder(value) || is_reference(value, true);
+    (!harmless).then_some(start + secret.start..start + secret.end)
+}
+
+/// Whether a place is inside of an absolute path, which names a file.
+pub(super) fn follows_slash(text: &[u8], place: usize) -> bool {
+    before(text, place) == b'/'
+}
+
+/// The first place behind spaces on the same line.
+pub(super) fn skip_spaces(text: &[u8], place: usize) -> usize {
+    skip(text, place, b" \t")
+}

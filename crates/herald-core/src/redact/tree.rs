@@ -1,0 +1,153 @@
+//! Secrets in trees: maps whose keys name them, lists whose words do, and every text inside.
+//!
+//! It walks; the names and the shapes are judged elsewhere. It recurses, as trees have a bounded
+//! depth ([`salt_event::MAX_DEPTH`]).
+
+use std::borrow::Cow;
+
+use salt_event::Value;
+
+use super::keys::{is_directory, names_secret};
+use super::values::{is_placeholder, is_reference};
+use super::{MARK, Redactor, Secrets};
+
+/// Keys beside a password that say who and where: hidden with the rest, but words of every log.
+const PLAIN_KEYS: &[&str] = &[
+    "user", "username", "login", "name", "host", "hostname", "server", "port", "type", "method",
+    "email", "region", "url", "database", "db", "id", "scheme", "protocol", "role", "path",
+];
+
+/// Keys that make a map a state or an SLS, whatever it is called.
+const STATE_KEYS: &[&str] = &["__sls__", "__env__", "__id__", "__run_num__"];
+
+/// Hides what is secret by its name or shape.
+pub(super) fn redact(rules: &Redactor, value: &mut Value<'_>, secrets: &mut Secrets) {
+    match value {
+        Value::Text(text) => {
+            if let Cow::Owned(hidden) = keyword(rules, text, secrets) {
+                *text = Cow::Owned(hidden);
+            }
+        }
+        Value::Bytes(bytes) | Value::Ext(_, bytes) => {
+            if let Some(clean) = rules.clean(bytes, secrets) {
+                *bytes = Cow::Owned(clean);
+            }
+        }
+        Value::Array(items) => list(rules, items, secrets),
+        Value::Map(pairs) => map(rules, pairs, secrets),
+        _ => {}
+    }
+}
+
+/// A text, or an argument as `salt-call` was given it: `password=a b c` is one word there.
+fn keyword<'t>(rules: &Redactor, text: &'t str, secrets: &mut Secrets) -> Cow<'t, str> {
+    if let Some((name, value)) = text.split_once('=') {
+        let is_name = name.len() <= 64
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        if is_name
+            && !value.contains('\n')
+            && names_secret(name)
+            && !value.starts_with(['\'', '"', '=', ' '])
+        {
+            let mut whole = Value::from(value.to_owned());
+            hide_leaves(&mut whole, secrets);
+            return match whole.as_text() {
+                Some(hidden) if hidden != value => Cow::Owned(format!("{name}={hidden}")),
+                _ => rules.redact_text(text, secrets),
+            };
+        }
+    }
+    rules.redact_text(text, secrets)
+}
+
+/// A list can be a command's words: `["--password", "x"]`.
+fn list(rules: &Redactor, items: &mut [Value<'_>], secrets: &mut Secrets) {
+    let mut named = false;
+    for item in items {
+        let is_option = item.as_text().is_some_and(|text| text.starts_with('-'));
+        if named && !is_option && !matches!(item, Value::Map(_) | Value::Array(_)) {
+            hide_leaves(item, secrets);
+        } else {
+            redact(rules, item, secrets);
+        }
+        named = item
+            .as_text()
+            .is_some_and(|text| text.starts_with('-') && names_secret(text));
+    }
+}
+
+fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Secrets) {
+    let about_secret = names_one(pairs);
+    for (key, value) in pairs {
+        let secret = match key.as_text() {
+            Some("value") => about_secret,
+            Some("stdin") => matches!(value, Value::Text(_)),
+            Some(name)
+                if is_directory(
+                    name.as_bytes(),
+                    value.as_text().unwrap_or_default().as_bytes(),
+                ) =>
+            {
+                false
+            }
+            Some(name) => names_secret(name) && !is_state(value),
+            None => false,
+        };
+        if secret {
+            hide_leaves(value, secrets);
+        } else {
+            redact(rules, value, secrets);
+        }
+        redact(rules, key, secrets);
+    }
+}
+
+/// `{name: DB_PASSWORD, value: x}`, as containers get their environment.
+fn names_one(pairs: &[(Value<'_>, Value<'_>)]) -> bool {
+    pairs.iter().any(|(key, value)| {
+        matches!(key.as_text(), Some("name" | "key" | "Name" | "Key"))
+            && value.as_text().is_some_and(names_secret)
+    })
+}
+
+fn is_state(value: &Value<'_>) -> bool {
+    STATE_KEYS.iter().any(|key| value.get(key).is_some())
+}
+
+/// Hides every text and number of a tree.
+pub(super) fn hide_leaves(value: &mut Value<'_>, secrets: &mut Secrets) {
+    leaves(value, true, secrets);
+}
+
+fn leaves(value: &mut Value<'_>, learn: bool, secrets: &mut Secrets) {
+    match value {
+        Value::Nil | Value::Bool(_) => return,
+        Value::Array(items) => {
+            return items
+                .iter_mut()
+                .for_each(|item| leaves(item, learn, secrets));
+        }
+        Value::Map(pairs) => {
+            return pairs.iter_mut().for_each(|(key, item)| {
+                let plain = key.as_text().is_some_and(|name| PLAIN_KEYS.contains(&name));
+                leaves(item, learn && !plain, secrets);
+            });
+        }
+        Value::Text(text) => {
+            if is_placeholder(text.as_bytes()) || is_reference(text.as_bytes(), false) {
+                return;
+            }
+            if learn {
+                secrets.learn(text.as_bytes());
+            }
+        }
+        Value::Bytes(bytes) | Value::Ext(_, bytes) if learn => secrets.learn(bytes),
+        Value::Int(number) if learn => secrets.learn(number.to_string().as_bytes()),
+        Value::UInt(number) if learn => secrets.learn(number.to_string().as_bytes()),
+        Value::Float(number) if learn => secrets.learn(number.to_string().as_bytes()),
+        _ => {}
+    }
+    *value = Value::Text(Cow::Borrowed(MARK));
+}
