@@ -50,18 +50,18 @@ pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 
 /// After the secret word: the name is of something about the secret.
 const HARMLESS_AFTER: &str = "\
-    age alg algorithm algorithms audience authentication backend bits bucket change changed \
-    check checks class cmd column command complexity count created date days desc description \
-    dir directory disabled driver enabled encoding endpoint endpoints engine env expiration \
-    expired expires expiry field file filename files fingerprint folder format generator group \
-    help hint history host interval issuer label len length less lifetime limit limits lock \
-    locked manager max mechanism method methods min mode module modules mount name names owner \
-    path paths pattern period plugin policies policy port prefix prompt provider providers \
-    quality realm ref regex renewal require required requirements reset reuse role rotation \
-    rules scheme scope scopes script separator server service size source state stats status \
-    storage store strength suffix support supported template timeout title ttl type types \
-    updated uri uris url urls usage used user users valid validity variable version warn \
-    warning";
+    age alg algorithm algorithms attempts audience authentication backend bits bucket cache \
+    change changed check checks class cmd column command complexity count created date days \
+    desc description dir directory disabled driver enabled encoding endpoint endpoints engine \
+    env events expiration expire expired expires expiry field file filename files fingerprint \
+    folder format generator group help hint history host interval issuer label len length less \
+    lifetime limit limits lock locked manager max mechanism method methods min mode module \
+    modules mount name names owner path paths pattern period plugin policies policy port \
+    prefix prompt provider providers quality realm ref regex renewal require required \
+    requirements reset retries reuse role rotation rules safemode scheme scope scopes script \
+    separator server service size source state stats status storage store strength suffix \
+    support supported template timeout title tries ttl type types updated uri uris url urls \
+    usage used user users valid validity variable version wait warn warning window";
 
 /// Before the secret word: the name is of a choice or a number.
 const HARMLESS_BEFORE: &str = "\

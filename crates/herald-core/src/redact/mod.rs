@@ -56,6 +56,9 @@ const NAME_ANCHORS: &[&str] = &[
     "?sig=",
 ];
 
+/// How often a text is read at the most. Two do, but for texts that were made to need more.
+const MAX_ROUNDS: usize = 8;
+
 /// Longest name that is read around an anchor, to each side.
 const MAX_NAME: usize = 64;
 
@@ -123,10 +126,13 @@ impl Redactor {
         tree::redact(self, arg, secrets);
     }
 
-    /// A return: first what its own names and shapes say, then every secret that is known.
-    pub fn clean_return(&self, value: &mut Value<'_>, secrets: &mut Secrets) {
-        tree::redact(self, value, secrets);
+    /// A return: what its own names and shapes say is hidden in all of it, and every secret that is
+    /// known. What a return teaches is forgotten with it.
+    pub fn clean_return(&self, value: &mut Value<'_>, secrets: &Secrets) {
+        let mut own = Secrets::default();
+        tree::redact(self, value, &mut own);
         secrets.hide_value(value);
+        own.hide_value(value);
     }
 
     /// Hides every text and number of a tree: the return of a function that was asked for a secret
@@ -135,9 +141,20 @@ impl Redactor {
         tree::hide_leaves(value, secrets);
     }
 
-    /// The text without its secrets, if it has some. First the shapes go, then the names are read:
-    /// so a second time finds the same names, and nothing more.
+    /// The text without its secrets, if it has some. It is read again until nothing more is found:
+    /// what was hidden can give the rest another meaning, and twice has to be the same as once.
     fn clean(&self, text: &[u8], secrets: &mut Secrets) -> Option<Vec<u8>> {
+        let mut clean = self.clean_once(text, secrets)?;
+        for _ in 1..MAX_ROUNDS {
+            match self.clean_once(&clean, secrets) {
+                Some(next) => clean = next,
+                None => break,
+            }
+        }
+        Some(clean)
+    }
+
+    fn clean_once(&self, text: &[u8], secrets: &mut Secrets) -> Option<Vec<u8>> {
         let shapes = self.find_shapes(text, secrets);
         let shaped = (!shapes.is_empty()).then(|| replace_ranges(text, &shapes));
         let named = self.find_named(shaped.as_deref().unwrap_or(text), secrets);

@@ -10,7 +10,9 @@ use super::blocks;
 use super::keys::{Kind, is_directory, kind_of};
 use super::scan::Scan;
 use super::tokens::{follows_slash, skip_spaces};
-use super::values::{Found, after_scheme, at, line_end, quoted, rest_of_line, skip, slice, word};
+use super::values::{
+    Found, after_scheme, at, line_end_within, quoted, rest_of_line, skip, slice, word,
+};
 
 /// How a name and its value are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ struct Assigned {
 fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
     let text = scan.text;
     let value = skip_spaces(text, it.value);
-    let empty = value >= line_end(text, it.value);
+    let empty = matches!(at(text, value), b'\n' | b'\r') || value >= text.len();
     // `PASSWORD= command` is an empty password in a shell.
     if it.join == Join::Equals && value > it.value && !it.spaced_config(name, text) {
         return;
@@ -265,7 +267,7 @@ fn joined(text: &[u8], name: &Name, gap: usize) -> Option<(Join, usize)> {
 
 /// `password is: x`, and what MySQL logs: `password is generated for root@localhost: x`.
 fn sentence(text: &[u8], gap: usize) -> Option<usize> {
-    let rest = slice(text, gap..line_end(text, gap).min(gap + 120));
+    let rest = slice(text, gap..line_end_within(text, gap, 120));
     if rest.starts_with(b"is: ") {
         return Some(gap + 4);
     }
@@ -325,7 +327,7 @@ fn is_harmless(text: &[u8], name: &Name) -> bool {
         return false;
     }
     let start = name.range.end + 1;
-    let line = slice(text, start..line_end(text, start)).trim_ascii();
+    let line = slice(text, start..line_end_within(text, start, 200)).trim_ascii();
     // What passwd itself says.
     if line.ends_with(b" successfully")
         || line.ends_with(b" successfully.")

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::scan::Scan;
-use super::values::{at, line_end, skip, slice, word};
+use super::values::{at, line_end_within, skip, slice, word};
 
 /// Which part of an option's value is secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -334,7 +334,7 @@ fn htpasswd(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
 /// `echo x | passwd --stdin bob`, `echo bob:x | chpasswd`.
 fn piped(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
     let text = scan.text;
-    let line = slice(text, start..line_end(text, start).min(start + 2048));
+    let line = slice(text, start..line_end_within(text, start, 2048));
     if at(text, start) != b' ' || !line.contains(&b'|') {
         return;
     }
@@ -344,7 +344,7 @@ fn piped(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
     if at(text, pipe) != b'|' {
         return;
     }
-    let reader = slice(text, pipe + 1..line_end(text, pipe).min(pipe + 160));
+    let reader = slice(text, pipe + 1..line_end_within(text, pipe, 160));
     let command = reader
         .split(|byte| matches!(byte, b'|' | b';'))
         .next()
@@ -368,7 +368,7 @@ fn piped(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
 /// `passwd --stdin bob <<< x`, `chpasswd <<< bob:x`.
 fn here_string(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
     let text = scan.text;
-    let line = slice(text, start..line_end(text, start).min(start + 200));
+    let line = slice(text, start..line_end_within(text, start, 200));
     let Some(sign) = memchr::memmem::find(line, b"<<<") else {
         return;
     };

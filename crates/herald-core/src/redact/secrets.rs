@@ -29,11 +29,13 @@ const MIN_INSIDE: usize = 6;
 ///
 /// The values are wiped when it is dropped. The automaton made of them for searching is freed
 /// without being wiped.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Secrets {
     /// Sorted, without doubles.
     values: Vec<Zeroizing<Vec<u8>>>,
     bytes: usize,
+    /// The sum of the values' hashes: it does not depend on their order.
+    fingerprint: u64,
     finder: OnceLock<Option<AhoCorasick>>,
 }
 
@@ -58,12 +60,7 @@ impl Secrets {
     /// Changes whenever the set changes: a cache's key. It is made from the secrets, so it stays in
     /// memory: it is not to be stored or shown.
     pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.values.len().hash(&mut hasher);
-        self.values
-            .iter()
-            .for_each(|value| value.as_slice().hash(&mut hasher));
-        hasher.finish()
+        self.fingerprint
     }
 
     /// Hides every known secret in a text.
@@ -143,6 +140,9 @@ impl Secrets {
         if let Err(place) = self.position(value) {
             self.values.insert(place, Zeroizing::new(value.to_vec()));
             self.bytes += value.len();
+            let mut hasher = DefaultHasher::new();
+            value.hash(&mut hasher);
+            self.fingerprint = self.fingerprint.wrapping_add(hasher.finish());
             self.finder = OnceLock::new();
         }
     }

@@ -300,6 +300,9 @@ fn private_key(text: &[u8], start: usize) -> Option<Range<usize>> {
     let label = slice(window, 0..label_end);
     memchr::memmem::find(label, b"PRIVATE KEY")?;
     let body = label_start + label_end + 5;
+    if is_placeholder(slice(text, body..text.len().min(body + 64))) {
+        return None;
+    }
     let end =
         memchr::memmem::find(text.get(body..)?, b"-----END").map_or(text.len(), |at| body + at);
     let inner = slice(text, body..end);

@@ -92,7 +92,7 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
             {
                 false
             }
-            Some(name) => names_secret(name) && !is_state(value),
+            Some(name) => names_secret(name) && !is_state(value) && !is_package(name, value),
             None => false,
         };
         if secret {
@@ -114,6 +114,40 @@ fn names_one(pairs: &[(Value<'_>, Value<'_>)]) -> bool {
 
 fn is_state(value: &Value<'_>) -> bool {
     STATE_KEYS.iter().any(|key| value.get(key).is_some())
+}
+
+/// Packages have names such as `passwd` and `libsecret-1-0`, and their values are versions:
+/// `1:4.13+dfsg1-1`, `{old: …, new: …}`, or a list of them.
+fn is_package(name: &str, value: &Value<'_>) -> bool {
+    let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-+.".contains(&c);
+    name.bytes().all(is_name) && is_versions(value, name.contains('-'))
+}
+
+/// `sure` is whether the name has a package's form; else a version has to have a revision.
+fn is_versions(value: &Value<'_>, sure: bool) -> bool {
+    match value {
+        Value::Text(text) => {
+            let is_part = |c: u8| c.is_ascii_alphanumeric() || b".+~:-".contains(&c);
+            let revised = text
+                .split_once('-')
+                .is_some_and(|(version, _)| version.contains('.'));
+            text.starts_with(|c: char| c.is_ascii_digit())
+                && text.bytes().all(is_part)
+                && (revised || (sure && text.contains('.')))
+        }
+        Value::Array(items) => {
+            !items.is_empty() && items.iter().all(|item| is_versions(item, sure))
+        }
+        Value::Map(pairs) => {
+            let is_side = |key: &Value<'_>| matches!(key.as_text(), Some("old" | "new"));
+            let is_gone = |item: &Value<'_>| item.as_text() == Some("");
+            let told = pairs.iter().any(|(_, item)| is_versions(item, sure));
+            told && pairs
+                .iter()
+                .all(|(key, item)| is_side(key) && (is_gone(item) || is_versions(item, sure)))
+        }
+        _ => false,
+    }
 }
 
 /// Hides every text and number of a tree.

@@ -66,6 +66,13 @@ pub(super) fn line_end(text: &[u8], start: usize) -> usize {
     memchr::memchr(b'\n', text.get(start..).unwrap_or_default()).map_or(text.len(), |at| start + at)
 }
 
+/// The end of the line that holds `start`, looked for no further than `limit` bytes: what reads at
+/// every place of a text must not read a long line again and again.
+pub(super) fn line_end_within(text: &[u8], start: usize, limit: usize) -> usize {
+    let near = slice(text, start..text.len().min(start.saturating_add(limit)));
+    start + memchr::memchr(b'\n', near).unwrap_or(near.len())
+}
+
 /// Reads one word as a shell would. `inside` is the quote in which the whole command stands: it ends
 /// the word.
 pub(super) fn word(text: &[u8], start: usize, inside: Option<u8>) -> Found {
@@ -161,7 +168,7 @@ fn closing(text: &[u8], open: usize, escapes: usize, multiline: bool) -> Option<
     let quote = at(text, open);
     let begin = open + 1;
     let limit = text.len().min(begin + MAX_QUOTED);
-    let line = line_end(text, begin).min(limit);
+    let line = line_end_within(text, begin, MAX_QUOTED);
     let mut place = begin;
     while let Some(next) = memchr::memchr(quote, slice(text, place..limit)) {
         let found = place + next;

@@ -5,8 +5,10 @@ mod trees;
 
 use super::*;
 
+static RULES: std::sync::LazyLock<Redactor> = std::sync::LazyLock::new(Redactor::new);
+
 fn redact(text: &str) -> String {
-    Redactor::new()
+    RULES
         .redact_text(text, &mut Secrets::default())
         .into_owned()
 }
