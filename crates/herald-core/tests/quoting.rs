@@ -1,0 +1,78 @@
+//! Quoted words, read back by a real bash. Skipped where there is none.
+
+use std::process::Command;
+
+use herald_core::quote::{is_unseen, quote};
+
+const PIECES: [&str; 24] = [
+    "a",
+    "B7",
+    " ",
+    "'",
+    "\"",
+    "\\",
+    "$",
+    "`",
+    "\n",
+    "\t",
+    "\r",
+    "\u{1b}",
+    "\u{202e}",
+    "\u{200b}",
+    "\u{feff}",
+    "é",
+    "日",
+    "*",
+    "[x]",
+    "!",
+    ";",
+    "\u{7f}",
+    "\u{85}",
+    "\u{e0041}",
+];
+
+/// A few hundred texts, the same at every run.
+fn texts() -> Vec<String> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % 1_000).unwrap_or(0)
+    };
+    let mut texts: Vec<String> = PIECES.iter().map(ToString::to_string).collect();
+    for _ in 0..400 {
+        texts.push(
+            (0..next() % 9)
+                .map(|_| {
+                    PIECES
+                        .get(next() % PIECES.len())
+                        .copied()
+                        .unwrap_or_default()
+                })
+                .collect(),
+        );
+    }
+    texts
+}
+
+#[test]
+fn bash_reads_what_was_meant() {
+    let texts = texts();
+    let words: Vec<_> = texts.iter().map(|text| quote(text)).collect();
+    for word in &words {
+        assert!(!word.chars().any(is_unseen), "{word:?}");
+    }
+    for locale in ["C", "C.UTF-8"] {
+        let script = format!("printf '%s\\0' {}", words.join(" "));
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .env("LC_ALL", locale)
+            .output();
+        let Ok(output) = output else { return };
+        let mut read: Vec<&[u8]> = output.stdout.split(|byte| *byte == 0).collect();
+        read.pop();
+        let meant: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        assert_eq!(read, meant, "{locale}");
+    }
+}
