@@ -1,0 +1,11 @@
+base:
+  '*':
+    - common
+  'roles:web':
+    - match: grain
+    - web
+  'roles:db':
+    - match: grain
+    - db
+  web3:
+    - broken
