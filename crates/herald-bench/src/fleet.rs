@@ -1,0 +1,136 @@
+//! A fleet's highstate as it stands on the bus: a publication and a return of about 8 KB from each
+//! minion. Alike minions differ as real ones do: in their id, in times and in durations.
+
+use salt_event::Value;
+
+/// How alike the minions' returns are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// Only id, times and durations differ.
+    Alike,
+    /// The comment and the changes of every state differ too.
+    Different,
+}
+
+/// States in each return.
+const STATES: usize = 20;
+
+/// The frames of one highstate, framed with a length as Salt 3006 does.
+pub(crate) fn highstate(minions: usize, likeness: Likeness, jid: &str) -> Vec<Vec<u8>> {
+    let names: Vec<String> = (0..minions).map(|n| format!("web{n:05}.example.com")).collect();
+    let mut frames = vec![new_job(jid, &names)];
+    frames.extend(names.iter().enumerate().map(|(n, name)| ret(jid, n, name, likeness)));
+    frames
+}
+
+/// The publication of one command on one minion.
+pub(crate) fn command(jid: &str, minion: &str) -> Vec<u8> {
+    let data = map([
+        ("jid", jid.to_owned().into()),
+        ("tgt_type", "glob".into()),
+        ("tgt", minion.to_owned().into()),
+        ("user", "root".into()),
+        ("fun", "cmd.run".into()),
+        ("arg", Value::Array(vec!["uptime".into()])),
+        ("minions", Value::Array(vec![minion.to_owned().into()])),
+        ("missing", Value::Array(vec![])),
+        ("_stamp", stamp()),
+    ]);
+    frame(&format!("salt/job/{jid}/new"), &data)
+}
+
+fn new_job(jid: &str, names: &[String]) -> Vec<u8> {
+    let names = names.iter().map(|name| name.clone().into()).collect();
+    let data = map([
+        ("jid", jid.to_owned().into()),
+        ("tgt_type", "glob".into()),
+        ("tgt", "*".into()),
+        ("user", "sudo_alice".into()),
+        ("fun", "state.highstate".into()),
+        ("arg", Value::Array(vec![])),
+        ("minions", Value::Array(names)),
+        ("missing", Value::Array(vec![])),
+        ("_stamp", stamp()),
+    ]);
+    frame(&format!("salt/job/{jid}/new"), &data)
+}
+
+fn ret(jid: &str, number: usize, name: &str, likeness: Likeness) -> Vec<u8> {
+    let states = (0..STATES).map(|place| state(place, number, name, likeness)).collect();
+    let data = map([
+        ("cmd", "_return".into()),
+        ("id", name.to_owned().into()),
+        ("success", Value::Bool(true)),
+        ("return", Value::Map(states)),
+        ("retcode", Value::Int(0)),
+        ("jid", jid.to_owned().into()),
+        ("fun", "state.highstate".into()),
+        ("fun_args", Value::Array(vec![])),
+        ("user", "sudo_alice".into()),
+        ("out", "highstate".into()),
+        ("_stamp", stamp()),
+        ("ts", Value::Int(1_795_369_882)),
+    ]);
+    frame(&format!("salt/job/{jid}/ret/{name}"), &data)
+}
+
+fn state(
+    place: usize,
+    number: usize,
+    name: &str,
+    likeness: Likeness,
+) -> (Value<'static>, Value<'static>) {
+    let file = format!("/srv/app/{name}/conf.d/part{place}.conf");
+    let token = match likeness {
+        Likeness::Alike => "0".repeat(8),
+        Likeness::Different => format!("{:08x}", number * STATES + place),
+    };
+    let changes = if place % 5 == 0 {
+        let diff = format!("--- \n+++ \n@@ -1,3 +1,3 @@\n workers 4\n-build 1\n+build {token}\n");
+        map([("diff", diff.into())])
+    } else {
+        Value::Map(vec![])
+    };
+    let comment = format!("File {file} is in the correct state, revision {token}");
+    let jitter = (number * 31 + place * 17) % 997;
+    let body = map([
+        ("name", file.clone().into()),
+        ("changes", changes),
+        ("result", Value::Bool(true)),
+        ("comment", comment.into()),
+        ("__sls__", format!("app.part{place}").into()),
+        ("__run_num__", Value::Int(place as i64)),
+        ("start_time", format!("17:51:22.{:06}", jitter * 1001).into()),
+        ("duration", Value::Float(3.0 + jitter as f64 / 100.0)),
+        ("__id__", file.clone().into()),
+    ]);
+    (format!("file_|-{file}_|-{file}_|-managed").into(), body)
+}
+
+fn map<const N: usize>(pairs: [(&'static str, Value<'static>); N]) -> Value<'static> {
+    Value::Map(pairs.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
+}
+
+fn stamp() -> Value<'static> {
+    let now = jiff::Timestamp::now().to_string();
+    now.trim_end_matches('Z').to_owned().into()
+}
+
+fn frame(tag: &str, data: &Value<'_>) -> Vec<u8> {
+    let mut body = format!("{tag}\n\n").into_bytes();
+    data.write(&mut body);
+    let envelope = Value::Map(vec![
+        ("head".into(), Value::Map(vec![])),
+        ("body".into(), Value::Bytes(body.into())),
+    ]);
+    let bytes = envelope.to_bytes();
+    let mut framed = (bytes.len() as u32).to_be_bytes().to_vec();
+    framed.extend_from_slice(&bytes);
+    framed
+}
+
+/// A jid that no other has.
+pub(crate) fn jid(number: usize) -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    format!("{}{:06}", now.strftime("%Y%m%d%H%M%S"), number % 1_000_000)
+}
