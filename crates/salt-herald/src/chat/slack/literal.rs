@@ -3,6 +3,8 @@
 //! Pure. It knows nothing of blocks or messages, and it does not decide how much may be said: it
 //! makes characters that can't be seen visible, cuts, and escapes for the fields that Slack parses.
 
+use herald_core::literal::is_unseen;
+
 /// What stands where text was left out.
 const CUT: char = '…';
 /// The longest line in a text of several lines; more of one line is a blob, not something to read.
@@ -60,19 +62,6 @@ fn cut(text: &str, lines: Lines, limit: usize, escape: bool) -> String {
 /// because Slack does not say what it means by a character.
 pub(super) fn length(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
-}
-
-/// Whether a character can't be seen where it stands, or changes how its neighbours are seen.
-pub(super) fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180e}'
-            // Zero-width characters, marks of direction, separators of lines and paragraphs.
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            // Tags and variation selectors can carry whole texts that nobody sees.
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Collects characters up to a limit.

@@ -1,10 +1,11 @@
 //! What messages look like, and that nothing in an announcement can make them something else.
 
 use herald_core::announce::{Announcement, Detail, Mood};
+use herald_core::literal::is_unseen;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::literal::{is_unseen, length};
+use super::literal::length;
 use super::render::{Content, MOST_CHARACTERS, message, message_with_details, thread};
 
 fn announcement(mood: Mood, tally: &str) -> Announcement {
