@@ -1,7 +1,7 @@
 //! Which files a pattern names, as Python's `glob.glob` sees it (without `recursive`), because that
 //! is what Salt's `include` calls.
 //!
-//! Not for targets or function names: those never touch a file system.
+//! [`matches`] alone never touches a file system, and serves for minion ids as well.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 mod sqlite;
 
-pub use sqlite::{Journal, JournalReader, JournalWriter, RunFilter};
+pub use sqlite::{Journal, JournalReader, JournalWriter, Order, Returned, RunFilter};
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.
 #[derive(Debug, Default)]

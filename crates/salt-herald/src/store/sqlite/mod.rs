@@ -4,10 +4,13 @@
 //! One writer (a thread that owns its connection) and any number of readers. This knows SQL and
 //! rows; what is recorded, and what it means, is decided elsewhere.
 
+mod failures;
+mod list;
 mod migrate;
 mod open;
 mod read;
 mod rebuild;
+mod returns;
 mod rows;
 mod write;
 mod writer;
@@ -15,6 +18,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use list::{Order, RunFilter};
 pub use open::Journal;
-pub use read::{JournalReader, RunFilter};
+pub use read::JournalReader;
+pub use returns::Returned;
 pub use writer::JournalWriter;

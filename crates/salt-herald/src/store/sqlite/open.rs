@@ -139,9 +139,16 @@ pub(super) fn holder(path: &Path) -> Option<String> {
     }
 }
 
+/// A connection that only reads.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    /// SQLite was told that nobody changes the file.
+    pub(super) unchanging: bool,
+}
+
 /// Opens for reading. While nobody writes, and who asks may not write either, a WAL file that was
 /// cleanly closed can only be opened as a file that nobody will change.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
     if !path.exists() {
         return Err(StoreError::Absent {
             path: path.to_owned(),
@@ -153,14 +160,20 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
         probe(&connection)?;
         Ok(connection)
     });
-    let connection = match plain {
-        Ok(connection) => connection,
+    let (connection, unchanging) = match plain {
+        Ok(connection) => (connection, false),
         Err(source) if has_unmerged_wal(path) => return Err(cannot_open(path, source)),
-        Err(_) => open_unchanging(path, flags).map_err(|source| cannot_open(path, source))?,
+        Err(_) => {
+            let opened = open_unchanging(path, flags);
+            (opened.map_err(|source| cannot_open(path, source))?, true)
+        }
     };
     connection.set_prepared_statement_cache_capacity(64);
     migrate::check_version(&connection, path)?;
-    Ok(connection)
+    Ok(Opened {
+        connection,
+        unchanging,
+    })
 }
 
 fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -35,7 +35,7 @@ impl Journal {
     pub fn rebuild(path: &Path) -> Result<(), StoreError> {
         let journal = Self::open(path)?;
         let (connection, lock) = journal.into_parts();
-        let source = super::open::open_for_reading(path)?;
+        let source = super::open::open_for_reading(path)?.connection;
         let mut inserter = Inserter::new(connection)?;
         inserter.transaction(|insert| {
             for table in TABLES {

@@ -1,0 +1,142 @@
+//! What failed in runs, folded over their minions.
+
+use std::collections::BTreeMap;
+
+use herald_core::canonical::restore;
+use herald_core::compose::{FailureGroup, sort_failures};
+use herald_core::minions::{MinionNo, MinionSet};
+use herald_core::run::RunId;
+use salt_event::Raw;
+use salt_event::msgpack::Reader;
+
+use super::read::JournalReader;
+use crate::store::StoreError;
+
+/// Failed states that are read of one run; folding needs no more.
+const MAX_FAILURE_ROWS: usize = 20_000;
+/// How many distinct failures are read with their texts.
+const MAX_GROUPS: i64 = 200;
+
+impl JournalReader {
+    /// What failed in some runs, folded over the minions, most useful first.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn failures(&mut self, runs: &[RunId]) -> Result<Vec<FailureGroup>, StoreError> {
+        self.minions()?;
+        let mut groups: BTreeMap<(Option<i64>, i64, bool, String), MinionSet> = BTreeMap::new();
+        for run in runs.iter().take(1000) {
+            let found = self.all(
+                "SELECT definition, body, follows, minion, funs FROM failure \
+                 JOIN job ON job.id = failure.job WHERE job.run = ?1 LIMIT ?2",
+                [run.0 as i64, MAX_FAILURE_ROWS as i64],
+                |row| {
+                    let key = (
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get::<_, String>(4)?,
+                    );
+                    Ok((key, row.get::<_, i64>(3)?))
+                },
+            )?;
+            for (key, minion) in found {
+                let group = groups.entry(key).or_default();
+                group.extend(MinionNo::try_from(minion).ok());
+            }
+        }
+        let mut failures = Vec::new();
+        for ((definition, body, follows, funs), minions) in
+            groups.into_iter().take(MAX_GROUPS as usize)
+        {
+            failures.push(self.failure_group(definition, body, follows, &funs, &minions)?);
+        }
+        sort_failures(&mut failures);
+        Ok(failures)
+    }
+
+    fn failure_group(
+        &self,
+        definition: Option<i64>,
+        body: i64,
+        follows: bool,
+        funs: &str,
+        minions: &MinionSet,
+    ) -> Result<FailureGroup, StoreError> {
+        let names: Vec<String> = self
+            .minions
+            .names(minions)
+            .into_iter()
+            .take(10)
+            .map(str::to_owned)
+            .collect();
+        let minion = names.first().map_or("", String::as_str);
+        let body = self.payload(body)?;
+        let (title, text) = match definition {
+            Some(definition) => (
+                state_title(&self.payload(definition)?, minion),
+                comment_of(&body, minion),
+            ),
+            None => {
+                let funs: Vec<String> = serde_json::from_str(funs).unwrap_or_default();
+                (funs.join(","), plain_text(&body, minion))
+            }
+        };
+        Ok(FailureGroup {
+            title,
+            minions: names,
+            count: minions.len(),
+            text,
+            follows,
+        })
+    }
+
+    /// Contents by their number in this file.
+    fn payload(&self, id: i64) -> Result<Vec<u8>, StoreError> {
+        let found = self.first("SELECT bytes FROM payload WHERE id = ?1", [id], |row| {
+            row.get(0)
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
+/// `nginx (service.running) in web.nginx`.
+fn state_title(definition: &[u8], minion: &str) -> String {
+    let Ok(raw) = Reader::new(definition).raw() else {
+        return String::new();
+    };
+    let parts: Vec<String> = raw
+        .items()
+        .map(|part| restore(part.text().unwrap_or_default(), minion).into_owned())
+        .collect();
+    match parts.as_slice() {
+        [id, sls, _, function] if sls.is_empty() => format!("{id} ({function})"),
+        [id, sls, _, function] => format!("{id} ({function}) in {sls}"),
+        _ => String::new(),
+    }
+}
+
+fn comment_of(body: &[u8], minion: &str) -> String {
+    let comment = Reader::new(body)
+        .raw()
+        .ok()
+        .and_then(|raw| raw.get("comment"));
+    let text = comment
+        .map(salt_event::states::comment_text)
+        .unwrap_or_default();
+    restore(&text, minion).into_owned()
+}
+
+/// A whole return as text: a list of texts by lines, anything else as JSON would show it.
+fn plain_text(body: &[u8], minion: &str) -> String {
+    let Ok(raw) = Reader::new(body).raw() else {
+        return String::new();
+    };
+    let lines: Option<Vec<&str>> = raw.items().map(Raw::text).collect();
+    let text = match (raw.text(), lines) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(lines)) if !lines.is_empty() => lines.join("\n"),
+        _ => crate::json::of_raw(raw).to_string(),
+    };
+    restore(&text, minion).into_owned()
+}
