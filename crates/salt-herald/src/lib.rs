@@ -5,6 +5,7 @@
 
 pub mod chat;
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod json;

@@ -1,0 +1,252 @@
+//! What can be typed: commands, their options, and their help with examples.
+//!
+//! Nothing is carried out here, and no time or file is looked at.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "salt-herald",
+    version,
+    about = "Everyone sees every Salt run: while it happens, and ever after.",
+    after_help = "More commands: salt-herald help all\n\
+                  Exit codes: 0 done, 1 found something wrong, 2 could not run.",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(super) struct Cli {
+    /// Read this config file, and no other [default: /etc/salt/herald, /etc/salt/herald.d/*.conf]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Listen to the master, record every run, announce it: the daemon
+    #[command(after_help = "Examples:\n  \
+        salt-herald run\n  \
+        HERALD_LOG=debug salt-herald run --config ./herald\n\n\
+        What it does goes to stderr; HERALD_LOG takes levels: info, debug, salt_herald::chat=trace")]
+    Run,
+    /// Find everything that keeps salt-herald from working on this machine
+    #[command(after_help = "Examples:\n  \
+        salt-herald check\n  \
+        salt-herald check --online           asks Slack, too; posts nothing\n  \
+        salt-herald check --config ./herald")]
+    Check(CheckArgs),
+    /// Show whether the daemon runs, what runs now, and what could not be seen or said
+    #[command(after_help = "Examples:\n  \
+        salt-herald status\n  \
+        salt-herald status --json | jq .running\n\n\
+        Exits with 1 when the daemon does not run or does not hear the master.")]
+    Status(StatusArgs),
+    /// Show runs as they begin and end, live
+    #[command(after_help = "Examples:\n  \
+        salt-herald tail\n  \
+        salt-herald tail --all -n 0          quiet runs, too; no history first\n  \
+        salt-herald tail --json | jq -r .command")]
+    Tail(TailArgs),
+    /// List past runs
+    #[command(after_help = "Examples:\n  \
+        salt-herald log\n  \
+        salt-herald log --since 2h --minion web3\n  \
+        salt-herald log --since yesterday --until today --failed\n  \
+        salt-herald log --fun 'state.*' --user alice --limit 10\n  \
+        salt-herald log --json | jq -r 'select(.status == \"failed\") | .command'\n\n\
+        A TIME is 2026-11-22, 14:02, '2026-11-22 14:02', RFC 3339 with its zone, today, yesterday,\n\
+        or a span back from now: 90s, 45m, 2h, 3d, 1w. A day as --until is meant to its end.")]
+    Log(LogArgs),
+    /// Show a run in full, or a minion's last runs
+    #[command(after_help = "Examples:\n  \
+        salt-herald show last\n  \
+        salt-herald show last failed\n  \
+        salt-herald show 20261122140211       a jid, or its beginning\n  \
+        salt-herald show run 17               by the number that --json gives\n  \
+        salt-herald show web3                 a minion\n  \
+        salt-herald show last --minion web3   all that web3 returned")]
+    Show(ShowArgs),
+    /// Write the master's events to a file, byte by byte, with all secrets in them
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald record /root/bus.record   ends with Ctrl-C\n\n\
+        The file is made with mode 0600. It holds whatever passes over the bus: passwords, pillar."
+    )]
+    Record(RecordArgs),
+    /// Make a journal from a file that `record` wrote
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald replay bus.record --journal /tmp/journal.db\n  \
+        salt-herald log --journal /tmp/journal.db"
+    )]
+    Replay(ReplayArgs),
+    /// Print completions for a shell
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald completions bash > /usr/share/bash-completion/completions/salt-herald"
+    )]
+    Completions(CompletionsArgs),
+    /// Show this help, that of a command, or all commands
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  salt-herald help all\n  salt-herald help log"
+    )]
+    Help(HelpArgs),
+}
+
+/// What all commands take that read the journal.
+#[derive(Debug, Args)]
+pub(super) struct Reading {
+    /// Read this journal; the config is not needed then
+    #[arg(long, value_name = "PATH")]
+    pub(super) journal: Option<PathBuf>,
+    /// Print JSON Lines: stable names, times in UTC
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Ask the chats, too, whether we could post
+    #[arg(long)]
+    pub(super) online: bool,
+    /// Print JSON Lines, one for each finding
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+}
+
+/// `tail`.
+#[derive(Debug, Args)]
+pub(super) struct TailArgs {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+    /// Show quiet runs, too: those that are recorded but not announced
+    #[arg(long, short)]
+    pub(super) all: bool,
+    /// Begin with so many past runs
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 10)]
+    pub(super) lines: usize,
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+    /// Begun at that time or later
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Begun before that time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// By this user
+    #[arg(long)]
+    pub(super) user: Option<String>,
+    /// On a minion with this id; a glob
+    #[arg(long, value_name = "GLOB")]
+    pub(super) minion: Option<String>,
+    /// Of a function that this glob matches
+    #[arg(long, value_name = "GLOB")]
+    pub(super) fun: Option<String>,
+    /// With this in the command line
+    #[arg(long, value_name = "SUBSTRING")]
+    pub(super) text: Option<String>,
+    /// Only what failed, or where somebody never answered
+    #[arg(long, conflicts_with = "running")]
+    pub(super) failed: bool,
+    /// Only what runs
+    #[arg(long)]
+    pub(super) running: bool,
+    /// Show quiet runs, too; --json always does
+    #[arg(long, short)]
+    pub(super) all: bool,
+    /// At most so many, the latest [default: 50; with --json all]
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(super) limit: Option<usize>,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+    /// A jid or its beginning, `last`, `last failed`, `run NUMBER`, or a minion
+    #[arg(required = true, num_args = 1..=2, value_name = "WHAT")]
+    pub(super) what: Vec<String>,
+    /// All that this minion returned
+    #[arg(long, value_name = "ID")]
+    pub(super) minion: Option<String>,
+}
+
+/// `record`.
+#[derive(Debug, Args)]
+pub(super) struct RecordArgs {
+    /// Where to
+    pub(super) file: PathBuf,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// What `record` wrote
+    pub(super) file: PathBuf,
+    /// The journal to make
+    #[arg(long, value_name = "PATH")]
+    pub(super) journal: PathBuf,
+    /// Print the counts as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// bash, elvish, fish, powershell or zsh
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// `help`.
+#[derive(Debug, Args)]
+pub(super) struct HelpArgs {
+    /// `all`, or a command
+    pub(super) topic: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_texts() {
+        let mut command = Cli::command().term_width(100);
+        let mut texts = command.render_help().to_string();
+        for name in ["log", "show", "status", "tail", "check", "run"] {
+            let command = command.find_subcommand_mut(name).unwrap();
+            texts.push_str(&format!("\n=== {name}\n{}", command.render_help()));
+        }
+        insta::assert_snapshot!(texts);
+    }
+}

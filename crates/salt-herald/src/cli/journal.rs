@@ -1,0 +1,55 @@
+//! Which journal is read, and whether a run was announced: what all commands that read share.
+//!
+//! It does not say what was found: that is the commands'.
+
+use std::path::{Path, PathBuf};
+
+use herald_core::run::Run;
+use serde_json::Value;
+
+use super::args::Reading;
+use super::record;
+use super::trouble::Trouble;
+use crate::config::{self, LoadOptions};
+use crate::store::{JournalReader, StoreError};
+
+/// The journal's path: what the command line says or, only then, the config.
+pub(super) fn path(config: Option<&Path>, reading: &Reading) -> Result<PathBuf, Trouble> {
+    if let Some(path) = &reading.journal {
+        return Ok(path.clone());
+    }
+    let options = load_options(config);
+    match config::load(&options) {
+        Ok((config, _)) => Ok(config.journal.path),
+        Err(problems) => Err(Trouble::of(problems)),
+    }
+}
+
+/// The journal, open.
+pub(super) fn open(config: Option<&Path>, reading: &Reading) -> Result<JournalReader, Trouble> {
+    Ok(JournalReader::open(&path(config, reading)?)?)
+}
+
+/// Where the config is.
+pub(super) fn load_options(config: Option<&Path>) -> LoadOptions {
+    LoadOptions {
+        file: config.map(Path::to_owned),
+        ..LoadOptions::default()
+    }
+}
+
+/// Whether a run was said somewhere, by itself or together with others.
+pub(super) fn is_announced(reader: &JournalReader, run: &Run) -> Result<bool, StoreError> {
+    reader.is_announced(run.told_with.unwrap_or(run.id))
+}
+
+/// Whether people are shown a run without asking for all.
+pub(super) fn is_for_people(run: &Run) -> bool {
+    run.said || run.told_with.is_some()
+}
+
+/// A run as JSON. Its minions' names have to be known to the reader.
+pub(super) fn object(reader: &JournalReader, run: &Run) -> Result<Value, StoreError> {
+    let announced = is_announced(reader, run)?;
+    Ok(record::of_run(run, reader.known_minions(), announced))
+}

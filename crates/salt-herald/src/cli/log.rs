@@ -1,0 +1,171 @@
+//! `log`: past runs, one line each.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use herald_core::run::Run;
+
+use super::args::LogArgs;
+use super::output::{Output, View};
+use super::row::{DIM, Row, table};
+use super::trouble::Trouble;
+use super::when::{self, End};
+use super::{Found, journal};
+use crate::store::{JournalReader, Order, RunFilter};
+
+/// How many runs people are shown unless they ask for more.
+const LIMIT: usize = 50;
+
+/// What people are told of runs that they are not shown.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hidden {
+    quiet: u64,
+    /// There are more before them than were asked for.
+    earlier: Option<usize>,
+}
+
+/// Carries out the command.
+pub(super) fn run(
+    config: Option<&Path>,
+    args: &LogArgs,
+    out: &mut Output,
+) -> Result<Found, Trouble> {
+    let filter = filter(args, &out.view)?;
+    let mut reader = journal::open(config, &args.reading)?;
+    if args.reading.json {
+        print_json(&mut reader, &filter, args.limit, out)?;
+    } else {
+        print_lines(&mut reader, &filter, args, out)?;
+    }
+    out.flush()?;
+    Ok(Found::NothingWrong)
+}
+
+fn filter(args: &LogArgs, view: &View) -> Result<RunFilter, Trouble> {
+    let time = |name: &str, text: &Option<String>, end: End| match text {
+        None => Ok(None),
+        Some(text) => match when::parse(text, end, view.now, &view.zone) {
+            Some(time) => Ok(Some(time)),
+            None => Err(Trouble::new(format!("--{name}: {text} is no time")).hint(
+                "write 2h, 3d, 14:02, 2026-11-22, '2026-11-22 14:02', today, yesterday or RFC 3339",
+            )),
+        },
+    };
+    Ok(RunFilter {
+        since: time("since", &args.since, End::Begin)?,
+        until: time("until", &args.until, End::Close)?,
+        user: args.user.clone(),
+        fun: args.fun.clone(),
+        minion: args.minion.clone(),
+        failed: args.failed,
+        running: args.running,
+        said: false,
+        text: args.text.clone(),
+        limit: args.limit.unwrap_or(usize::MAX),
+    })
+}
+
+/// Every run. Without a limit nothing is gathered first: a journal can be long.
+fn print_json(
+    reader: &mut JournalReader,
+    filter: &RunFilter,
+    limit: Option<usize>,
+    out: &mut Output,
+) -> Result<(), Trouble> {
+    if limit == Some(0) {
+        return Ok(());
+    }
+    if limit.is_some() {
+        let runs = reader.runs(filter)?;
+        return runs
+            .iter()
+            .try_for_each(|run| out.json(&journal::object(reader, run)?));
+    }
+    reader.each_run(filter, Order::EarliestFirst, |reader, run| {
+        out.json(&journal::object(reader, &run)?)?;
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn print_lines(
+    reader: &mut JournalReader,
+    filter: &RunFilter,
+    args: &LogArgs,
+    out: &mut Output,
+) -> Result<(), Trouble> {
+    let (runs, hidden) = latest(reader, filter, args.limit.unwrap_or(LIMIT), args.all)?;
+    let minions = reader.minions()?;
+    let rows: Vec<Row> = runs
+        .iter()
+        .map(|run| Row::of(run, minions, &out.view))
+        .collect();
+    let table = table(&rows, out.view.width);
+    out.print(&table)?;
+    out.print(&epilogue(rows.is_empty(), &hidden))
+}
+
+/// The latest runs for people, the earliest of them first, and what is hidden among them.
+fn latest(
+    reader: &mut JournalReader,
+    filter: &RunFilter,
+    limit: usize,
+    all: bool,
+) -> Result<(Vec<Run>, Hidden), Trouble> {
+    let mut runs = Vec::new();
+    let mut hidden = Hidden::default();
+    reader.each_run(filter, Order::LatestFirst, |_, run| {
+        if !all && !journal::is_for_people(&run) {
+            hidden.quiet += 1;
+        } else if runs.len() == limit {
+            hidden.earlier = Some(limit);
+            return Ok(ControlFlow::Break(()));
+        } else {
+            runs.push(run);
+        }
+        Ok::<_, Trouble>(ControlFlow::Continue(()))
+    })?;
+    runs.reverse();
+    Ok((runs, hidden))
+}
+
+fn epilogue(is_empty: bool, hidden: &Hidden) -> String {
+    let mut parts = Vec::new();
+    if is_empty && hidden.earlier.is_none() {
+        parts.push("no runs".to_owned());
+    }
+    if let Some(limit) = hidden.earlier {
+        parts.push(format!("earlier runs not shown (--limit {limit})"));
+    }
+    match hidden.quiet {
+        0 => {}
+        1 => parts.push("1 quiet run not shown (--all)".to_owned()),
+        count => parts.push(format!("{count} quiet runs not shown (--all)")),
+    }
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("{DIM}{}{DIM:#}\n", parts.join(" · "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_is_hidden() {
+        let said = |is_empty, quiet, earlier| {
+            let hidden = Hidden { quiet, earlier };
+            anstream::adapter::strip_str(&epilogue(is_empty, &hidden)).to_string()
+        };
+        assert_eq!(said(false, 0, None), "");
+        assert_eq!(said(true, 0, None), "no runs\n");
+        assert_eq!(
+            said(true, 12, None),
+            "no runs · 12 quiet runs not shown (--all)\n"
+        );
+        assert_eq!(
+            said(false, 1, Some(50)),
+            "earlier runs not shown (--limit 50) · 1 quiet run not shown (--all)\n"
+        );
+    }
+}

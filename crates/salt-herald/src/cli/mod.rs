@@ -1,0 +1,73 @@
+//! The command line: arguments in, texts and an exit code out.
+//!
+//! A command reads what it needs and hands it to pure functions that make the text. What is true
+//! was decided when it was recorded; nothing here writes to the journal.
+
+mod args;
+mod check;
+mod help;
+mod journal;
+mod log;
+mod output;
+mod record;
+mod row;
+mod service;
+mod show;
+mod status;
+mod tail;
+mod trouble;
+mod when;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use output::Output;
+use trouble::Trouble;
+
+/// What a command came to, beyond its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Done.
+    NothingWrong,
+    /// Done, and something is wrong with what was looked at.
+    SomethingWrong,
+}
+
+/// Carries out what the process's arguments say: 0 done, 1 found something wrong, 2 could not run.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way, too; a reader that went away is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(cli.config.as_deref(), cli.command) {
+        Ok(Found::NothingWrong) | Err(Trouble::ReaderGone) => ExitCode::SUCCESS,
+        Ok(Found::SomethingWrong) => ExitCode::from(1),
+        Err(trouble) => {
+            output::note(&trouble.text());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
+    let mut out = Output::new();
+    match command {
+        Command::Run => service::run(config),
+        Command::Record(args) => service::record(config, &args),
+        Command::Replay(args) => service::replay(&args, &mut out),
+        Command::Check(args) => check::run(config, &args, &mut out),
+        Command::Status(args) => status::run(config, &args, &mut out),
+        Command::Tail(args) => tail::run(config, &args, &mut out),
+        Command::Log(args) => log::run(config, &args, &mut out),
+        Command::Show(args) => show::run(config, &args, &mut out),
+        Command::Completions(args) => help::completions(&args, &mut out),
+        Command::Help(args) => help::run(&args, &mut out),
+    }
+}

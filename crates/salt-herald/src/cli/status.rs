@@ -1,0 +1,301 @@
+//! `status`: whether all is well now, and what could not be seen or said.
+//!
+//! [`gather`] asks, [`text`] and [`object`] say; only [`Status::warnings`] judges.
+
+use std::path::{Path, PathBuf};
+
+use herald_core::compose::elapsed;
+use herald_core::literal;
+use herald_core::minions::Minions;
+use herald_core::run::Run;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::args::StatusArgs;
+use super::output::{Output, View};
+use super::row::{BOLD, DIM, Row, local, table};
+use super::trouble::Trouble;
+use super::{Found, journal};
+use crate::store::{Delivery, JournalReader, RunFilter};
+
+/// A master that is not dead says something within this time, mostly.
+const QUIET: SignedDuration = SignedDuration::from_mins(15);
+/// How many gaps and failed deliveries are shown.
+const SHOWN: usize = 5;
+
+/// What is known of now.
+#[derive(Debug)]
+struct Status {
+    journal: PathBuf,
+    holder: Option<String>,
+    entries: u64,
+    heard_at: Option<Timestamp>,
+    connected: Option<bool>,
+    running: Vec<(Run, bool)>,
+    gaps: Vec<(Timestamp, Timestamp, String)>,
+    given_up: Vec<Delivery>,
+    seen: Vec<(String, u64)>,
+}
+
+/// Carries out the command.
+pub(super) fn run(
+    config: Option<&Path>,
+    args: &StatusArgs,
+    out: &mut Output,
+) -> Result<Found, Trouble> {
+    let path = journal::path(config, &args.reading)?;
+    let mut reader = JournalReader::open(&path)?;
+    let status = gather(&mut reader, path)?;
+    let minions = reader.minions()?;
+    if args.reading.json {
+        out.json(&object(&status, minions))?;
+    } else {
+        out.print(&text(&status, minions, &out.view))?;
+    }
+    out.flush()?;
+    Ok(if status.is_well() {
+        Found::NothingWrong
+    } else {
+        Found::SomethingWrong
+    })
+}
+
+fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> {
+    let filter = RunFilter {
+        running: true,
+        limit: 1000,
+        ..RunFilter::default()
+    };
+    let runs = reader.runs(&filter)?;
+    let mut running = Vec::with_capacity(runs.len());
+    for run in runs {
+        let announced = journal::is_announced(reader, &run)?;
+        running.push((run, announced));
+    }
+    Ok(Status {
+        holder: JournalReader::holder(&path),
+        journal: path,
+        entries: reader.last_entry()?,
+        heard_at: reader
+            .noted("heard_at")?
+            .and_then(|micros| Timestamp::from_microsecond(micros).ok()),
+        connected: reader.noted("connected")?.map(|connected| connected != 0),
+        running,
+        gaps: reader.gaps(SHOWN)?,
+        given_up: reader.given_up(SHOWN)?,
+        seen: reader.seen()?,
+    })
+}
+
+impl Status {
+    /// The daemon runs, and hears the master as far as it knows.
+    fn is_well(&self) -> bool {
+        self.holder.is_some() && self.connected != Some(false)
+    }
+
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.holder.is_none() {
+            warnings.push("the daemon is not running: no run is seen (salt-herald run)".to_owned());
+            return warnings;
+        }
+        if self.connected == Some(false) {
+            warnings.push(
+                "the daemon is not connected to the master: no run is seen (salt-herald check)"
+                    .to_owned(),
+            );
+        }
+        if let Some(heard) = self.heard_at {
+            let silence = now.duration_since(heard);
+            if silence > QUIET {
+                let silence = elapsed(silence.unsigned_abs());
+                warnings.push(format!(
+                    "nothing was heard of the bus for {silence}: a quiet master, or a stuck one"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+fn text(status: &Status, minions: &Minions, view: &View) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        text.push_str(&format!("{DIM}{label:<10}{DIM:#}{value}\n"));
+    };
+    let daemon = match &status.holder {
+        Some(pid) if pid.is_empty() => "running".to_owned(),
+        Some(pid) => format!("running, process {}", literal::line(pid)),
+        None => "not running".to_owned(),
+    };
+    line("daemon", &daemon);
+    let path = literal::line(&status.journal.display().to_string());
+    line("journal", &format!("{path}, {} entries", status.entries));
+    line("bus", &bus(status, view));
+    if !status.seen.is_empty() {
+        let seen: Vec<String> = status
+            .seen
+            .iter()
+            .map(|(family, count)| format!("{count} {}", literal::line(family)))
+            .collect();
+        line("events", &seen.join(" · "));
+    }
+    for warning in status.warnings(view.now) {
+        text.push_str(&format!("{BOLD}! {warning}{BOLD:#}\n"));
+    }
+    text.push_str(&running(status, minions, view));
+    text.push_str(&blind(status, view));
+    text.push_str(&unsaid(status, view));
+    text
+}
+
+fn bus(status: &Status, view: &View) -> String {
+    let state = match status.connected.filter(|_| status.holder.is_some()) {
+        Some(true) => "connected, ",
+        Some(false) => "not connected, ",
+        None => "",
+    };
+    match status.heard_at {
+        None => format!("{state}nothing heard yet"),
+        Some(at) => {
+            let span = view.now.duration_since(at);
+            let ago = elapsed(span.max(SignedDuration::ZERO).unsigned_abs());
+            format!("{state}last heard {} ({ago} ago)", local(at, view))
+        }
+    }
+}
+
+fn running(status: &Status, minions: &Minions, view: &View) -> String {
+    if status.running.is_empty() {
+        return "\nnothing runs\n".to_owned();
+    }
+    let rows: Vec<Row> = status
+        .running
+        .iter()
+        .map(|(run, _)| Row::of(run, minions, view))
+        .collect();
+    format!("\n{BOLD}runs now{BOLD:#}\n{}", table(&rows, view.width))
+}
+
+fn blind(status: &Status, view: &View) -> String {
+    if status.gaps.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{BOLD}last gaps{BOLD:#}\n");
+    for (from, to, reason) in &status.gaps {
+        let span = elapsed(to.duration_since(*from).unsigned_abs());
+        let (from, to) = (local(*from, view), local(*to, view));
+        let reason = literal::line(reason);
+        text.push_str(&format!("{from} to {to} ({span}): {reason}\n"));
+    }
+    text
+}
+
+fn unsaid(status: &Status, view: &View) -> String {
+    if status.given_up.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{BOLD}could not be said{BOLD:#}\n");
+    for delivery in &status.given_up {
+        text.push_str(&format!(
+            "{} {}: the {} of run {}: {}\n",
+            local(delivery.at, view),
+            literal::line(&delivery.sink),
+            delivery.part.name(),
+            delivery.run.0,
+            literal::line(delivery.error.as_deref().unwrap_or("for an unknown reason")),
+        ));
+    }
+    text
+}
+
+fn object(status: &Status, minions: &Minions) -> Value {
+    let running: Vec<Value> = status
+        .running
+        .iter()
+        .map(|(run, announced)| super::record::of_run(run, minions, *announced))
+        .collect();
+    let gaps = status.gaps.iter().map(|(from, to, reason)| {
+        json!({"from": from.to_string(), "to": to.to_string(), "reason": reason})
+    });
+    let given_up = status.given_up.iter().map(super::show::delivery_object);
+    let seen = status
+        .seen
+        .iter()
+        .map(|(family, count)| (family.clone(), Value::from(*count)));
+    json!({
+        "daemon": {
+            "running": status.holder.is_some(),
+            "pid": status.holder.as_deref().and_then(|pid| pid.parse::<u32>().ok()),
+        },
+        "journal": status.journal.display().to_string(),
+        "entries": status.entries,
+        "bus": {
+            "connected": status.connected.filter(|_| status.holder.is_some()),
+            "heard_at": status.heard_at.map(|at| at.to_string()),
+        },
+        "running": running,
+        "gaps": gaps.collect::<Vec<_>>(),
+        "given_up": given_up.collect::<Vec<_>>(),
+        "seen": Value::Object(seen.collect()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use herald_core::run::RunId;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::store::{DeliveryState, Part};
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    fn said(status: &Status) -> String {
+        let view = View {
+            width: None,
+            zone: TimeZone::UTC,
+            now: at("14:00:00"),
+        };
+        let text = text(status, &Minions::default(), &view);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let mut status = Status {
+            journal: PathBuf::from("/var/lib/salt-herald/journal.db"),
+            holder: None,
+            entries: 0,
+            heard_at: None,
+            connected: None,
+            running: Vec::new(),
+            gaps: Vec::new(),
+            given_up: Vec::new(),
+            seen: Vec::new(),
+        };
+        let mut texts = vec![said(&status)];
+        status.holder = Some("4711".to_owned());
+        status.entries = 12;
+        status.connected = Some(false);
+        status.heard_at = Some(at("11:58:00"));
+        status.gaps = vec![(at("13:00:00"), at("13:00:40"), "master away".to_owned())];
+        status.given_up = vec![Delivery {
+            run: RunId(7),
+            sink: "monitoring".to_owned(),
+            part: Part::Message,
+            message: None,
+            said: None,
+            version: 3,
+            state: DeliveryState::GivenUp,
+            error: Some("the chat does not let us in (not_in_channel)\u{1b}[2J".to_owned()),
+            at: at("12:00:00"),
+        }];
+        status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];
+        texts.push(said(&status));
+        texts.push(object(&status, &Minions::default()).to_string());
+        insta::assert_snapshot!(texts.join("\n---\n"));
+    }
+}
