@@ -1,7 +1,7 @@
 //! Which files a pattern names, as Python's `glob.glob` sees it (without `recursive`), because that
 //! is what Salt's `include` calls.
 //!
-//! [`matches`] alone never touches a file system, and serves for minion ids as well.
+//! Not for targets or function names: those never touch a file system.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};

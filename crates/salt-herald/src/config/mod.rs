@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub(crate) use glob::matches as fnmatch;
 pub use master::{BusAddress, IpcMode, MasterConfig};
 pub use problem::{Problem, Problems, Severity};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use herald_core::canonical::restore;
 use herald_core::compose::{FailureGroup, sort_failures};
+use herald_core::join::Definition;
 use herald_core::minions::{MinionNo, MinionSet};
 use herald_core::run::RunId;
 use salt_event::Raw;
@@ -74,7 +75,8 @@ impl JournalReader {
         let body = self.payload(body)?;
         let (title, text) = match definition {
             Some(definition) => (
-                state_title(&self.payload(definition)?, minion),
+                Definition::read(&self.payload(definition)?, minion)
+                    .map_or_else(String::new, |definition| definition.title()),
                 comment_of(&body, minion),
             ),
             None => {
@@ -97,22 +99,6 @@ impl JournalReader {
             row.get(0)
         })?;
         Ok(found.unwrap_or_default())
-    }
-}
-
-/// `nginx (service.running) in web.nginx`.
-fn state_title(definition: &[u8], minion: &str) -> String {
-    let Ok(raw) = Reader::new(definition).raw() else {
-        return String::new();
-    };
-    let parts: Vec<String> = raw
-        .items()
-        .map(|part| restore(part.text().unwrap_or_default(), minion).into_owned())
-        .collect();
-    match parts.as_slice() {
-        [id, sls, _, function] if sls.is_empty() => format!("{id} ({function})"),
-        [id, sls, _, function] => format!("{id} ({function}) in {sls}"),
-        _ => String::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use herald_core::glob::fnmatch;
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::run::{Run, RunId};
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use rusqlite::types::Value as SqlValue;
 use super::read::JournalReader;
 use super::rows;
 use super::write::reading;
-use crate::config::fnmatch;
+
 use crate::store::StoreError;
 
 /// Which runs are wanted; all conditions must hold.
