@@ -242,6 +242,7 @@ mod tests {
     #[test]
     fn help_texts() {
         let mut command = Cli::command().term_width(100);
+        command.build();
         let mut texts = command.render_help().to_string();
         for name in ["log", "show", "status", "tail", "check", "run"] {
             let command = command.find_subcommand_mut(name).unwrap();

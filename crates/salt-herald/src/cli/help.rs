@@ -10,15 +10,13 @@ use super::trouble::Trouble;
 /// Carries out `help`.
 pub(super) fn run(args: &HelpArgs, out: &mut Output) -> Result<Found, Trouble> {
     let mut command = Cli::command();
+    // Only then do commands know our own name, and the options that all share.
+    command.build();
     let text = match args.topic.as_deref() {
         None => command.render_help(),
         Some("all") => all().render_help(),
         Some(name) => match command.find_subcommand_mut(name) {
-            Some(topic) => {
-                // Without it, usage would leave out our own name.
-                let topic = topic.clone().bin_name(format!("salt-herald {name}"));
-                topic.clone().render_help()
-            }
+            Some(topic) => topic.render_help(),
             None => {
                 return Err(Trouble::new(format!("there is no command {name}"))
                     .hint("salt-herald help all"));

@@ -43,6 +43,7 @@ pub(super) fn replay(args: &ReplayArgs, out: &mut Output) -> Result<Found, Troub
             "events": report.events,
             "unreadable": report.unreadable,
             "runs": report.runs,
+            "cut_off": report.cut_off,
         }))?;
     } else {
         out.print(&told(&report))?;
@@ -56,8 +57,13 @@ fn told(report: &ReplayReport) -> String {
         events,
         unreadable,
         runs,
+        cut_off,
     } = report;
-    format!("{events} events, {unreadable} of them unreadable, made {runs} runs\n")
+    let end = match cut_off {
+        0 => String::new(),
+        bytes => format!("; its last {bytes} bytes are no record"),
+    };
+    format!("{events} events, {unreadable} unreadable; the journal holds {runs} runs{end}\n")
 }
 
 fn load(config: Option<&Path>) -> Result<(Config, Vec<Problem>), Trouble> {

@@ -201,19 +201,13 @@ fn each_minion(story: &Story<'_>, minions: &Minions) -> String {
     } else {
         "did not return"
     };
-    text.push_str(&absent(&tally.waiting(), Mood::Running, waits, minions));
-    text.push_str(&absent(
-        &tally.silent,
-        Mood::Silent,
-        "never answered",
-        minions,
-    ));
-    text.push_str(&absent(
-        &tally.missing,
-        Mood::Silent,
-        "no such minion",
-        minions,
-    ));
+    for (set, mood, what) in [
+        (&tally.waiting(), Mood::Running, waits),
+        (&tally.silent, Mood::Silent, "never answered"),
+        (&tally.missing, Mood::Silent, "no such minion"),
+    ] {
+        text.push_str(&absent(set, mood, what, minions, width));
+    }
     if text.is_empty() {
         return text;
     }
@@ -238,12 +232,16 @@ fn return_line(returned: &Returned, jobs: &[Job], mood: Mood, outcome: &str, nam
     )
 }
 
-fn absent(set: &MinionSet, mood: Mood, what: &str, minions: &Minions) -> String {
+/// Who gave no return, with its name as wide as those of the others.
+fn absent(set: &MinionSet, mood: Mood, what: &str, minions: &Minions, width: usize) -> String {
     let names = minions.names(set);
     let mut text: String = names
         .iter()
         .take(MAX_LISTED)
-        .map(|name| format!("  {} {}  {what}\n", symbol(mood), literal::line(name)))
+        .map(|name| {
+            let name = pad(&literal::line(name), width);
+            format!("  {} {name}  {what}\n", symbol(mood))
+        })
         .collect();
     more(names.len(), &mut text);
     text
@@ -315,7 +313,6 @@ fn deliveries(deliveries: &[Delivery], view: &View) -> String {
     for delivery in deliveries {
         let state = match delivery.state {
             DeliveryState::Said => "said",
-            DeliveryState::Sending => "being sent",
             DeliveryState::GivenUp => "given up",
         };
         let why = match &delivery.error {
