@@ -1,0 +1,10 @@
+//! The command line as people and scripts use it: the real binary on journals that were made
+//! through the store.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod errors;
+mod listing;
+mod live;
+mod show;
+mod support;
