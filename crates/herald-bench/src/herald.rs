@@ -64,7 +64,9 @@ impl Herald {
         let entries = count as i64;
         loop {
             let last: i64 =
-                journal.query_row("SELECT coalesce(max(number), 0) FROM entry", [], |row| row.get(0))?;
+                journal.query_row("SELECT coalesce(max(number), 0) FROM entry", [], |row| {
+                    row.get(0)
+                })?;
             if last >= entries {
                 let found: i64 =
                     journal.query_row("SELECT count(*) FROM return", [], |row| row.get(0))?;
@@ -73,7 +75,9 @@ impl Herald {
                 }
             }
             if Instant::now() > deadline {
-                return Err(format!("only {last} entries of {entries} returns were recorded").into());
+                return Err(
+                    format!("only {last} entries of {entries} returns were recorded").into(),
+                );
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -81,8 +85,11 @@ impl Herald {
 
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> =
-            stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        let fields: Vec<&str> = stat
+            .rsplit_once(") ")
+            .map_or("", |(_, rest)| rest)
+            .split(' ')
+            .collect();
         let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok());
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kilobytes = |key: &str| {

@@ -16,8 +16,7 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
     let slack = runtime.block_on(FakeSlack::start(SlackOptions::default()))?;
     let folder = tempfile::tempdir()?;
     let bus = Bus::open(folder.path())?;
-    let _herald =
-        Herald::start(options, folder.path(), bus.folder(), &slack_table(&slack))?;
+    let _herald = Herald::start(options, folder.path(), bus.folder(), &slack_table(&slack))?;
     let mut stream = bus.accept()?;
     let mut waits = Vec::new();
     for number in 0..options.commands {
@@ -33,8 +32,16 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
         waits.push(message.at.saturating_duration_since(start).as_secs_f64() * 1000.0);
     }
     let (median, high) = (percentile(&mut waits, 50.0), percentile(&mut waits, 99.0));
-    table.row("event to Slack's door, median", format!("{median:.2} ms"), "limit: 2 ms");
-    table.row("event to Slack's door, 99th percentile", format!("{high:.2} ms"), "limit: 10 ms");
+    table.row(
+        "event to Slack's door, median",
+        format!("{median:.2} ms"),
+        "limit: 2 ms",
+    );
+    table.row(
+        "event to Slack's door, 99th percentile",
+        format!("{high:.2} ms"),
+        "limit: 10 ms",
+    );
     Ok(())
 }
 

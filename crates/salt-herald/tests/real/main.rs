@@ -1,0 +1,65 @@
+//! salt-herald beside real Salt masters: what people do, and what the channel and the journal say
+//! of it. The proof; everything that can be had without a master is tested elsewhere.
+//!
+//! Needs the lab (`lab/lab.py install`); `./test` sees to that, `./test --quick` leaves these out.
+
+mod herald;
+mod lab;
+mod scenes;
+
+use herald::Herald;
+use lab::Lab;
+
+/// One site through everything that a person would do, in order.
+fn whole_tour(series: &str, options: &[&str]) {
+    let mut lab = Lab::up(series, options);
+    let herald = Herald::start(&lab);
+    scenes::a_highstate_fails(&lab, &herald);
+    scenes::a_test_run_keeps_its_secret(&lab, &herald);
+    scenes::a_minion_that_is_not_there_is_missing(&lab, &herald);
+    scenes::two_state_runs_meet(&lab, &herald);
+    scenes::a_batch_is_one_run(&lab, &herald);
+    scenes::an_orchestration_has_its_children(&lab, &herald);
+    scenes::a_salt_call_is_seen_by_its_return(&lab, &herald);
+    scenes::a_stopped_minion_never_answers(&mut lab, &herald);
+    scenes::the_master_restarts(&mut lab, &herald);
+    scenes::the_journal_names_all_jobs_of_the_master(&lab, &herald);
+    scenes::no_secret_is_anywhere(&herald);
+}
+
+#[test]
+fn real_master_3006_with_the_old_framing() {
+    whole_tour("3006-old", &[]);
+}
+
+#[test]
+fn real_master_3006() {
+    whole_tour("3006", &[]);
+}
+
+#[test]
+fn real_master_3007() {
+    whole_tour("3007", &[]);
+}
+
+#[test]
+fn real_master_3008() {
+    whole_tour("3008", &[]);
+}
+
+#[test]
+fn real_master_with_its_bus_on_tcp() {
+    let lab = Lab::up("3008", &["--ipc-mode", "tcp", "--minions", "2"]);
+    let herald = Herald::start(&lab);
+    lab.salt(&["*", "cmd.run", "true"]);
+    let run = herald.run_where("the command", |run| {
+        run["fun"][0] == "cmd.run" && ended(run)
+    });
+    assert_eq!(run["status"], "succeeded");
+    assert_eq!(run["minions"]["returned"], 2);
+}
+
+/// Whether a line of `log --json` is of a run that is over.
+fn ended(run: &serde_json::Value) -> bool {
+    run["status"] != "running"
+}

@@ -1,0 +1,286 @@
+//! What people do with Salt, and what must be seen of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use fake_slack::{Channel, Message};
+use serde_json::{Value, json};
+
+use crate::ended;
+use crate::herald::Herald;
+use crate::lab::Lab;
+
+/// A secret that no file, page, log or chat may hold.
+const SECRET: &str = "hunter2-Zq81xkWv";
+
+fn message<'c>(channel: &'c Channel, command: &str) -> Option<&'c Message> {
+    let is_it = |message: &&Message| {
+        message.thread_ts.is_none() && message.content.shown().contains(command)
+    };
+    channel.messages.iter().rev().find(is_it)
+}
+
+fn thread_of(channel: &Channel, message: &Message) -> String {
+    let replies = channel
+        .messages
+        .iter()
+        .filter(|reply| reply.thread_ts.as_ref() == Some(&message.ts));
+    replies
+        .map(|reply| reply.content.shown())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn says(channel: &Channel, command: &str, words: &[&str]) -> bool {
+    message(channel, command).is_some_and(|message| {
+        let shown = message.content.shown();
+        words.iter().all(|word| shown.contains(word))
+    })
+}
+
+pub(crate) fn a_highstate_fails(lab: &Lab, herald: &Herald) {
+    lab.salt(&["*", "state.highstate"]);
+    let run = herald.run_where("the highstate", |run| {
+        run["fun"][0] == "state.highstate" && ended(run) && run["announced"] == true
+    });
+    assert_eq!(run["kind"], "state_run");
+    assert_eq!(run["status"], "failed");
+    assert_eq!(run["command"], "salt '*' state.highstate");
+    let minions = &run["minions"];
+    assert_eq!(minions["expected"], 4);
+    assert_eq!(minions["returned"], 4);
+    assert_eq!(minions["succeeded"], 3);
+    assert_eq!(minions["failed"], 1);
+    assert!(run["user"].is_string(), "{run}");
+    let command = "salt '*' state.highstate";
+    let channel = herald.channel_where("the highstate's thread", |channel| {
+        says(channel, command, &["✗", "1 failed (web3)"])
+            && message(channel, command).is_some_and(|it| !thread_of(channel, it).is_empty())
+    });
+    let said = message(&channel, command).expect("just seen");
+    assert!(
+        !said.edits.is_empty(),
+        "it was posted at the start and then edited"
+    );
+    let thread = thread_of(&channel, said);
+    assert!(
+        thread.contains("certificate /etc/ssl/shop.pem expired 3 days ago"),
+        "{thread}"
+    );
+    let shown = herald.command(&["show", "last", "failed"]);
+    let story = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(story.contains("certificate-valid"), "{story}");
+}
+
+pub(crate) fn a_test_run_keeps_its_secret(lab: &Lab, herald: &Herald) {
+    let pillar = format!("pillar={{'build': '9.9', 'db_password': '{SECRET}'}}");
+    lab.salt(&["web1", "state.apply", "web", &pillar, "test=True"]);
+    let run = herald.run_where("the test run", |run| run["test"] == true && ended(run));
+    assert_eq!(run["status"], "succeeded");
+    let command = run["command"].as_str().expect("a command");
+    assert!(
+        command.contains("db_password") && command.contains("9.9"),
+        "{command}"
+    );
+    herald.channel_where("the test run", |channel| {
+        says(channel, "test=True", &["✎", "1 would change"])
+    });
+    lab.salt(&[
+        "web1",
+        "cmd.run",
+        &format!("echo --password={SECRET}; exit 3"),
+    ]);
+    herald.run_where("a failing command with a password", |run| {
+        run["command"]
+            .as_str()
+            .is_some_and(|command| command.contains("exit 3"))
+            && ended(run)
+    });
+    herald.channel_where("its failure's thread", |channel| {
+        message(channel, "exit 3").is_some_and(|it| thread_of(channel, it).contains("--password"))
+    });
+}
+
+pub(crate) fn no_secret_is_anywhere(herald: &Herald) {
+    let channel = format!("{:?}", herald.channel());
+    assert!(
+        channel.contains("--password"),
+        "the channel tells of the command"
+    );
+    assert!(!channel.contains(SECRET), "in the channel");
+    assert!(!herald.log_text().contains(SECRET), "in the log");
+    let files = herald.journal_files();
+    assert!(!files.is_empty());
+    for file in files {
+        let bytes = fs::read(&file).expect("a journal's file");
+        let at = bytes
+            .windows(SECRET.len())
+            .position(|window| window == SECRET.as_bytes());
+        assert_eq!(at, None, "in {}", file.display());
+    }
+}
+
+pub(crate) fn a_minion_that_is_not_there_is_missing(lab: &Lab, herald: &Herald) {
+    lab.salt(&["-L", "web1,web2,ghost", "test.ping"]);
+    let run = herald.run_where("the ping", |run| {
+        run["tgt"] == "web1,web2,ghost" && ended(run)
+    });
+    assert_eq!(run["minions"]["missing"], json!(["ghost"]));
+    assert_eq!(run["minions"]["returned"], 2);
+    assert_eq!(run["announced"], false, "test.ping is noise");
+}
+
+pub(crate) fn two_state_runs_meet(lab: &Lab, herald: &Herald) {
+    lab.salt_async(&["web1", "state.apply", "slow", "pillar={'seconds': 8}"]);
+    let first = herald.run_where("the slow run", |run| {
+        run["status"] == "running" && run["tgt"] == "web1" && run["fun"][0] == "state.apply"
+    });
+    // The master publishes at once, the minion takes a moment to begin.
+    lab.salt(&["web1", "test.sleep", "2"]);
+    lab.salt(&["web1", "state.apply", "web"]);
+    let second = herald.run_where("the run that met it", |run| {
+        run["collides_with"]
+            .as_array()
+            .is_some_and(|met| !met.is_empty())
+    });
+    assert_eq!(second["collides_with"], json!([first["jid"]]));
+    assert_eq!(second["status"], "failed");
+    assert!(
+        second["flags"]
+            .as_array()
+            .is_some_and(|flags| flags.contains(&json!("collision")))
+    );
+    let jid = first["jid"].clone();
+    herald.run_where("the slow run's end", |run| run["jid"] == jid && ended(run));
+}
+
+pub(crate) fn a_batch_is_one_run(lab: &Lab, herald: &Herald) {
+    lab.salt(&["-b", "2", "*", "state.apply", "common"]);
+    let run = herald.run_where("the batch", |run| {
+        run["kind"] == "batch" && ended(run) && run["minions"]["returned"] == 4
+    });
+    assert_eq!(run["command"], "salt -b 2 '*' state.apply common");
+    assert_eq!(run["minions"]["expected"], 4);
+    assert_eq!(run["status"], "succeeded");
+    let runs = herald.runs();
+    let applied: Vec<_> = runs.iter().filter(|run| same_apply(run)).collect();
+    assert_eq!(
+        applied.len(),
+        1,
+        "one run, not one for each slice: {applied:#?}"
+    );
+    let channel = herald.channel_where("the batch's end", |channel| {
+        says(channel, "salt -b 2 '*' state.apply common", &["4 minions"])
+    });
+    let said = channel
+        .messages
+        .iter()
+        .filter(|it| it.content.shown().contains("state.apply common"));
+    assert_eq!(said.count(), 1, "one message");
+}
+
+fn same_apply(run: &Value) -> bool {
+    run["command"]
+        .as_str()
+        .is_some_and(|command| command.ends_with("state.apply common"))
+}
+
+pub(crate) fn an_orchestration_has_its_children(lab: &Lab, herald: &Herald) {
+    lab.salt_run(&["state.orchestrate", "orch.deploy"]);
+    let run = herald.run_where("the orchestration", |run| {
+        run["kind"] == "orchestration" && ended(run)
+    });
+    assert_eq!(run["status"], "succeeded", "{run:#}");
+    assert_eq!(run["command"], "salt-run state.orchestrate orch.deploy");
+    let jobs = run["jobs"].as_array().map_or(0, Vec::len);
+    assert_eq!(jobs, 5, "itself and its four children: {run:#}");
+    assert_eq!(run["minions"]["returned"], 4);
+}
+
+pub(crate) fn a_salt_call_is_seen_by_its_return(lab: &Lab, herald: &Herald) {
+    lab.salt_call("db1", &["state.apply", "common"]);
+    let run = herald.run_where("the salt-call", |run| run["kind"] == "local" && ended(run));
+    assert_eq!(run["user"], Value::Null);
+    assert_eq!(run["minions"]["returned"], 1);
+    let command = run["command"].as_str().expect("a command");
+    assert_eq!(command, "salt-call state.apply common");
+}
+
+pub(crate) fn a_stopped_minion_never_answers(lab: &mut Lab, herald: &Herald) {
+    lab.order("stop-minion web2");
+    lab.salt(&["-t", "2", "*", "cmd.run", "echo anybody there"]);
+    let is_it = |run: &Value| {
+        run["command"]
+            .as_str()
+            .is_some_and(|command| command.contains("anybody there"))
+    };
+    let run = herald.run_where("the command", |run| is_it(run) && ended(run));
+    assert_eq!(run["status"], "incomplete", "{run:#}");
+    assert_eq!(run["minions"]["silent"], json!(["web2"]));
+    assert_eq!(run["minions"]["returned"], 3);
+    herald.channel_where("who never answered", |channel| {
+        says(channel, "anybody there", &["1 never answered (web2)"])
+    });
+    lab.order("start-minion web2");
+}
+
+pub(crate) fn the_master_restarts(lab: &mut Lab, herald: &Herald) {
+    lab.order("restart-master");
+    lab.salt(&["web1", "cmd.run", "echo back again"]);
+    let is_it = |run: &Value| {
+        run["command"]
+            .as_str()
+            .is_some_and(|command| command.contains("back again"))
+    };
+    let run = herald.run_where("a command after the restart", |run| {
+        is_it(run) && ended(run)
+    });
+    assert_eq!(run["status"], "succeeded");
+    let status = herald.status();
+    let gaps = status["gaps"].as_array().cloned().unwrap_or_default();
+    assert!(
+        gaps.iter().any(|gap| gap["reason"] == "master away"),
+        "{status:#}"
+    );
+}
+
+pub(crate) fn the_journal_names_all_jobs_of_the_master(lab: &Lab, herald: &Herald) {
+    let first = herald.runs().into_iter().next().expect("there are runs");
+    let first = first["jid"].as_str().expect("a jid").to_owned();
+    let listed = lab.salt_run(&["jobs.list_jobs", "--out=json"]);
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let jobs = listed.as_object().expect("a map by jid");
+    // What the master did before salt-herald came is for back-fill.
+    let jids: BTreeSet<&str> = jobs
+        .keys()
+        .map(String::as_str)
+        .filter(|jid| *jid >= first.as_str())
+        .collect();
+    assert!(jids.len() > 10, "{jids:?}");
+    let known: BTreeSet<String> = herald
+        .runs()
+        .iter()
+        .flat_map(|run| run["jobs"].as_array().cloned().unwrap_or_default())
+        .filter_map(|jid| jid.as_str().map(str::to_owned))
+        .collect();
+    let unknown: Vec<&&str> = jids.iter().filter(|jid| !known.contains(**jid)).collect();
+    let lost: Vec<_> = unknown
+        .iter()
+        .map(|jid| (&jid[..], &jobs[&***jid]))
+        .collect();
+    let during_restart = |job: &Value| {
+        matches!(
+            job["Function"].as_str(),
+            Some("test.ping" | "saltutil.find_job")
+        )
+    };
+    // The lab pings while the master comes back: those are in the gap, and the gap is told.
+    let lost: Vec<_> = lost
+        .into_iter()
+        .filter(|(_, job)| !during_restart(job))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "the master knows of jobs that the journal does not: {lost:#?}"
+    );
+}
