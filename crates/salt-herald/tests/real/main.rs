@@ -51,7 +51,7 @@ fn real_master_3008() {
 fn real_master_with_its_bus_on_tcp() {
     let lab = Lab::up("3008", &["--ipc-mode", "tcp", "--minions", "2"]);
     let herald = Herald::start(&lab);
-    lab.salt(&["*", "cmd.run", "true"]);
+    lab.salt(&["*", "cmd.run", "echo hello"]);
     let run = herald.run_where("the command", |run| {
         run["fun"][0] == "cmd.run" && ended(run)
     });
