@@ -259,6 +259,14 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The bytes of a key, to be compared with a name; empty if it is no text.
+    pub(crate) fn name(self) -> &'a [u8] {
+        match self.token() {
+            Token::Str(bytes) | Token::Bin(bytes) => bytes,
+            _ => b"",
+        }
+    }
+
     /// The value as a boolean, if it is one.
     pub fn boolean(self) -> Option<bool> {
         match self.token() {

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::msgpack::{Pairs, Raw, Token};
+use crate::msgpack::{Raw, Token};
 use crate::time::{is_jid, parse_duration, parse_start};
 
 /// The four parts of a state's key stand between these.
@@ -27,9 +27,10 @@ impl<'a> Returned<'a> {
     /// it, because any function may return a list of texts.
     pub fn of(raw: Raw<'a>, is_state: bool) -> Self {
         match raw.token() {
-            Token::Map(1..) if raw.pairs().all(|(key, value)| is_state_pair(key, value)) => {
-                Returned::States(States { pairs: raw.pairs() })
-            }
+            Token::Map(1..) => match States::read(raw) {
+                Some(states) => Returned::States(states),
+                None => Returned::Plain(raw),
+            },
             Token::Array(1..) if is_state => {
                 let texts: Option<Vec<&str>> = raw.items().map(Raw::text).collect();
                 texts.map_or(Returned::Plain(raw), Returned::Refused)
@@ -39,24 +40,30 @@ impl<'a> Returned<'a> {
     }
 }
 
-fn is_state_pair(key: Raw<'_>, value: Raw<'_>) -> bool {
-    key.text()
-        .is_some_and(|key| memchr::memmem::find_iter(key.as_bytes(), SEPARATOR).count() >= 3)
-        && value.get("result").is_some()
-}
-
 /// Iterates over the results of states, in the order in which they were sent.
 #[derive(Debug, Clone)]
 pub struct States<'a> {
-    pairs: Pairs<'a>,
+    results: std::vec::IntoIter<StateResult<'a>>,
+}
+
+impl<'a> States<'a> {
+    /// Every pair is read once, and the first one that is no state's result ends it.
+    fn read(raw: Raw<'a>) -> Option<Self> {
+        let results: Option<Vec<_>> = raw
+            .pairs()
+            .map(|(key, value)| StateResult::read(key.text()?, value))
+            .collect();
+        Some(Self {
+            results: results?.into_iter(),
+        })
+    }
 }
 
 impl<'a> Iterator for States<'a> {
     type Item = StateResult<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, value) = self.pairs.next()?;
-        Some(StateResult::read(key.text().unwrap_or_default(), value))
+        self.results.next()
     }
 }
 
@@ -83,6 +90,8 @@ pub struct StateResult<'a> {
     pub run_number: Option<i64>,
     /// The whole map, for whatever else it holds.
     pub raw: Raw<'a>,
+    /// How many members it has beyond [`NAMED_MEMBERS`].
+    pub others: usize,
 }
 
 /// Members of a state's result that [`StateResult`] names; all others are its body too.
@@ -99,7 +108,12 @@ pub const NAMED_MEMBERS: [&str; 9] = [
 ];
 
 impl<'a> StateResult<'a> {
-    fn read(key: &'a str, raw: Raw<'a>) -> Self {
+    /// Nothing where the key has not the form of a state's, or there is no result.
+    fn read(key: &'a str, raw: Raw<'a>) -> Option<Self> {
+        if separators(key).nth(2).is_none() {
+            return None;
+        }
+        let mut has_result = false;
         let mut state = StateResult {
             key,
             result: None,
@@ -111,21 +125,23 @@ impl<'a> StateResult<'a> {
             start: None,
             run_number: None,
             raw,
+            others: 0,
         };
         for (name, value) in raw.pairs() {
-            match name.text() {
-                Some("result") => state.result = result(value),
-                Some("changes") => state.changes = value,
-                Some("comment") => state.comment = value,
-                Some("__sls__") => state.sls = value.text(),
-                Some("__id__") => state.id = value.text(),
-                Some("duration") => state.duration = parse_duration(value),
-                Some("start_time") => state.start = value.text().and_then(parse_start),
-                Some("__run_num__") => state.run_number = value.integer(),
-                _ => {}
+            match name.name() {
+                b"result" => (state.result, has_result) = (result(value), true),
+                b"changes" => state.changes = value,
+                b"comment" => state.comment = value,
+                b"__sls__" => state.sls = value.text(),
+                b"__id__" => state.id = value.text(),
+                b"duration" => state.duration = parse_duration(value),
+                b"start_time" => state.start = value.text().and_then(parse_start),
+                b"__run_num__" => state.run_number = value.integer(),
+                b"name" => {}
+                _ => state.others += 1,
             }
         }
-        state
+        has_result.then_some(state)
     }
 
     /// Whether it says that something changed or, under `test=True`, would change.
@@ -172,14 +188,30 @@ pub struct KeyParts<'a> {
 impl<'a> KeyParts<'a> {
     /// Splits a key: the module before the first separator, the function behind the last one.
     pub fn split(key: &'a str) -> Self {
-        let (module, rest) = key.split_once(SEPARATOR).unwrap_or(("", key));
-        let (id, rest) = rest.split_once(SEPARATOR).unwrap_or(("", rest));
-        let (name, function) = rest.rsplit_once(SEPARATOR).unwrap_or(("", rest));
-        Self {
-            module,
-            id,
-            name,
-            function,
+        let mut places = separators(key);
+        let (first, second) = (places.next(), places.next());
+        let last = places.last().or(second).or(first);
+        let part = |from: Option<usize>, to: Option<usize>| {
+            let from = from.map_or(0, |place| place + SEPARATOR.len());
+            key.get(from..to.unwrap_or(key.len())).unwrap_or_default()
+        };
+        match (first, second, last) {
+            (Some(_), Some(_), Some(_)) => Self {
+                module: part(None, first),
+                id: part(first, second),
+                name: part(second, last),
+                function: part(last, None),
+            },
+            _ => Self {
+                module: if first.is_some() {
+                    part(None, first)
+                } else {
+                    ""
+                },
+                id: "",
+                name: "",
+                function: part(first, None),
+            },
         }
     }
 
@@ -196,6 +228,18 @@ impl<'a> KeyParts<'a> {
             ..self
         })
     }
+}
+
+/// Where the separators stand in a key, from the left; they do not overlap.
+fn separators(key: &str) -> impl Iterator<Item = usize> {
+    let bytes = key.as_bytes();
+    let is_one = move |bar: &usize| {
+        bar.checked_sub(1)
+            .is_some_and(|before| bytes.get(before..bar + 2) == Some(b"_|-"))
+    };
+    memchr::memchr_iter(b'|', bytes)
+        .filter(is_one)
+        .map(|bar| bar - 1)
 }
 
 /// Most jids that are read out of a refusal.
