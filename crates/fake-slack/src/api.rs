@@ -324,12 +324,18 @@ async fn channel_json(State(shared): AppState) -> Response {
     Json(json!({ "id": channel.id, "name": channel.name, "messages": messages })).into_response()
 }
 
-async fn channel_text(State(shared): AppState) -> Response {
+/// `?columns=80` cuts lines to a terminal's width, `&color=1` colours them.
+async fn channel_text(State(shared): AppState, RawQuery(query): RawQuery) -> Response {
+    let query = Arguments::read("", &query.unwrap_or_default(), b"").unwrap_or_default();
+    let look = Look {
+        color: query.has("color"),
+        width: query.number("columns").unwrap_or(usize::MAX),
+    };
     let workspace = shared.lock();
     let Some(channel) = workspace.channels.first() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let mut text = draw(channel, &Look::plain(usize::MAX)).join("\n");
+    let mut text = draw(channel, &look).join("\n");
     text.push('\n');
     text.into_response()
 }
