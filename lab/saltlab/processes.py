@@ -162,6 +162,22 @@ def end_all(polite_to: list[Daemon]) -> None:
         time.sleep(0.02)
 
 
+def call(argv: list[str], **options) -> int:
+    """Runs a program that should not be killed half-way, such as a package manager.
+
+    When we are told to end meanwhile, it is interrupted as by Ctrl-C and gets a while.
+    """
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, **options) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE * 10)
+            process.kill()
+            raise
+
+
 def reap(known: tuple[int, ...] = ()) -> None:
     """Buries adopted orphans; children in ``known`` are left to their owners."""
     me = os.getpid()

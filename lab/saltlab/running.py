@@ -112,9 +112,10 @@ class Running:
             text += "".join(f"\n    {log.name}: {line}" for line in lines)
         return text
 
-    def reap(self) -> None:
+    def reap(self, others: set[int] = frozenset()) -> None:
+        """Buries adopted orphans; ``others`` are the caller's own children."""
         daemons = (self.master, *self.minions.values())
-        known = {d.pid for d in daemons} | {p.pid for p in self._probes}
+        known = {d.pid for d in daemons} | {p.pid for p in self._probes} | others
         processes.reap(tuple(known))
 
     def describe(self) -> dict:

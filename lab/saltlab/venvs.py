@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 
-from . import paths
+from . import paths, processes
 from .paths import LabError
 
 STAMP = "lab-stamp"
@@ -81,11 +81,11 @@ def _need_venv_module() -> None:
     hint = "this Python has no venv module; on Debian: apt-get install -y python3-venv"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise LabError(hint)
-    done = subprocess.run(_APT, stdout=sys.stderr, env=_APT_ENV, check=False)
-    if done.returncode:
-        subprocess.run(["apt-get", "update", "-q"], stdout=sys.stderr, check=False)
-        done = subprocess.run(_APT, stdout=sys.stderr, env=_APT_ENV, check=False)
-    if done.returncode:
+    code = processes.call(_APT, stdout=sys.stderr, env=_APT_ENV)
+    if code:
+        processes.call(["apt-get", "update", "-q"], stdout=sys.stderr)
+        code = processes.call(_APT, stdout=sys.stderr, env=_APT_ENV)
+    if code:
         raise LabError(f"apt-get could not install python3-venv; {hint}")
     importlib.invalidate_caches()
 
