@@ -22,7 +22,7 @@ class Screen:
         self._size = _size()
         self._below: list[str] = []
         self._turn = 0
-        self._logged = 0
+        self._logged = len(self._log_lines())
 
     def say(self, doing: str) -> None:
         """What is going on, as the line below the channel."""
@@ -80,11 +80,14 @@ class Screen:
 
     def _print_log(self) -> None:
         """What the stand-in says of each change, since last time."""
-        lines = self._slack.log.read_text(errors="replace").split("\n")[:-1]
+        lines = self._log_lines()
         new = lines[self._logged :]
         self._logged = len(lines)
         for line in new:
             print(f"  {line}" if line else "", flush=True)
+
+    def _log_lines(self) -> list[str]:
+        return self._slack.log.read_text(errors="replace").split("\n")[:-1]
 
 
 def _same(new: list[str], old: list[str]) -> int:

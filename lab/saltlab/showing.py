@@ -161,8 +161,8 @@ def collision_named(messages: list[dict]) -> bool:
 
 
 def slow_done(messages: list[dict]) -> bool:
-    """the slow state run, closed as done."""
-    return bool(_roots(messages, "state.apply slow", "✓"))
+    """the slow state run, closed as done, with what it changed."""
+    return any("◐" not in root for root, _ in _roots(messages, "state.apply slow", "2 changed"))
 
 
 CHECKS = (highstate_failed, command_done, collision_named, slow_done)
