@@ -4,7 +4,7 @@
 //! Everything that leaves here is redacted. What was redacted before is known by the digest of its
 //! unredacted form, together with the secrets that were looked for, and is not looked at again.
 
-use std::collections::HashMap;
+mod known;
 
 use salt_event::event::Return;
 use salt_event::msgpack::Token;
@@ -17,6 +17,8 @@ use crate::digest::Digest;
 use crate::payload::{MAX_PAYLOAD, Payload, PayloadKind};
 use crate::redact::{Redactor, Secrets};
 use crate::run::Outcome;
+
+use known::{Item, Known, known_as};
 
 /// A return, ready for the journal.
 #[derive(Debug, Default)]
@@ -42,41 +44,6 @@ const MAX_FAILURES: usize = 200;
 pub struct Splitter {
     redactor: Redactor,
     known: Known,
-}
-
-/// What the digest of an unredacted item stands for.
-#[derive(Debug, Clone, Copy)]
-struct Item {
-    definition: Digest,
-    body: Digest,
-}
-
-/// What was given out, in two generations: when the newer is full, the older is forgotten.
-#[derive(Default)]
-struct Known {
-    newer: HashMap<Digest, Item>,
-    older: HashMap<Digest, Item>,
-}
-
-/// How many items a generation of the memory holds: about 5 MB.
-const GENERATION: usize = 32_768;
-
-impl Known {
-    fn get(&mut self, key: &Digest) -> Option<Item> {
-        if let Some(item) = self.newer.get(key) {
-            return Some(*item);
-        }
-        let item = *self.older.get(key)?;
-        self.insert(*key, item);
-        Some(item)
-    }
-
-    fn insert(&mut self, key: Digest, item: Item) {
-        if self.newer.len() >= GENERATION {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(key, item);
-    }
 }
 
 /// Where one return is put together.
@@ -270,12 +237,6 @@ impl Splitter {
         }
         digest
     }
-}
-
-/// What an item is remembered by: its unredacted form and the secrets that are looked for. Never
-/// stored.
-fn known_as(bytes: &[u8], secrets: &Secrets) -> Digest {
-    Digest::of_parts(&[&secrets.fingerprint().to_be_bytes(), bytes])
 }
 
 /// Contents that are too long, as their beginning with their true length.

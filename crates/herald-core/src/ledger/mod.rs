@@ -4,7 +4,9 @@
 //! It does no I/O and reads no clock. Every change that it gives out it has already folded into its
 //! own [`State`], by the code that folds a journal's entries.
 
+mod batch;
 mod finish;
+mod head;
 mod parents;
 mod returns;
 mod start;

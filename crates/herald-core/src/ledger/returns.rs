@@ -168,7 +168,7 @@ impl Ledger {
             funs: ret
                 .fun
                 .iter()
-                .map(|fun| super::start::fun_name(fun))
+                .map(|fun| super::head::fun_name(fun))
                 .collect(),
             arg: ret.arg.unwrap_or(ret.fun_args),
             tgt: ret.minion.into(),
@@ -199,7 +199,7 @@ impl Ledger {
 fn kind_of(ret: &Return<'_>) -> (RunKind, Program) {
     let is_state = ret.fun.iter().any(|fun| fun.starts_with("state."));
     match ret.origin {
-        Origin::Runner => (super::start::runner_kind(&ret.fun), Program::SaltRun),
+        Origin::Runner => (super::head::runner_kind(&ret.fun), Program::SaltRun),
         Origin::Wheel => (RunKind::Wheel, Program::Wheel),
         Origin::Minion if ret.schedule.is_some() => (RunKind::Scheduled, Program::SaltCall),
         Origin::Minion if ret.cmd.is_none() => (RunKind::Ssh, Program::SaltSsh),

@@ -1,0 +1,140 @@
+//! What a run is in words, from its load; and the load without its secrets.
+
+use salt_event::Value;
+
+use super::start::Begun;
+use super::{Ledger, short};
+use crate::command::{CommandParts, Program, command_line};
+use crate::digest::Digest;
+use crate::redact::Secrets;
+use crate::run::{RunHead, RunKind};
+
+impl Ledger {
+    pub(super) fn redact_load(&mut self, began: &Begun<'_>, secrets: &mut Secrets) -> RedactedLoad {
+        let arg = self.learn(began.arg, secrets);
+        let mut tgt = began.tgt.clone().into_owned();
+        self.splitter.redactor().redact_value(&mut tgt, secrets);
+        let metadata = match began.metadata {
+            Some(metadata) => self.learn(metadata, secrets),
+            None => Value::Nil,
+        };
+        let funs = began
+            .funs
+            .iter()
+            .map(|fun| Value::from(fun.as_str()))
+            .collect();
+        let what = Value::Map(vec![
+            ("fun".into(), Value::Array(funs)),
+            ("arg".into(), arg.clone()),
+        ]);
+        let same = Digest::of(&what.to_bytes());
+        let load = Value::Map(vec![
+            ("what".into(), what),
+            ("tgt".into(), tgt.clone()),
+            ("tgt_type".into(), began.tgt_type.into()),
+            ("user".into(), began.user.map_or(Value::Nil, Value::from)),
+            ("metadata".into(), metadata),
+        ]);
+        RedactedLoad {
+            load: load.to_bytes(),
+            same,
+            arg,
+            tgt,
+        }
+    }
+}
+
+/// A job's load without its secrets.
+pub(super) struct RedactedLoad {
+    pub(super) load: Vec<u8>,
+    /// The same for all jobs that do the same.
+    pub(super) same: Digest,
+    pub(super) arg: Value<'static>,
+    tgt: Value<'static>,
+}
+
+pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
+    let user = began
+        .user
+        .filter(|user| !user.is_empty() && *user != "UNKNOWN");
+    let has_target = matches!(began.program, Program::Salt | Program::SaltSsh);
+    RunHead {
+        kind: began.kind,
+        user: user.map(|user| short(user.strip_prefix("sudo_").unwrap_or(user))),
+        command: command_line(&CommandParts {
+            program: began.program,
+            tgt: has_target.then_some(&redacted.tgt),
+            tgt_type: began.tgt_type,
+            funs: &began.funs,
+            arg: &redacted.arg,
+            batch: began.batch,
+        }),
+        funs: began.funs.clone(),
+        tgt: target_text(&redacted.tgt),
+        tgt_type: began.tgt_type.to_owned(),
+        test: is_test(&redacted.arg),
+        schedule: began.schedule.map(short),
+    }
+}
+
+/// Whether keyword arguments say `test=True`.
+fn is_test(arg: &Value<'_>) -> bool {
+    let Value::Array(items) = arg else {
+        return false;
+    };
+    items.iter().any(|item| match item {
+        Value::Map(_) => item.get("test") == Some(&Value::Bool(true)),
+        Value::Array(_) => is_test(item),
+        _ => false,
+    })
+}
+
+/// A target as text: a list with commas between.
+pub(super) fn target_text(tgt: &Value<'_>) -> String {
+    match tgt {
+        Value::Text(text) => text.clone().into_owned(),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_text)
+            .collect::<Vec<_>>()
+            .join(","),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn list_or_text(tgt: &str, tgt_type: &str) -> Value<'static> {
+    if tgt_type == "list" {
+        Value::Array(
+            tgt.split(',')
+                .map(|id| Value::from(id.to_owned()))
+                .collect(),
+        )
+    } else {
+        Value::from(tgt.to_owned())
+    }
+}
+
+/// A function's name, without what the bus puts before runners and wheel functions.
+pub(super) fn fun_name(fun: &str) -> String {
+    let name = fun
+        .strip_prefix("runner.")
+        .or_else(|| fun.strip_prefix("wheel."))
+        .unwrap_or(fun);
+    short(name)
+}
+
+pub(super) fn runner_kind<S: AsRef<str>>(funs: &[S]) -> RunKind {
+    let is_orchestration = |fun: &S| {
+        let fun = fun.as_ref();
+        let name = fun.strip_prefix("runner.").unwrap_or(fun);
+        matches!(
+            name,
+            "state.orchestrate" | "state.orch" | "state.sls" | "state.orchestrate_single"
+        )
+    };
+    if funs.iter().any(is_orchestration) {
+        RunKind::Orchestration
+    } else {
+        RunKind::Runner
+    }
+}
