@@ -106,7 +106,8 @@ pub enum What {
         /// Who else was asked.
         expected: Named<MinionSet>,
     },
-    /// A job belongs to another run than was thought.
+    /// A job belongs to another run than was thought. The run that it leaves may have no job left:
+    /// then it stays, without jobs, for the message that may stand somewhere.
     JobMoved {
         /// The job.
         job: JobId,

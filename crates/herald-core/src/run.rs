@@ -268,8 +268,18 @@ pub struct Job {
     pub started_at: Timestamp,
     /// Who was asked, and what came of it.
     pub tally: Tally,
-    /// Ended: all returned, or the rest was given up.
+    /// Ended: all returned, or the rest was given up. Of a runner or a wheel function: it returned.
     pub ended: bool,
     /// Runners and wheel functions return themselves, once, and ask no minions.
     pub returns_itself: bool,
+}
+
+impl Job {
+    /// Ends a job that asks minions when nobody is waited for. One that returns itself ends by
+    /// nothing else: its return still counts when it comes after it was given up.
+    pub(crate) fn settle(&mut self) {
+        if !self.returns_itself {
+            self.ended = self.tally.waiting().is_empty();
+        }
+    }
 }

@@ -334,7 +334,7 @@ fn plain_outcome(ret: &Return<'_>) -> Outcome {
             .retcode
             .pairs()
             .filter_map(|(_, code)| code.integer())
-            .max_by_key(|code| code.abs()),
+            .max_by_key(|code| code.unsigned_abs()),
         _ => None,
     };
     let refused = match ret.success.map(Raw::token) {

@@ -3,7 +3,7 @@
 //!
 //! It takes changes as they are and decides nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::change::{Change, What};
 use crate::minions::Minions;
@@ -65,7 +65,7 @@ impl State {
             What::JobExpects { job, expected } => {
                 if let Some(job) = self.jobs.get_mut(job) {
                     job.tally.expected |= &expected.value;
-                    job.ended = job.tally.waiting().is_empty();
+                    job.settle();
                     if let Some(run) = self.runs.get_mut(&job.run) {
                         run.tally.expected |= &expected.value;
                         run.reopen();
@@ -86,7 +86,7 @@ impl State {
                     for job in &run.jobs {
                         if let Some(job) = self.jobs.get_mut(job) {
                             job.tally.silent |= job.tally.waiting();
-                            job.ended = true;
+                            job.settle();
                         }
                     }
                 }
@@ -163,7 +163,7 @@ impl State {
             Some(minion) => {
                 job.tally.take(*minion, outcome);
                 run.tally.take(*minion, outcome);
-                job.ended = !job.returns_itself && job.tally.waiting().is_empty();
+                job.settle();
             }
             None => {
                 job.ended = true;
@@ -182,16 +182,41 @@ impl State {
         };
         let from = std::mem::replace(&mut job.run, to);
         let (jid, tally) = (job.jid.clone(), job.tally.clone());
+        let left = self.leave(id, from, &jid);
         if let Some(run) = self.runs.get_mut(&to) {
             run.jobs.push(id);
-            run.jids.push(jid.clone());
+            run.jids.push(jid);
             run.tally.merge(&tally);
             run.reopen();
+            if let Some((flags, collides_with)) = left {
+                run.flags.extend(flags);
+                run.collides_with.extend(collides_with);
+            }
         }
-        if let Some(run) = self.runs.get_mut(&from) {
-            run.jobs.retain(|job| *job != id);
-            run.jids.retain(|other| *other != jid);
+    }
+
+    /// Takes a job out of its run. A run that loses its last job keeps its counts, because its
+    /// message may stand somewhere; what else is known of it goes with the job.
+    fn leave(
+        &mut self,
+        id: JobId,
+        from: RunId,
+        jid: &str,
+    ) -> Option<(BTreeSet<Flag>, BTreeSet<String>)> {
+        let run = self.runs.get_mut(&from)?;
+        run.jobs.retain(|job| *job != id);
+        if let Some(place) = run.jids.iter().position(|known| known == jid) {
+            run.jids.remove(place);
         }
+        if run.jobs.is_empty() {
+            return Some((run.flags.clone(), run.collides_with.clone()));
+        }
+        let mut tally = Tally::default();
+        for job in run.jobs.iter().filter_map(|job| self.jobs.get(job)) {
+            tally.merge(&job.tally);
+        }
+        run.tally = tally;
+        None
     }
 
     /// Whether nothing more is expected of a run by its jobs.

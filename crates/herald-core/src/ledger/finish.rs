@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Ledger, MAX_ENDED, Settings, named_set};
+use super::{Ledger, MAX_ENDED, Settings, key_of, named_set};
 use crate::change::What;
 use crate::minions::{MinionNo, MinionSet};
 use crate::redact::Secrets;
-use crate::run::{JobId, Run, RunId, RunKind, RunStatus};
+use crate::run::{Flag, Job, JobId, Run, RunId, RunKind, RunStatus};
 
 /// What is added to Salt's own time-outs for the way there and back.
 const SLACK: Duration = Duration::from_secs(2);
@@ -19,6 +19,8 @@ const SLACK: Duration = Duration::from_secs(2);
 const RUNNER_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// For how long the failures of a quiet function are told in one message.
 const TOLD_TOGETHER: Duration = Duration::from_secs(300);
+/// Most quiet functions whose failures are gathered at a time.
+const MAX_TOLD: usize = 1024;
 
 /// What is known of an open run beyond what the journal holds.
 #[derive(Debug)]
@@ -31,10 +33,12 @@ pub(super) struct Live {
     pub(super) poll: Option<Poll>,
     /// Asked by `find_job`, and did not answer.
     pub(super) gone: MinionSet,
-    /// More may return than is known: its start was not seen.
+    /// More may return than is known: its start was not seen, or the minions are behind a syndic.
     pub(super) open_ended: bool,
-    /// Jobs of runners and wheel functions.
+    /// Runners and wheel functions.
     pub(super) on_master: bool,
+    /// The master will tell when it is over: a batch whose slices are not known beforehand.
+    pub(super) told_end: bool,
     /// What is secret in it.
     pub(super) secrets: Secrets,
 }
@@ -48,16 +52,27 @@ pub(super) struct Poll {
 }
 
 impl Live {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp, kind: RunKind) -> Self {
         Self {
             last_sign: now,
             pace: Duration::ZERO,
             poll: None,
             gone: MinionSet::new(),
             open_ended: false,
-            on_master: false,
+            on_master: is_on_master(kind),
+            told_end: false,
             secrets: Secrets::default(),
         }
+    }
+
+    /// For a run that a journal gave back. Open although all returned: its end is told, or its start
+    /// was not seen.
+    pub(super) fn restored(now: Timestamp, run: &Run, is_complete: bool) -> Self {
+        let mut live = Self::new(now, run.head.kind);
+        live.told_end = run.head.kind == RunKind::Batch && is_complete;
+        live.open_ended = !live.on_master && !live.told_end && is_complete
+            || run.flags.contains(&Flag::NoStart) && !live.on_master;
+        live
     }
 
     pub(super) fn deadline(&self, settings: &Settings) -> Timestamp {
@@ -73,6 +88,13 @@ impl Live {
         };
         later(self.last_sign, patience)
     }
+}
+
+fn is_on_master(kind: RunKind) -> bool {
+    matches!(
+        kind,
+        RunKind::Runner | RunKind::Wheel | RunKind::Orchestration
+    )
 }
 
 pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
@@ -129,7 +151,7 @@ impl Ledger {
         } else {
             waiting.is_empty() && !self.waits_for_master(run)
         };
-        if is_over && !live.open_ended {
+        if is_over && !live.open_ended && !live.told_end {
             self.end(at, id);
         }
     }
@@ -189,7 +211,9 @@ impl Ledger {
             Some((with, since)) if is_fresh(*since) => *with,
             _ => {
                 self.told.retain(|_, (_, since)| is_fresh(*since));
-                self.told.insert(fun, (id, at));
+                if self.told.len() < MAX_TOLD {
+                    self.told.insert(fun, (id, at));
+                }
                 id
             }
         };
@@ -226,22 +250,29 @@ impl Ledger {
         self.end_if_complete(now, id);
     }
 
-    /// Forgets ended runs beyond a number; the journal has them.
+    /// Forgets ended runs beyond a number; the journal has them. One that the journal was not given
+    /// yet stays, and those behind it.
     pub(super) fn forget_ended(&mut self) {
-        while self.ended.len() > MAX_ENDED {
-            let Some(id) = self.ended.pop_front() else {
-                return;
-            };
-            if self.live.contains_key(&id) || self.touched.contains(&id) {
+        while self.ended.len() > MAX_ENDED
+            && let Some(id) = self.ended.front().copied()
+            && !self.touched.contains(&id)
+        {
+            self.ended.pop_front();
+            let Some(run) = self.state.runs.remove(&id) else {
                 continue;
-            }
-            if let Some(run) = self.state.runs.remove(&id) {
-                for job in run.jobs {
-                    if let Some(job) = self.state.jobs.remove(&job) {
-                        self.by_jid.retain(|_, known| *known != job.id);
-                    }
+            };
+            for job in &run.jobs {
+                if let Some(job) = self.state.jobs.remove(job) {
+                    self.forget_jid(&job, &run);
                 }
             }
+        }
+    }
+
+    fn forget_jid(&mut self, job: &Job, run: &Run) {
+        let key = key_of(job, run, &self.state.minions);
+        if self.by_jid.get(&key) == Some(&job.id) {
+            self.by_jid.remove(&key);
         }
     }
 

@@ -135,7 +135,9 @@ impl Ledger {
             self.state.jobs.insert(job.id, job);
         }
         if run.status == RunStatus::Running {
-            self.live.insert(run.id, Live::new(now));
+            let is_complete = self.state.is_complete(&run);
+            self.live
+                .insert(run.id, Live::restored(now, &run, is_complete));
         } else {
             self.ended.push_back(run.id);
         }
@@ -179,6 +181,8 @@ impl Ledger {
             }
             Kind::FromMinion { .. } | Kind::Echo | Kind::Other => {}
         }
+        // Not only when a time-out is due: where everything ends well, none ever is.
+        self.forget_ended();
         std::mem::take(&mut self.out)
     }
 

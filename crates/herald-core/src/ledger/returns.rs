@@ -5,7 +5,6 @@ use salt_event::Raw;
 use salt_event::event::{Origin, Return};
 use salt_event::msgpack::Token;
 
-use super::finish::{Live, later};
 use super::start::Begun;
 use super::{Ledger, lone_key};
 use crate::change::What;
@@ -71,7 +70,10 @@ impl Ledger {
         };
         let (id, status) = (run.id, run.status);
         let is_asked = minion.is_none_or(|minion| job.tally.expected.contains(minion));
-        let is_late = minion.is_some_and(|minion| job.tally.silent.contains(minion));
+        let is_late = match minion {
+            Some(minion) => job.tally.silent.contains(minion),
+            None => !job.ended,
+        };
         if !is_asked && !run.flags.contains(&Flag::NoStart) {
             self.flag(at, id, Flag::UnaskedReturn);
         }
@@ -189,7 +191,6 @@ impl Ledger {
             self.flag(at, run, flag);
             if let Some(live) = self.live.get_mut(&run) {
                 live.open_ended = !on_master;
-                live.last_sign = later(now, std::time::Duration::ZERO);
             }
         }
         job
@@ -206,13 +207,5 @@ fn kind_of(ret: &Return<'_>) -> (RunKind, Program) {
         Origin::Minion if ret.user.is_none() => (RunKind::Local, Program::SaltCall),
         Origin::Minion if is_state => (RunKind::StateRun, Program::Salt),
         Origin::Minion => (RunKind::Command, Program::Salt),
-    }
-}
-
-impl Live {
-    /// A run on the master.
-    pub(super) fn on_master(mut self) -> Self {
-        self.on_master = true;
-        self
     }
 }

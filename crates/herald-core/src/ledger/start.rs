@@ -1,5 +1,7 @@
 //! Beginnings: jobs, batches, runners and wheel functions, and to which run they belong.
 
+use std::collections::hash_map::Entry;
+
 use jiff::Timestamp;
 use salt_event::event::{Call, Child, NewJob, Origin};
 use salt_event::states::is_state_function;
@@ -163,9 +165,14 @@ impl Ledger {
     }
 
     /// More is to come of a run that was taken for ended.
-    pub(super) fn reopen(&mut self, now: Timestamp, run: RunId) {
-        self.live.entry(run).or_insert_with(|| Live::new(now));
-        self.ended.retain(|ended| *ended != run);
+    pub(super) fn reopen(&mut self, now: Timestamp, id: RunId) {
+        let Some(run) = self.state.runs.get(&id) else {
+            return;
+        };
+        if let Entry::Vacant(vacant) = self.live.entry(id) {
+            vacant.insert(Live::new(now, run.head.kind));
+            self.ended.retain(|ended| *ended != id);
+        }
     }
 
     /// Records a job, and the run that it begins or belongs to.
@@ -211,13 +218,7 @@ impl Ledger {
         self.last_run += 1;
         let run = RunId(self.last_run);
         let said = self.is_said(&head);
-        let live = Live::new(now);
-        let on_master = matches!(
-            head.kind,
-            RunKind::Runner | RunKind::Wheel | RunKind::Orchestration
-        );
-        self.live
-            .insert(run, if on_master { live.on_master() } else { live });
+        self.live.insert(run, Live::new(now, head.kind));
         let mut payloads = Vec::new();
         let head = head.named(&mut payloads);
         self.emit(at, What::RunStarted { run, head, said }, payloads);
