@@ -4,6 +4,7 @@
 //! Everything that leaves here is redacted. What was redacted before is known by the digest of its
 //! unredacted form, together with the secrets that were looked for, and is not looked at again.
 
+mod judge;
 mod known;
 
 use salt_event::event::Return;
@@ -18,6 +19,7 @@ use crate::payload::{MAX_PAYLOAD, Payload, PayloadKind};
 use crate::redact::{Redactor, Secrets};
 use crate::run::Outcome;
 
+use judge::{asks_for_secret, follows, orchestrated, plain_outcome, whole_failure};
 use known::{Item, Known, known_as};
 
 /// A return, ready for the journal.
@@ -71,7 +73,12 @@ impl Splitter {
     /// Takes one return apart, and hides in it what is known to be secret.
     pub fn split(&mut self, ret: &Return<'_>, secrets: &Secrets) -> Split {
         let mut assembly = Assembly {
-            canonical: Canonical::new(ret.minion),
+            // A secret that holds the id would not be found behind its placeholder.
+            canonical: Canonical::new(if secrets.holds(ret.minion) {
+                ""
+            } else {
+                ret.minion
+            }),
             secrets,
             shape: Vec::with_capacity(1024),
             split: Split {
@@ -79,6 +86,10 @@ impl Splitter {
                 ..Split::default()
             },
         };
+        if asks_for_secret(ret) {
+            self.add_hidden(&mut assembly, ret.ret);
+            return self.finish(assembly);
+        }
         let is_state = ret.fun.iter().any(|fun| is_state_function(fun));
         match Returned::of(ret.ret, is_state) {
             Returned::States(states) => {
@@ -93,6 +104,10 @@ impl Splitter {
                 None => self.add_plain(&mut assembly, raw),
             },
         }
+        self.finish(assembly)
+    }
+
+    fn finish(&mut self, assembly: Assembly<'_>) -> Split {
         let Assembly {
             shape, mut split, ..
         } = assembly;
@@ -168,6 +183,16 @@ impl Splitter {
         };
         self.known.insert(key, item);
         item
+    }
+
+    /// The answer to somebody who asked for a secret: only its form is kept.
+    fn add_hidden(&mut self, assembly: &mut Assembly<'_>, raw: Raw<'_>) {
+        let mut value = Value::read(raw).unwrap_or_else(|_| Value::from("(unreadable)"));
+        self.redactor.hide_all(&mut value, &mut Secrets::default());
+        let payload = Payload::new(PayloadKind::Body, &bounded(value.to_bytes()));
+        assembly.shape.extend_from_slice(&Digest::ZERO.0);
+        assembly.shape.extend_from_slice(&payload.digest.0);
+        assembly.split.payloads.push(payload);
     }
 
     fn add_plain(&mut self, assembly: &mut Assembly<'_>, raw: Raw<'_>) {
@@ -296,60 +321,6 @@ fn write_or_nil(canonical: &Canonical<'_>, raw: Raw<'_>, nil: Raw<'_>, out: &mut
     if canonical.write(raw, out).is_err() {
         out.truncate(before);
         out.extend_from_slice(nil.bytes());
-    }
-}
-
-/// The results of an orchestration's steps: `{"data": {"x_master": {…}}}`.
-fn orchestrated(raw: Raw<'_>) -> Option<salt_event::states::States<'_>> {
-    let (_, steps) = raw.get("data")?.pairs().next()?;
-    match Returned::of(steps, false) {
-        Returned::States(states) => Some(states),
-        _ => None,
-    }
-}
-
-/// Whether a state failed only because of another.
-fn follows(state: &StateResult<'_>) -> bool {
-    state
-        .comment
-        .text()
-        .is_some_and(|text| text.starts_with("One or more requisite failed"))
-}
-
-/// A failure of the function as a whole, by the return's only item.
-fn whole_failure(shape: &[u8]) -> Option<Failure> {
-    let body = Digest::from_slice(shape.get(32..64)?)?;
-    (shape.len() == 64).then_some(Failure {
-        definition: Digest::ZERO,
-        body,
-        follows: false,
-    })
-}
-
-/// What return code and `success` say.
-fn plain_outcome(ret: &Return<'_>) -> Outcome {
-    let retcode = match ret.retcode.token() {
-        Token::Int(code) => Some(code),
-        Token::Map(_) => ret
-            .retcode
-            .pairs()
-            .filter_map(|(_, code)| code.integer())
-            .max_by_key(|code| code.unsigned_abs()),
-        _ => None,
-    };
-    let refused = match ret.success.map(Raw::token) {
-        Some(Token::Bool(success)) => !success,
-        Some(Token::Map(_)) => ret.success.is_some_and(|map| {
-            map.pairs()
-                .any(|(_, success)| success.boolean() == Some(false))
-        }),
-        _ => false,
-    };
-    let failed = refused || retcode.is_some_and(|code| code != 0);
-    Outcome {
-        failed,
-        retcode,
-        ..Outcome::default()
     }
 }
 

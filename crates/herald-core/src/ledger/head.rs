@@ -1,6 +1,6 @@
 //! What a run is in words, from its load; and the load without its secrets.
 
-use salt_event::Value;
+use salt_event::{Raw, Value};
 
 use super::start::Begun;
 use super::{Ledger, short};
@@ -11,13 +11,18 @@ use crate::run::{RunHead, RunKind};
 
 impl Ledger {
     pub(super) fn redact_load(&mut self, began: &Begun<'_>, secrets: &mut Secrets) -> RedactedLoad {
-        let arg = self.learn(began.arg, secrets);
+        let mut arg = self.learn(&began.funs, began.arg, secrets);
         let mut tgt = began.tgt.clone().into_owned();
-        self.splitter.redactor().redact_value(&mut tgt, secrets);
-        let metadata = match began.metadata {
-            Some(metadata) => self.learn(metadata, secrets),
-            None => Value::Nil,
-        };
+        let mut metadata = began.metadata.map_or(Value::Nil, read);
+        for value in [&mut tgt, &mut metadata] {
+            self.splitter.redactor().redact_value(value, secrets);
+        }
+        // What one place names as secret can stand in another without a name, in this job or in one
+        // beside it.
+        for value in [&mut arg, &mut tgt, &mut metadata] {
+            secrets.hide_value(value);
+            self.secrets.hide_value(value);
+        }
         let funs = began
             .funs
             .iter()
@@ -75,6 +80,13 @@ pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
         test: is_test(&redacted.arg),
         schedule: began.schedule.map(short),
     }
+}
+
+/// Whatever an event holds, as a tree of our own.
+pub(super) fn read(raw: Raw<'_>) -> Value<'static> {
+    Value::read(raw)
+        .unwrap_or_else(|error| Value::from(format!("({error})")))
+        .into_owned()
 }
 
 /// Whether keyword arguments say `test=True`.

@@ -308,15 +308,27 @@ impl Ledger {
     }
 
     /// Reads arguments, redacted; what was hidden is hidden wherever it comes back.
-    fn learn(&mut self, raw: Raw<'_>, secrets: &mut Secrets) -> Value<'static> {
+    fn learn<S: AsRef<str>>(
+        &mut self,
+        funs: &[S],
+        raw: Raw<'_>,
+        secrets: &mut Secrets,
+    ) -> Value<'static> {
         if self.learned.len() >= MAX_LEARNED {
             self.learned.clear();
         }
-        self.learned.insert(Digest::of(raw.bytes()));
-        let mut value = Value::read(raw)
-            .unwrap_or_else(|error| Value::from(format!("({error})")))
-            .into_owned();
-        self.splitter.redactor().redact_value(&mut value, secrets);
+        self.learned.insert(learned_as(funs, raw));
+        let mut value = head::read(raw);
+        let redactor = self.splitter.redactor();
+        match (funs, &mut value) {
+            ([fun], value) => redactor.redact_arguments(fun.as_ref(), value, secrets),
+            (funs, Value::Array(lists)) if funs.len() == lists.len() => {
+                for (fun, list) in funs.iter().zip(lists) {
+                    redactor.redact_arguments(fun.as_ref(), list, secrets);
+                }
+            }
+            (_, value) => redactor.redact_value(value, secrets),
+        }
         value
     }
 }
@@ -333,6 +345,18 @@ fn key_of(job: &Job, run: &Run, minions: &Minions) -> String {
 
 fn lone_key(jid: &str, minion: &str) -> String {
     format!("{jid} {minion}")
+}
+
+/// What arguments are remembered by: which of them are secret is the function's matter.
+fn learned_as<S: AsRef<str>>(funs: &[S], args: Raw<'_>) -> Digest {
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * funs.len() + 1);
+    for fun in funs {
+        let fun = fun.as_ref();
+        let fun = fun.strip_prefix("runner.").unwrap_or(fun);
+        parts.extend([fun.as_bytes(), b"\0".as_slice()]);
+    }
+    parts.push(args.bytes());
+    Digest::of_parts(&parts)
 }
 
 /// The master's own time, unless it is far from ours: then somebody made it up.

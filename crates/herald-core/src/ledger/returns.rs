@@ -6,10 +6,9 @@ use salt_event::event::{Origin, Return};
 use salt_event::msgpack::Token;
 
 use super::start::Begun;
-use super::{Ledger, lone_key};
+use super::{Ledger, learned_as, lone_key};
 use crate::change::What;
 use crate::command::Program;
-use crate::digest::Digest;
 use crate::minions::MinionNo;
 use crate::redact::Secrets;
 use crate::run::{Flag, JobId, RunId, RunKind, RunStatus};
@@ -92,7 +91,7 @@ impl Ledger {
         minion: Option<MinionNo>,
         ret: &Return<'_>,
     ) {
-        self.learn_again(job, ret.fun_args);
+        self.learn_again(job, ret);
         let split = self.splitter.split(ret, &self.secrets);
         let what = What::Returned {
             job,
@@ -108,14 +107,15 @@ impl Ledger {
 
     /// A return repeats its job's arguments: what is secret in them is found again, after a restart
     /// too.
-    fn learn_again(&mut self, job: JobId, args: Raw<'_>) {
+    fn learn_again(&mut self, job: JobId, ret: &Return<'_>) {
+        let args = ret.fun_args;
         if matches!(args.token(), Token::Nil | Token::Array(0))
-            || self.learned.contains(&Digest::of(args.bytes()))
+            || self.learned.contains(&learned_as(&ret.fun, args))
         {
             return;
         }
         let mut secrets = Secrets::default();
-        self.learn(args, &mut secrets);
+        self.learn(&ret.fun, args, &mut secrets);
         if secrets.is_empty() {
             return;
         }

@@ -50,6 +50,12 @@ impl Secrets {
         self.values.len()
     }
 
+    /// Whether a text is a part of a known value.
+    pub(crate) fn holds(&self, part: &str) -> bool {
+        let finder = memchr::memmem::Finder::new(part);
+        self.values.iter().any(|value| finder.find(value).is_some())
+    }
+
     /// Takes in what another set knows.
     pub fn extend(&mut self, other: &Secrets) {
         for value in &other.values {
