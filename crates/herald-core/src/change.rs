@@ -156,7 +156,7 @@ pub enum What {
     },
     /// An event claims to be the master's word on a job, but a minion sent it.
     Forged {
-        /// The true sender.
+        /// The true sender; empty where only the form tells that it is not the master's.
         sender: String,
         /// The tag that it bore.
         tag: String,

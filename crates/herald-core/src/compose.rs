@@ -187,6 +187,7 @@ fn warnings(run: &Run) -> Vec<String> {
         parts.push(format!("met a state run that was there already ({jid})"));
     }
     for (flag, text) in [
+        (Flag::Forged, "a minion fired events in its name"),
         (Flag::NoStart, "its start was not seen"),
         (Flag::Gap, "not seen in full"),
         (Flag::Conflict, "its jid was used twice"),

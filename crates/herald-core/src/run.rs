@@ -110,6 +110,8 @@ named! {
         Trimmed = 7, "trimmed";
         /// The same jid was published again with other contents.
         Conflict = 8, "conflict";
+        /// A minion fired events of its own under its jid.
+        Forged = 9, "forged";
     }
 }
 

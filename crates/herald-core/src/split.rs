@@ -19,7 +19,8 @@ use crate::payload::{MAX_PAYLOAD, Payload, PayloadKind};
 use crate::redact::{Redactor, Secrets};
 use crate::run::Outcome;
 
-use judge::{asks_for_secret, follows, orchestrated, plain_outcome, whole_failure};
+pub(crate) use judge::orchestrated;
+use judge::{asks_for_secret, follows, plain_outcome, whole_failure};
 use known::{Item, Known, known_as};
 
 /// A return, ready for the journal.

@@ -203,7 +203,9 @@ pub struct Child<'a> {
     pub tgt_type: &'a str,
 }
 
-/// `salt/batch/J/new` (3008): what the slices that follow are slices of.
+/// `salt/batch/J/new` (3008): what the slices are slices of. From the client it comes before them
+/// and is whole; from the master (`--async`) it comes after the first, with neither arguments nor
+/// minions.
 #[derive(Debug, Clone)]
 pub struct Batch<'a> {
     /// The jid that all slices share.
@@ -368,7 +370,7 @@ fn child<'a>(fields: &Fields<'a>, jid: &str) -> Option<Child<'a>> {
 }
 
 fn batch<'a>(fields: &Fields<'a>, jid: &str) -> Option<Batch<'a>> {
-    let state = fields.get("state")?;
+    let state = fields.raw("state");
     Some(Batch {
         jid: Cow::Owned(jid.to_owned()),
         fun: fields.fun()?,
@@ -377,6 +379,9 @@ fn batch<'a>(fields: &Fields<'a>, jid: &str) -> Option<Batch<'a>> {
         tgt_type: fields.text("tgt_type").unwrap_or("glob"),
         user: fields.text("user"),
         minions: state.get("all_minions").unwrap_or(Raw::NIL),
-        size: state.get("batch_size").and_then(Raw::integer),
+        size: state
+            .get("batch_size")
+            .or(fields.get("batch_size"))
+            .and_then(Raw::integer),
     })
 }

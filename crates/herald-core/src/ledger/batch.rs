@@ -4,22 +4,37 @@ use jiff::Timestamp;
 use salt_event::Value;
 use salt_event::event::Batch;
 
-use super::head::{RedactedLoad, fun_name, list_or_text};
+use super::head::{RedactedLoad, fun_name, known_user, list_or_text, read, target_text};
 use super::parents::{Gather, Published};
 use super::start::Begun;
 use super::{Ledger, named_set};
 use crate::change::{Storable, What};
 use crate::command::{CommandParts, Program, command_line};
 use crate::minions::MinionSet;
-use crate::run::{Flag, RunHead, RunId, RunKind};
+use crate::redact::Secrets;
+use crate::run::{Flag, JobId, RunId, RunKind};
+
+/// What a run is, once it is known to be a batch.
+struct AsBatch {
+    tgt: Value<'static>,
+    tgt_type: String,
+    size: Option<u32>,
+    /// The arguments, redacted; without them the command line stays as it is.
+    arg: Option<Value<'static>>,
+    /// Who is still to be asked.
+    left: MinionSet,
+    is_inferred: bool,
+}
 
 impl Ledger {
     pub(super) fn new_batch(&mut self, now: Timestamp, at: Timestamp, batch: &Batch<'_>) {
         let expected = self.intern_all(at, batch.minions);
         if let Some(known) = self.by_jid.get(batch.jid.as_ref()).copied() {
+            self.turn_out_batch(at, known, batch);
             self.widen(at, known, expected);
             return;
         }
+        let is_whole = !expected.is_empty();
         let began = Begun {
             jid: batch.jid.as_ref(),
             key: batch.jid.clone().into_owned(),
@@ -34,9 +49,53 @@ impl Ledger {
             missing: MinionSet::new(),
             schedule: None,
             metadata: None,
-            batch: batch.size.and_then(|size| u32::try_from(size).ok()),
+            batch: batch_size(batch),
         };
-        self.begin(now, at, began);
+        let (run, _) = self.begin(now, at, began);
+        if let Some(live) = self.live.get_mut(&run) {
+            live.told_end = !is_whole;
+        }
+    }
+
+    /// A batch that the master drives tells of itself after its first slice, which looks like a job
+    /// on a list.
+    fn turn_out_batch(&mut self, at: Timestamp, job: JobId, batch: &Batch<'_>) {
+        let Some(run) = self
+            .state
+            .jobs
+            .get(&job)
+            .and_then(|job| self.state.runs.get(&job.run))
+        else {
+            return;
+        };
+        let id = run.id;
+        let is_first_slice = run.jobs.len() == 1
+            && matches!(run.head.kind, RunKind::Command | RunKind::StateRun)
+            && run.head.user == known_user(batch.user);
+        if !is_first_slice {
+            return;
+        }
+        let suspected = self.parents.take_suspect(id);
+        let mut tgt = read(batch.tgt);
+        self.splitter
+            .redactor()
+            .redact_value(&mut tgt, &mut Secrets::default());
+        let as_batch = AsBatch {
+            tgt,
+            tgt_type: batch.tgt_type.to_owned(),
+            size: batch_size(batch),
+            left: suspected
+                .as_ref()
+                .map(|batch| batch.left.clone())
+                .unwrap_or_default(),
+            arg: suspected.map(|batch| batch.arg),
+            is_inferred: false,
+        };
+        self.revise(at, id, as_batch);
+        self.reopen(at, id);
+        if let Some(live) = self.live.get_mut(&id) {
+            live.told_end = true;
+        }
     }
 
     /// The master says that a batch is over: who has not returned will not be asked.
@@ -46,7 +105,15 @@ impl Ledger {
             .get(jid)
             .and_then(|job| self.state.jobs.get(job))
             .map(|job| job.run);
-        if let Some(run) = run.filter(|run| self.live.contains_key(run)) {
+        let is_batch = |run: &RunId| {
+            self.live.contains_key(run)
+                && self
+                    .state
+                    .runs
+                    .get(run)
+                    .is_some_and(|run| run.head.kind == RunKind::Batch)
+        };
+        if let Some(run) = run.filter(is_batch) {
             self.end(at, run);
         }
     }
@@ -55,62 +122,96 @@ impl Ledger {
     pub(super) fn parent_of(
         &mut self,
         at: Timestamp,
+        kind: RunKind,
         job: Published<'_>,
         redacted: &RedactedLoad,
     ) -> Option<RunId> {
         if let Some(run) = self.parents.take_child(job) {
             return Some(run).filter(|run| self.live.contains_key(run));
         }
-        let batch = self.parents.take_slice(job)?;
-        let (run, size) = (batch.run, u32::try_from(batch.size).ok());
-        let (tgt, tgt_type, left) = (
-            batch.tgt.clone(),
-            batch.tgt_type.clone(),
-            batch.left.clone(),
-        );
-        let known = self.state.runs.get(&run)?;
-        if known.head.kind != RunKind::Batch {
-            let tgt_value = list_or_text(&tgt, &tgt_type);
-            let mut head = known.head.clone();
-            head.kind = RunKind::Batch;
-            head.command = command_line(&CommandParts {
-                program: Program::Salt,
-                tgt: Some(&tgt_value),
-                tgt_type: &tgt_type,
-                funs: &head.funs,
-                arg: &redacted.arg,
-                batch: size,
-            });
-            (head.tgt, head.tgt_type) = (tgt, tgt_type);
-            let said = known.said;
-            let mut payloads = Vec::new();
-            let head = head.named(&mut payloads);
-            let expected = named_set(left, &mut payloads);
-            self.emit(
-                at,
-                What::RunRevised {
-                    run,
-                    head,
-                    said,
-                    expected,
-                },
-                payloads,
-            );
-            self.flag(at, run, Flag::Inferred);
+        if kind == RunKind::Batch {
+            return None;
         }
+        let slice = self.parents.take_slice(job)?;
+        let (run, gather) = (slice.run, slice.gather);
+        let as_batch = AsBatch {
+            tgt: list_or_text(&slice.tgt, &slice.tgt_type),
+            tgt_type: slice.tgt_type.clone(),
+            size: u32::try_from(slice.size).ok(),
+            arg: Some(redacted.arg.clone()),
+            left: slice.left.clone(),
+            is_inferred: true,
+        };
+        let known = self.state.runs.get(&run)?;
+        let is_news = known.head.kind != RunKind::Batch;
         self.reopen(job.at, run);
+        if is_news {
+            self.give_up_absent(run, gather, &as_batch.left);
+            self.revise(at, run, as_batch);
+        }
         Some(run)
     }
 
-    pub(super) fn remember_gather(&mut self, now: Timestamp, head: &RunHead, minions: &MinionSet) {
-        if head.funs.first().is_some_and(|fun| fun == "test.ping") && head.funs.len() == 1 {
+    /// Who did not answer the `test.ping` before a batch is never asked.
+    fn give_up_absent(&mut self, run: RunId, gather: JobId, left: &MinionSet) {
+        if let (Some(gather), Some(live)) = (self.state.jobs.get(&gather), self.live.get_mut(&run))
+        {
+            live.gone |= left - &gather.tally.returned;
+        }
+    }
+
+    fn revise(&mut self, at: Timestamp, run: RunId, batch: AsBatch) {
+        let Some(known) = self.state.runs.get(&run) else {
+            return;
+        };
+        let mut head = known.head.clone();
+        head.kind = RunKind::Batch;
+        if let Some(arg) = &batch.arg {
+            head.command = command_line(&CommandParts {
+                program: Program::Salt,
+                tgt: Some(&batch.tgt),
+                tgt_type: &batch.tgt_type,
+                funs: &head.funs,
+                arg,
+                batch: batch.size,
+            });
+        }
+        (head.tgt, head.tgt_type) = (target_text(&batch.tgt), batch.tgt_type);
+        let said = known.said;
+        let mut payloads = Vec::new();
+        let head = head.named(&mut payloads);
+        let expected = named_set(batch.left, &mut payloads);
+        let what = What::RunRevised {
+            run,
+            head,
+            said,
+            expected,
+        };
+        self.emit(at, what, payloads);
+        if batch.is_inferred {
+            self.flag(at, run, Flag::Inferred);
+        }
+    }
+
+    pub(super) fn remember_gather(&mut self, now: Timestamp, run: RunId, job: JobId) {
+        let (Some(run), Some(known)) = (self.state.runs.get(&run), self.state.jobs.get(&job))
+        else {
+            return;
+        };
+        let is_gather = matches!(run.head.funs.as_slice(), [fun] if fun == "test.ping");
+        if is_gather && run.jobs.len() == 1 {
             self.parents.gather(Gather {
-                user: head.user.clone(),
-                minions: minions.clone(),
-                tgt: head.tgt.clone(),
-                tgt_type: head.tgt_type.clone(),
+                job,
+                user: run.head.user.clone(),
+                minions: known.tally.expected.clone(),
+                tgt: run.head.tgt.clone(),
+                tgt_type: run.head.tgt_type.clone(),
                 since: now,
             });
         }
     }
+}
+
+fn batch_size(batch: &Batch<'_>) -> Option<u32> {
+    batch.size.and_then(|size| u32::try_from(size).ok())
 }

@@ -58,14 +58,20 @@ pub(super) struct RedactedLoad {
     tgt: Value<'static>,
 }
 
+/// Stands in a command line where nobody knows the target.
+pub(super) const UNKNOWN_TARGET: &str = "…";
+
+/// Who, if the master knows it. `sudo_alice` is alice.
+pub(super) fn known_user(user: Option<&str>) -> Option<String> {
+    user.filter(|user| !user.is_empty() && *user != "UNKNOWN")
+        .map(|user| short(user.strip_prefix("sudo_").unwrap_or(user)))
+}
+
 pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
-    let user = began
-        .user
-        .filter(|user| !user.is_empty() && *user != "UNKNOWN");
     let has_target = matches!(began.program, Program::Salt | Program::SaltSsh);
     RunHead {
         kind: began.kind,
-        user: user.map(|user| short(user.strip_prefix("sudo_").unwrap_or(user))),
+        user: known_user(began.user),
         command: command_line(&CommandParts {
             program: began.program,
             tgt: has_target.then_some(&redacted.tgt),
@@ -75,7 +81,10 @@ pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
             batch: began.batch,
         }),
         funs: began.funs.clone(),
-        tgt: target_text(&redacted.tgt),
+        tgt: match target_text(&redacted.tgt) {
+            tgt if tgt == UNKNOWN_TARGET => String::new(),
+            tgt => tgt,
+        },
         tgt_type: began.tgt_type.to_owned(),
         test: is_test(&redacted.arg),
         schedule: began.schedule.map(short),

@@ -6,6 +6,7 @@
 
 mod batch;
 mod finish;
+mod forged;
 mod head;
 mod parents;
 mod returns;
@@ -86,6 +87,8 @@ pub struct Ledger {
     secrets: Secrets,
     learned: HashSet<Digest>,
     ended: VecDeque<RunId>,
+    /// Jids under which a minion fired events of its own.
+    forged: VecDeque<String>,
     /// Since when the failures of a quiet function are told with a run.
     told: HashMap<String, (RunId, Timestamp)>,
     touched: BTreeSet<RunId>,
@@ -111,6 +114,7 @@ impl Ledger {
             secrets: Secrets::default(),
             learned: HashSet::new(),
             ended: VecDeque::new(),
+            forged: VecDeque::new(),
             told: HashMap::new(),
             touched: BTreeSet::new(),
             touched_jobs: BTreeSet::new(),
@@ -163,6 +167,7 @@ impl Ledger {
         let at = believable(event.stamp, now);
         match &event.kind {
             Kind::NewJob(job) => self.new_job(now, at, job),
+            Kind::Return(ret) if ret.tag_differs => self.note_forged(at, "", &event.tag),
             Kind::Return(ret) => self.take_return(now, at, ret),
             Kind::Minions { jid, minions } => self.more_minions(now, at, jid, *minions),
             Kind::Call(call) => self.new_call(now, at, call),
@@ -172,14 +177,9 @@ impl Ledger {
             Kind::FromMinion {
                 sender,
                 claims_job: true,
-            } => {
-                let what = What::Forged {
-                    sender: short(sender),
-                    tag: short(&event.tag),
-                };
-                self.emit(at, what, Vec::new());
-            }
-            Kind::FromMinion { .. } | Kind::Echo | Kind::Other => {}
+            } => self.note_forged(at, sender, &event.tag),
+            Kind::Other => self.hear_twin(at, &event.tag),
+            Kind::FromMinion { .. } | Kind::Echo => {}
         }
         // Not only when a time-out is due: where everything ends well, none ever is.
         self.forget_ended();

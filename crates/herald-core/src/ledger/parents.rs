@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use salt_event::Value;
 
 use crate::digest::Digest;
 use crate::minions::MinionSet;
-use crate::run::RunId;
+use crate::run::{JobId, RunId};
 
 /// How long after its announcement an orchestration publishes the job.
 const CHILD_WITHIN: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ pub(super) struct Parents {
 #[derive(Debug)]
 pub(super) struct ExpectedChild {
     pub(super) run: RunId,
+    /// Who runs the orchestration, and so its children.
+    pub(super) user: Option<String>,
     pub(super) is_state: bool,
     pub(super) name: String,
     pub(super) tgt: String,
@@ -42,6 +45,7 @@ pub(super) struct ExpectedChild {
 /// A `test.ping` that may be a batch looking for its minions.
 #[derive(Debug)]
 pub(super) struct Gather {
+    pub(super) job: JobId,
     pub(super) user: Option<String>,
     pub(super) minions: MinionSet,
     pub(super) tgt: String,
@@ -53,6 +57,10 @@ pub(super) struct Gather {
 #[derive(Debug)]
 pub(super) struct SuspectedBatch {
     pub(super) run: RunId,
+    /// The job that looked for its minions.
+    pub(super) gather: JobId,
+    /// The arguments, redacted.
+    pub(super) arg: Value<'static>,
     pub(super) user: Option<String>,
     pub(super) load: Digest,
     pub(super) left: MinionSet,
@@ -84,7 +92,8 @@ impl Parents {
     pub(super) fn take_child(&mut self, job: Published<'_>) -> Option<RunId> {
         let fun = job.funs.first()?;
         let is_it = |child: &ExpectedChild| {
-            child.tgt == job.tgt
+            (child.user.is_none() || child.user == *job.user)
+                && child.tgt == job.tgt
                 && child.tgt_type == job.tgt_type
                 && if child.is_state {
                     fun.starts_with("state.")
@@ -118,7 +127,7 @@ impl Parents {
     }
 
     /// Remembers a list job that follows a `test.ping` of the same person: it may be a first slice.
-    pub(super) fn suspect(&mut self, run: RunId, job: Published<'_>) {
+    pub(super) fn suspect(&mut self, run: RunId, job: Published<'_>, arg: &Value<'static>) {
         if job.tgt_type != "list" || job.minions.is_empty() {
             return;
         }
@@ -134,6 +143,8 @@ impl Parents {
         make_room(&mut self.batches);
         self.batches.push(SuspectedBatch {
             run,
+            gather: gather.job,
+            arg: arg.clone(),
             user: gather.user,
             load: job.load,
             left: &gather.minions - job.minions,
@@ -142,6 +153,12 @@ impl Parents {
             tgt_type: gather.tgt_type,
             last: job.at,
         });
+    }
+
+    /// What was suspected of a run, which is known to be a batch by now.
+    pub(super) fn take_suspect(&mut self, run: RunId) -> Option<SuspectedBatch> {
+        let place = self.batches.iter().position(|batch| batch.run == run)?;
+        Some(self.batches.remove(place))
     }
 
     pub(super) fn forget_before(&mut self, now: Timestamp) {

@@ -1,10 +1,16 @@
 //! Returns: from minions, runners and wheel functions, with and without a publication before them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use salt_event::Raw;
 use salt_event::event::{Origin, Return};
 use salt_event::msgpack::Token;
+use salt_event::states::{Returned, is_state_function};
+use salt_event::time::jid_time;
 
+use super::head::{UNKNOWN_TARGET, fun_name, runner_kind};
 use super::start::Begun;
 use super::{Ledger, learned_as, lone_key};
 use crate::change::What;
@@ -12,6 +18,10 @@ use crate::command::Program;
 use crate::minions::MinionNo;
 use crate::redact::Secrets;
 use crate::run::{Flag, JobId, RunId, RunKind, RunStatus};
+use crate::split::orchestrated;
+
+/// A jid that lies further back is not believed.
+const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 impl Ledger {
     pub(super) fn take_return(&mut self, now: Timestamp, at: Timestamp, ret: &Return<'_>) {
@@ -29,6 +39,7 @@ impl Ledger {
         let Some(run) = self.state.jobs.get(&job).map(|job| job.run) else {
             return;
         };
+        self.attach_children(now, at, run, ret);
         self.flag_return(at, job, minion, ret);
         self.record_return(at, job, minion, ret);
         self.note_sign(now, run);
@@ -37,6 +48,64 @@ impl Ledger {
             self.end_if_complete(at, run);
         } else {
             self.end(at, run);
+        }
+    }
+
+    /// An orchestration names the jobs of its steps when it is over. One that we did not know for its
+    /// own comes to it now.
+    fn attach_children(&mut self, now: Timestamp, at: Timestamp, to: RunId, ret: &Return<'_>) {
+        if ret.origin != Origin::Runner {
+            return;
+        }
+        let jids = orchestrated(ret.ret)
+            .into_iter()
+            .flatten()
+            .filter_map(|state| state.raw.get("__jid__")?.text());
+        for jid in jids {
+            self.attach_child(now, at, to, jid);
+        }
+    }
+
+    fn attach_child(&mut self, now: Timestamp, at: Timestamp, to: RunId, jid: &str) -> Option<()> {
+        let job = *self.by_jid.get(jid)?;
+        let from = self.state.jobs.get(&job)?.run;
+        let (child, parent) = (self.state.runs.get(&from)?, self.state.runs.get(&to)?);
+        let user = &parent.head.user;
+        let is_child = from != to
+            && matches!(
+                child.head.kind,
+                RunKind::Command | RunKind::StateRun | RunKind::Batch
+            )
+            && parent.head.kind == RunKind::Orchestration
+            && (user.is_none() || child.head.user == *user);
+        if is_child {
+            let jobs = child.jobs.clone();
+            self.reopen(now, to);
+            for job in jobs {
+                self.emit(at, What::JobMoved { job, to }, Vec::new());
+            }
+            self.leave_empty(at, from, to);
+        }
+        Some(())
+    }
+
+    /// A run all whose jobs belong to another: it is over, and told of there.
+    fn leave_empty(&mut self, at: Timestamp, from: RunId, to: RunId) {
+        if self.live.contains_key(&from) {
+            self.end(at, from);
+        }
+        let Some(run) = self.state.runs.get(&from) else {
+            return;
+        };
+        if run.told_with.is_none() {
+            self.emit(
+                at,
+                What::ToldWith {
+                    run: from,
+                    with: to,
+                },
+                Vec::new(),
+            );
         }
     }
 
@@ -167,21 +236,22 @@ impl Ledger {
             kind,
             program,
             user: ret.user,
-            funs: ret
-                .fun
-                .iter()
-                .map(|fun| super::head::fun_name(fun))
-                .collect(),
+            funs: ret.fun.iter().map(|fun| fun_name(fun)).collect(),
             arg: ret.arg.unwrap_or(ret.fun_args),
-            tgt: ret.minion.into(),
-            tgt_type: if on_master { "" } else { "list" },
+            // It returned, but that says little of who else was asked.
+            tgt: if is_lone {
+                ret.minion.into()
+            } else {
+                UNKNOWN_TARGET.into()
+            },
+            tgt_type: if is_lone { "list" } else { "" },
             expected: minions,
             missing: Default::default(),
             schedule: ret.schedule,
             metadata: ret.metadata,
             batch: None,
         };
-        let (run, job) = self.begin(now, at, began);
+        let (run, job) = self.begin(now, began_at(at, ret), began);
         if !is_lone {
             let flag = if kind == RunKind::Ssh {
                 Flag::Inferred
@@ -197,10 +267,29 @@ impl Ledger {
     }
 }
 
+/// When a job began that only its return tells of: a jid is a time in UTC, by the master's clock or,
+/// for `salt-call`, by the minion's; where it can't be, the time that its states took.
+fn began_at(at: Timestamp, ret: &Return<'_>) -> Timestamp {
+    let by_jid = jid_time(&ret.jid)
+        .and_then(|time| time.to_zoned(TimeZone::UTC).ok())
+        .map(|time| time.timestamp())
+        .filter(|time| *time <= at && at.duration_since(*time).unsigned_abs() <= MAX_AGE);
+    by_jid.unwrap_or_else(|| {
+        let took = match Returned::of(ret.ret, false) {
+            Returned::States(states) => states
+                .filter_map(|state| state.duration)
+                .fold(0, u64::saturating_add),
+            _ => 0,
+        };
+        at.checked_sub(Duration::from_micros(took).min(MAX_AGE))
+            .unwrap_or(at)
+    })
+}
+
 fn kind_of(ret: &Return<'_>) -> (RunKind, Program) {
-    let is_state = ret.fun.iter().any(|fun| fun.starts_with("state."));
+    let is_state = ret.fun.iter().any(|fun| is_state_function(fun));
     match ret.origin {
-        Origin::Runner => (super::head::runner_kind(&ret.fun), Program::SaltRun),
+        Origin::Runner => (runner_kind(&ret.fun), Program::SaltRun),
         Origin::Wheel => (RunKind::Wheel, Program::Wheel),
         Origin::Minion if ret.schedule.is_some() => (RunKind::Scheduled, Program::SaltCall),
         Origin::Minion if ret.cmd.is_none() => (RunKind::Ssh, Program::SaltSsh),

@@ -8,7 +8,7 @@ use salt_event::states::is_state_function;
 use salt_event::{Raw, Value};
 
 use super::finish::Live;
-use super::head::{fun_name, head_of, runner_kind, target_text};
+use super::head::{fun_name, head_of, known_user, runner_kind, target_text};
 use super::parents::{ExpectedChild, Published};
 use super::{Ledger, named_set, store};
 use crate::change::{Storable, What};
@@ -17,7 +17,7 @@ use crate::minions::MinionSet;
 use crate::noise::Namespace;
 use crate::payload::PayloadKind;
 use crate::redact::Secrets;
-use crate::run::{JobId, RunHead, RunId, RunKind};
+use crate::run::{Flag, JobId, RunHead, RunId, RunKind};
 
 /// A job that begins, wherever it is known from.
 pub(super) struct Begun<'a> {
@@ -41,7 +41,11 @@ impl Ledger {
     pub(super) fn new_job(&mut self, now: Timestamp, at: Timestamp, job: &NewJob<'_>) {
         let expected = self.intern_all(at, job.minions);
         if let Some(known) = self.by_jid.get(job.jid.as_ref()).copied() {
-            self.widen(at, known, expected);
+            if self.is_same(known, job) {
+                self.widen(at, known, expected);
+            } else {
+                self.flag_conflict(at, known);
+            }
             return;
         }
         let is_state = job.fun.iter().any(|fun| is_state_function(fun));
@@ -67,8 +71,30 @@ impl Ledger {
             metadata: job.metadata,
             batch: None,
         };
+        let is_empty = began.expected.is_empty() && began.missing.is_empty();
         let (run, _) = self.begin(now, at, began);
+        // A target that matches nobody is not published: they are behind a syndic, and come in later.
+        if let Some(live) = self.live.get_mut(&run).filter(|_| is_empty) {
+            live.open_ended = true;
+        }
         self.end_if_complete(at, run);
+    }
+
+    /// Whether a publication is of the job that we know by its jid: a later slice, or said again.
+    fn is_same(&self, known: JobId, job: &NewJob<'_>) -> bool {
+        let Some(known) = self.state.jobs.get(&known) else {
+            return true;
+        };
+        let run = self.state.runs.get(&known.run);
+        let funs = job.fun.iter().map(|fun| fun_name(fun));
+        funs.eq(known.funs.iter().cloned())
+            && run.is_none_or(|run| run.head.user == known_user(job.user))
+    }
+
+    fn flag_conflict(&mut self, at: Timestamp, known: JobId) {
+        if let Some(run) = self.state.jobs.get(&known).map(|job| job.run) {
+            self.flag(at, run, Flag::Conflict);
+        }
     }
 
     /// A client that waits asks the minions whether they still work.
@@ -123,8 +149,11 @@ impl Ledger {
         else {
             return;
         };
+        let user = self.state.runs.get(&run);
+        let user = user.and_then(|run| run.head.user.clone());
         self.parents.expect(ExpectedChild {
             run,
+            user,
             is_state: child.is_state,
             name: child.name.to_owned(),
             tgt: target_text(&Value::read(child.tgt).unwrap_or(Value::Nil)),
@@ -182,6 +211,7 @@ impl Ledger {
         at: Timestamp,
         began: Begun<'_>,
     ) -> (RunId, JobId) {
+        self.parents.forget_before(now);
         let mut secrets = Secrets::default();
         let redacted = self.redact_load(&began, &mut secrets);
         let head = head_of(&began, &redacted);
@@ -194,24 +224,31 @@ impl Ledger {
             minions: &began.expected,
             at: now,
         };
-        let run = match self.parent_of(at, published, &redacted) {
+        // Only what somebody publishes can be a part of more: what is known by its return is not.
+        let parent = match began.program {
+            Program::Salt => self.parent_of(at, began.kind, published, &redacted),
+            _ => None,
+        };
+        let run = match parent {
             Some(run) => run,
             None => {
                 let run = self.start_run(now, at, head.clone());
-                self.parents.suspect(run, published);
+                if began.program == Program::Salt && began.kind != RunKind::Batch {
+                    self.parents.suspect(run, published, &redacted.arg);
+                }
                 run
             }
         };
-        self.remember_gather(now, &head, &began.expected);
         if let Some(live) = self.live.get_mut(&run) {
             live.secrets.extend(&secrets);
             live.last_sign = now;
         }
         self.secrets.extend(&secrets);
-        (
-            run,
-            self.start_job(at, run, began, head.funs, redacted.load),
-        )
+        let jid = began.jid;
+        let job = self.start_job(at, run, began, head.funs, redacted.load);
+        self.remember_gather(now, run, job);
+        self.flag_if_forged(at, run, jid);
+        (run, job)
     }
 
     fn start_run(&mut self, now: Timestamp, at: Timestamp, head: RunHead) -> RunId {

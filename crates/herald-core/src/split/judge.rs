@@ -27,7 +27,7 @@ pub(super) fn asks_for_secret(ret: &Return<'_>) -> bool {
 }
 
 /// The results of an orchestration's steps: `{"data": {"x_master": {…}}}`.
-pub(super) fn orchestrated(raw: Raw<'_>) -> Option<salt_event::states::States<'_>> {
+pub(crate) fn orchestrated(raw: Raw<'_>) -> Option<salt_event::states::States<'_>> {
     let (_, steps) = raw.get("data")?.pairs().next()?;
     match Returned::of(steps, false) {
         Returned::States(states) => Some(states),

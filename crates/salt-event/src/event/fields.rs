@@ -20,10 +20,29 @@ struct Field<'a> {
 
 /// All members that are ever asked for. Others are stepped over, however many there are: a minion
 /// could bury its `cmd` under them.
-const NAMES: [&str; 21] = [
-    "_stamp", "jid", "fun", "cmd", "id", "return", "retcode", "success", "fun_args", "user", "arg",
-    "tgt", "tgt_type", "minions", "missing", "metadata", "schedule", "args", "name", "type",
+const NAMES: [&str; 22] = [
+    "_stamp",
+    "jid",
+    "fun",
+    "cmd",
+    "id",
+    "return",
+    "retcode",
+    "success",
+    "fun_args",
+    "user",
+    "arg",
+    "tgt",
+    "tgt_type",
+    "minions",
+    "missing",
+    "metadata",
+    "schedule",
+    "args",
+    "name",
+    "type",
     "state",
+    "batch_size",
 ];
 
 impl<'a> Fields<'a> {
