@@ -5,14 +5,15 @@ use salt_event::Value;
 use salt_event::event::Batch;
 
 use super::head::{RedactedLoad, fun_name, known_user, list_or_text, read, target_text};
-use super::parents::{Gather, Published};
+use super::parents::{FIRST_SLICE_WITHIN, Gather, NEXT_SLICE_WITHIN, Published, SuspectedBatch};
 use super::start::Begun;
-use super::{Ledger, named_set};
+use super::{Ledger, Settings, named_set};
 use crate::change::{Storable, What};
 use crate::command::{CommandParts, Program, command_line};
 use crate::minions::MinionSet;
 use crate::redact::Secrets;
 use crate::run::{Flag, JobId, RunId, RunKind};
+use crate::state::State;
 
 /// What a run is, once it is known to be a batch.
 struct AsBatch {
@@ -122,17 +123,21 @@ impl Ledger {
     pub(super) fn parent_of(
         &mut self,
         at: Timestamp,
-        kind: RunKind,
         job: Published<'_>,
         redacted: &RedactedLoad,
     ) -> Option<RunId> {
         if let Some(run) = self.parents.take_child(job) {
             return Some(run).filter(|run| self.live.contains_key(run));
         }
-        if kind == RunKind::Batch {
-            return None;
-        }
-        let slice = self.parents.take_slice(job)?;
+        let goes_on = |batch: &SuspectedBatch| {
+            let ended = self.state.runs.get(&batch.run).map(|run| run.finished_at);
+            match ended {
+                Some(Some(ended)) => at.duration_since(ended).unsigned_abs() < NEXT_SLICE_WITHIN,
+                Some(None) => true,
+                None => false,
+            }
+        };
+        let slice = self.parents.take_slice(job, goes_on)?;
         let (run, gather) = (slice.run, slice.gather);
         let as_batch = AsBatch {
             tgt: list_or_text(&slice.tgt, &slice.tgt_type),
@@ -209,6 +214,25 @@ impl Ledger {
                 since: now,
             });
         }
+    }
+}
+
+/// Whether a `test.ping` may have been a batch's, that publishes its first slice now: as soon as all
+/// have answered, or when its time is up.
+pub(super) fn is_near(state: &State, settings: &Settings, gather: &Gather, now: Timestamp) -> bool {
+    let run = state
+        .jobs
+        .get(&gather.job)
+        .and_then(|job| state.runs.get(&job.run));
+    let since = |at: Timestamp| now.duration_since(at).unsigned_abs();
+    let waits = settings.timeout + settings.gather_job_timeout + FIRST_SLICE_WITHIN;
+    match run.map(|run| run.finished_at) {
+        Some(Some(ended)) => {
+            since(ended) < FIRST_SLICE_WITHIN
+                || run.is_some_and(|run| !run.tally.silent.is_empty()) && since(ended) < waits
+        }
+        Some(None) => since(gather.since) < waits,
+        None => false,
     }
 }
 

@@ -234,9 +234,20 @@ impl Ledger {
         for id in ids {
             match self.live.get_mut(&id).and_then(|live| live.poll.take()) {
                 Some(poll) => self.conclude_poll(now, id, &poll),
-                None => self.end(now, id),
+                None => self.give_up(now, id),
             }
         }
+    }
+
+    /// A run that we only kept open in case that more would come ended with its last return.
+    fn give_up(&mut self, now: Timestamp, id: RunId) {
+        let is_complete = self
+            .state
+            .runs
+            .get(&id)
+            .is_some_and(|run| self.state.is_complete(run));
+        let last = self.live.get(&id).map(|live| live.last_sign);
+        self.end(last.filter(|_| is_complete).unwrap_or(now), id);
     }
 
     fn conclude_poll(&mut self, now: Timestamp, id: RunId, poll: &Poll) {

@@ -14,8 +14,12 @@ use crate::run::{JobId, RunId};
 
 /// How long after its announcement an orchestration publishes the job.
 const CHILD_WITHIN: Duration = Duration::from_secs(60);
-/// How long after its `test.ping` a batch publishes its first slice.
-const SLICE_WITHIN: Duration = Duration::from_secs(60);
+/// How long a `test.ping` is remembered.
+const GATHER_WITHIN: Duration = Duration::from_secs(300);
+/// How long a batch waits between the end of a slice and the next, unless it is told to wait longer.
+pub(super) const NEXT_SLICE_WITHIN: Duration = Duration::from_secs(60);
+/// How long after the last answer to its `test.ping` a batch publishes its first slice.
+pub(super) const FIRST_SLICE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a batch can be without a new slice.
 const BATCH_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// Most of each kind that are remembered.
@@ -79,6 +83,8 @@ pub(super) struct Published<'a> {
     pub(super) tgt: &'a str,
     pub(super) tgt_type: &'a str,
     pub(super) minions: &'a MinionSet,
+    /// A slice is a list of minions that just answered: none of them is missing.
+    pub(super) can_be_slice: bool,
     pub(super) at: Timestamp,
 }
 
@@ -110,16 +116,20 @@ impl Parents {
         self.gathers.push(gather);
     }
 
-    /// The batch that this job is a later slice of.
-    pub(super) fn take_slice(&mut self, job: Published<'_>) -> Option<&mut SuspectedBatch> {
-        if job.tgt_type != "list" {
+    /// The batch that this job is a later slice of, among those that go on.
+    pub(super) fn take_slice(
+        &mut self,
+        job: Published<'_>,
+        goes_on: impl Fn(&SuspectedBatch) -> bool,
+    ) -> Option<&mut SuspectedBatch> {
+        if !job.can_be_slice {
             return None;
         }
         let batch = self.batches.iter_mut().find(|batch| {
             batch.user == *job.user
                 && batch.load == job.load
                 && job.minions.is_subset(&batch.left)
-                && !job.minions.is_empty()
+                && goes_on(batch)
         })?;
         batch.left -= job.minions;
         batch.last = job.at;
@@ -127,14 +137,21 @@ impl Parents {
     }
 
     /// Remembers a list job that follows a `test.ping` of the same person: it may be a first slice.
-    pub(super) fn suspect(&mut self, run: RunId, job: Published<'_>, arg: &Value<'static>) {
-        if job.tgt_type != "list" || job.minions.is_empty() {
+    pub(super) fn suspect(
+        &mut self,
+        run: RunId,
+        job: Published<'_>,
+        arg: &Value<'static>,
+        is_near: impl Fn(&Gather) -> bool,
+    ) {
+        if !job.can_be_slice {
             return;
         }
         let is_it = |gather: &Gather| {
             gather.user == *job.user
                 && job.minions.is_subset(&gather.minions)
                 && job.minions.len() < gather.minions.len()
+                && is_near(gather)
         };
         let Some(place) = self.gathers.iter().rposition(is_it) else {
             return;
@@ -167,7 +184,7 @@ impl Parents {
         self.children
             .retain(|child| is_fresh(child.since, CHILD_WITHIN));
         self.gathers
-            .retain(|gather| is_fresh(gather.since, SLICE_WITHIN));
+            .retain(|gather| is_fresh(gather.since, GATHER_WITHIN));
         self.batches
             .retain(|batch| !batch.left.is_empty() && is_fresh(batch.last, BATCH_WITHIN));
     }

@@ -267,23 +267,24 @@ impl Ledger {
     }
 }
 
-/// When a job began that only its return tells of: a jid is a time in UTC, by the master's clock or,
-/// for `salt-call`, by the minion's; where it can't be, the time that its states took.
+/// When a job began that only its return tells of: at the time in UTC that its jid is, unless that is
+/// the time of the return (the master makes the jid of a `salt-call` only then); and before its
+/// states had run.
 fn began_at(at: Timestamp, ret: &Return<'_>) -> Timestamp {
     let by_jid = jid_time(&ret.jid)
         .and_then(|time| time.to_zoned(TimeZone::UTC).ok())
         .map(|time| time.timestamp())
         .filter(|time| *time <= at && at.duration_since(*time).unsigned_abs() <= MAX_AGE);
-    by_jid.unwrap_or_else(|| {
-        let took = match Returned::of(ret.ret, false) {
-            Returned::States(states) => states
-                .filter_map(|state| state.duration)
-                .fold(0, u64::saturating_add),
-            _ => 0,
-        };
-        at.checked_sub(Duration::from_micros(took).min(MAX_AGE))
-            .unwrap_or(at)
-    })
+    let took = match Returned::of(ret.ret, false) {
+        Returned::States(states) => states
+            .filter_map(|state| state.duration)
+            .fold(0, u64::saturating_add),
+        _ => 0,
+    };
+    let by_states = at
+        .checked_sub(Duration::from_micros(took).min(MAX_AGE))
+        .unwrap_or(at);
+    by_jid.unwrap_or(at).min(by_states)
 }
 
 fn kind_of(ret: &Return<'_>) -> (RunKind, Program) {

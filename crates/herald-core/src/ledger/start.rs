@@ -7,9 +7,10 @@ use salt_event::event::{Call, Child, NewJob, Origin};
 use salt_event::states::is_state_function;
 use salt_event::{Raw, Value};
 
+use super::batch::is_near;
 use super::finish::Live;
 use super::head::{fun_name, head_of, known_user, runner_kind, target_text};
-use super::parents::{ExpectedChild, Published};
+use super::parents::{ExpectedChild, Gather, Published};
 use super::{Ledger, named_set, store};
 use crate::change::{Storable, What};
 use crate::command::Program;
@@ -222,20 +223,24 @@ impl Ledger {
             tgt: &head.tgt,
             tgt_type: &head.tgt_type,
             minions: &began.expected,
+            can_be_slice: began.program == Program::Salt
+                && began.kind != RunKind::Batch
+                && began.tgt_type == "list"
+                && began.missing.is_empty()
+                && !began.expected.is_empty(),
             at: now,
         };
         // Only what somebody publishes can be a part of more: what is known by its return is not.
         let parent = match began.program {
-            Program::Salt => self.parent_of(at, began.kind, published, &redacted),
+            Program::Salt => self.parent_of(at, published, &redacted),
             _ => None,
         };
         let run = match parent {
             Some(run) => run,
             None => {
                 let run = self.start_run(now, at, head.clone());
-                if began.program == Program::Salt && began.kind != RunKind::Batch {
-                    self.parents.suspect(run, published, &redacted.arg);
-                }
+                let is_near = |gather: &Gather| is_near(&self.state, &self.settings, gather, now);
+                self.parents.suspect(run, published, &redacted.arg, is_near);
                 run
             }
         };
