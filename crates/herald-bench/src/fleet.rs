@@ -94,7 +94,7 @@ fn state(
         Likeness::Alike => "0".repeat(8),
         Likeness::Different => format!("{:08x}", number * STATES + place),
     };
-    let changes = if place % 5 == 0 {
+    let changes = if place.is_multiple_of(5) {
         let diff = format!("--- \n+++ \n@@ -1,3 +1,3 @@\n workers 4\n-build 1\n+build {token}\n");
         map([("diff", diff.into())])
     } else {

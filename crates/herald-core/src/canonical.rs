@@ -20,7 +20,6 @@ const ESCAPE: char = '\u{E000}';
 pub struct Canonical<'m> {
     minion: &'m str,
     finder: memmem::Finder<'m>,
-    escape: memmem::Finder<'static>,
 }
 
 impl<'m> Canonical<'m> {
@@ -31,14 +30,12 @@ impl<'m> Canonical<'m> {
         Self {
             minion,
             finder: memmem::Finder::new(minion),
-            escape: memmem::Finder::new("\u{E000}"),
         }
     }
 
     /// Whether the bytes hold nothing that would be replaced, so that they can stay as they are.
     pub fn is_plain(&self, bytes: &[u8]) -> bool {
-        (self.minion.is_empty() || self.finder.find(bytes).is_none())
-            && self.escape.find(bytes).is_none()
+        (self.minion.is_empty() || self.finder.find(bytes).is_none()) && !holds_escape(bytes)
     }
 
     /// Appends one value.
@@ -66,9 +63,13 @@ impl<'m> Canonical<'m> {
     }
 
     fn replace(&self, text: &str) -> String {
-        let escaped = text.replace(ESCAPE, ESCAPED);
+        let escaped = if holds_escape(text.as_bytes()) {
+            Cow::Owned(text.replace(ESCAPE, ESCAPED))
+        } else {
+            Cow::Borrowed(text)
+        };
         if self.minion.is_empty() {
-            return escaped;
+            return escaped.into_owned();
         }
         let mut out = String::with_capacity(escaped.len());
         let mut done = 0;
@@ -83,6 +84,11 @@ impl<'m> Canonical<'m> {
         out.push_str(escaped.get(done..).unwrap_or_default());
         out
     }
+}
+
+/// Whether the placeholder's first character stands there; its first byte is rare in itself.
+fn holds_escape(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(0xee, bytes).any(|at| bytes.get(at..at + 3) == Some("\u{E000}".as_bytes()))
 }
 
 /// Whether an id stands by itself there: `web1` in `/srv/web1/x` and `web1.example.com`, not in

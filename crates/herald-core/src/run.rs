@@ -205,6 +205,12 @@ impl Tally {
         &(&self.expected - &self.returned) - &self.silent
     }
 
+    /// Whether [`Self::waiting`] holds anybody: returned and silent minions are asked ones, and
+    /// nobody is both, so that counting is enough.
+    pub fn is_waiting(&self) -> bool {
+        self.returned.len() + self.silent.len() < self.expected.len()
+    }
+
     /// Takes up what one minion returned.
     pub fn take(&mut self, minion: MinionNo, outcome: &Outcome) {
         self.expected.insert(minion);
@@ -281,7 +287,7 @@ impl Job {
     /// nothing else: its return still counts when it comes after it was given up.
     pub(crate) fn settle(&mut self) {
         if !self.returns_itself {
-            self.ended = self.tally.waiting().is_empty();
+            self.ended = !self.tally.is_waiting();
         }
     }
 }

@@ -297,8 +297,7 @@ fn write_definition(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mu
 
 fn write_body(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mut Vec<u8>) {
     let is_other = |key: &Raw<'_>| !key.text().is_some_and(|key| NAMED_MEMBERS.contains(&key));
-    let others = state.raw.pairs().filter(|(key, _)| is_other(key));
-    write_token(Token::Map(3 + others.clone().count()), out);
+    write_token(Token::Map(3 + state.others), out);
     let nil = Raw::NIL;
     let result = match state.result {
         None => Token::Nil,
@@ -310,7 +309,10 @@ fn write_body(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mut Vec<
         canonical.write_text(name.as_bytes(), out);
         write_or_nil(canonical, value, nil, out);
     }
-    for (key, value) in others {
+    if state.others == 0 {
+        return;
+    }
+    for (key, value) in state.raw.pairs().filter(|(key, _)| is_other(key)) {
         write_or_nil(canonical, key, nil, out);
         write_or_nil(canonical, value, nil, out);
     }

@@ -221,7 +221,7 @@ impl State {
 
     /// Whether nothing more is expected of a run by its jobs.
     pub fn is_complete(&self, run: &Run) -> bool {
-        run.tally.waiting().is_empty()
+        !run.tally.is_waiting()
             && run
                 .jobs
                 .iter()

@@ -110,9 +110,7 @@ pub const NAMED_MEMBERS: [&str; 9] = [
 impl<'a> StateResult<'a> {
     /// Nothing where the key has not the form of a state's, or there is no result.
     fn read(key: &'a str, raw: Raw<'a>) -> Option<Self> {
-        if separators(key).nth(2).is_none() {
-            return None;
-        }
+        separators(key).nth(2)?;
         let mut has_result = false;
         let mut state = StateResult {
             key,

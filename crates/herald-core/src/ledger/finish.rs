@@ -145,11 +145,10 @@ impl Ledger {
         let Some(live) = self.live.get(&id) else {
             return;
         };
-        let waiting = &run.tally.waiting() - &live.gone;
         let is_over = if live.gone.is_empty() {
             self.state.is_complete(run)
         } else {
-            waiting.is_empty() && !self.waits_for_master(run)
+            run.tally.waiting().is_subset(&live.gone) && !self.waits_for_master(run)
         };
         if is_over && !live.open_ended && !live.told_end {
             self.end(at, id);

@@ -1,6 +1,7 @@
 //! What a splitter has given out already, so that it is neither redacted nor given out again.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::digest::Digest;
 use crate::redact::Secrets;
@@ -15,8 +16,28 @@ pub(super) struct Item {
 /// What was given out, in two generations: when the newer is full, the older is forgotten.
 #[derive(Default)]
 pub(super) struct Known {
-    newer: HashMap<Digest, Item>,
-    older: HashMap<Digest, Item>,
+    newer: Items,
+    older: Items,
+}
+
+type Items = HashMap<Digest, Item, BuildHasherDefault<FirstBytes>>;
+
+/// A digest is its own hash: its first bytes are as good as any.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_ne_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
 }
 
 /// How many items a generation of the memory holds: about 5 MB.

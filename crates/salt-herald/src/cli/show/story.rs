@@ -119,6 +119,7 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Gap => "we were blind while it ran: returns may be missing here",
         Flag::Trimmed => "Salt left something out of an event because it was too large",
         Flag::Conflict => "its jid was published again with other contents",
+        Flag::Forged => "a minion fired events of its own under its jid",
     }
 }
 
