@@ -23,7 +23,7 @@ pub use recording::{ReplayReport, record, replay};
 
 use crate::chat;
 use crate::config::{BusAddress, Config, Problem};
-use crate::publish::{self, Target};
+use crate::publish::{self, Publisher, Target};
 use crate::source::{self, Bus, Heard, Item, Queue};
 use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
 
@@ -45,30 +45,48 @@ pub fn run(config: Config, warnings: Vec<Problem>) -> Result<(), RunError> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(config, Limits::default(), stop_signal()))
+}
+
+/// What a daemon may take up, and how long it may take to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many bytes of events may wait between the bus and the journal.
+    pub waiting: usize,
+    /// How long what is owed may still be said after the request to stop.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            waiting: source::MAX_WAITING,
+            grace: GRACE,
+        }
+    }
+}
+
+/// Runs until `stop` completes. Everything that was read is on disk when this returns.
+///
+/// # Errors
+/// When the journal can't be opened, no thread can be had, or the intake ends by itself.
+pub async fn serve(
+    config: Config,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let targets = targets(&config)?;
     if let Some(folder) = config.journal.path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let journal = Journal::open(&config.journal.path)?;
     let reader = journal.reader()?;
     let writer = journal.into_writer()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(8)
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(serve(config, reader, writer.clone()));
-    // The publishers are gone by now, so that the journal's last batch is the last.
-    drop(runtime);
-    writer.close();
-    outcome
-}
-
-async fn serve(
-    config: Config,
-    reader: JournalReader,
-    writer: JournalWriter,
-) -> Result<(), RunError> {
-    let targets = targets(&config)?;
     tracing::info!(
         journal = %config.journal.path.display(),
         sinks = targets.len(),
@@ -80,24 +98,30 @@ async fn serve(
         master: config.name.clone(),
         journal: config.journal.path.clone(),
     };
-    let publisher = tokio::spawn(publish::publish(
-        settings,
-        targets,
-        writer.clone(),
-        stopping,
-        GRACE,
-    ));
-    let mut bus = listen(&config, reader, writer)?;
+    // Before the bus is heard: what comes first is news already.
+    let publisher =
+        Publisher::start(settings, targets, writer.clone(), stopping, limits.grace).await;
+    let publisher = tokio::spawn(publisher.run());
+    let outcome = match listen(&config, limits, reader, writer.clone()) {
+        Ok(bus) => listen_until(bus, stop).await,
+        Err(error) => Err(error),
+    };
+    stop_publisher.send_replace(true);
+    publisher.await?;
+    // The publishers are gone by now, so that the journal's last batch is the last.
+    tokio::task::spawn_blocking(move || writer.close()).await?;
+    outcome
+}
+
+async fn listen_until(mut bus: Listening, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let outcome = tokio::select! {
-        () = stop_signal() => Ok(()),
+        () = stop => Ok(()),
         ended = &mut bus.ended => Err(ended.unwrap_or_else(|_| "the intake ended".to_owned()).into()),
     };
     tracing::info!("salt-herald ends");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tokio::task::spawn_blocking(move || bus.stop()).await?;
-    stop_publisher.send_replace(true);
-    publisher.await?;
     outcome
 }
 
@@ -146,10 +170,11 @@ impl Listening {
 
 fn listen(
     config: &Config,
+    limits: Limits,
     reader: JournalReader,
     writer: JournalWriter,
 ) -> Result<Listening, RunError> {
-    let queue = Arc::new(Queue::new(source::MAX_WAITING));
+    let queue = Arc::new(Queue::new(limits.waiting));
     let stop = Arc::new(AtomicBool::new(false));
     let heard_at = reader
         .noted("heard_at")?

@@ -30,41 +30,53 @@ pub struct Settings {
     pub journal: PathBuf,
 }
 
-/// Publishes to all sinks until told to stop, and then until nothing is owed, but not longer than
-/// `grace`.
-pub async fn publish(
-    settings: Settings,
-    targets: Vec<Target>,
-    writer: JournalWriter,
-    stop: watch::Receiver<bool>,
-    grace: Duration,
-) {
-    let budget = Arc::new(Budget::for_edits());
-    let mut workers = JoinSet::new();
-    for target in targets {
-        let name = target.sink.name().to_owned();
-        let worker = worker::Worker::start(
-            settings.clone(),
-            target,
-            writer.clone(),
-            Arc::clone(&budget),
-            stop.clone(),
-            grace,
-        );
-        match worker.await {
-            Ok(worker) => {
-                workers.spawn(worker.run());
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(sink = name, error, "this sink can't be served");
+/// The workers of all sinks, ready to run.
+pub struct Publisher(Vec<worker::Worker>);
+
+impl Publisher {
+    /// Takes up the sinks. What is recorded from now on is news to a sink that is new.
+    ///
+    /// They run until `stop`, and then until nothing is owed, but not longer than `grace`.
+    pub async fn start(
+        settings: Settings,
+        targets: Vec<Target>,
+        writer: JournalWriter,
+        stop: watch::Receiver<bool>,
+        grace: Duration,
+    ) -> Self {
+        let budget = Arc::new(Budget::for_edits());
+        let mut workers = Vec::new();
+        for target in targets {
+            let name = target.sink.name().to_owned();
+            let worker = worker::Worker::start(
+                settings.clone(),
+                target,
+                writer.clone(),
+                Arc::clone(&budget),
+                stop.clone(),
+                grace,
+            );
+            match worker.await {
+                Ok(worker) => workers.push(worker),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(sink = name, error, "this sink can't be served");
+                }
             }
         }
+        Self(workers)
     }
-    drop(writer);
-    while let Some(ended) = workers.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a sink's publisher ended badly");
+
+    /// Publishes to all sinks.
+    pub async fn run(self) {
+        let mut workers = JoinSet::new();
+        for worker in self.0 {
+            workers.spawn(worker.run());
+        }
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a sink's publisher ended badly");
+            }
         }
     }
 }
