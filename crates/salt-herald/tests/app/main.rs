@@ -1,0 +1,15 @@
+//! The whole app against a bus on a real socket and a stand-in for Slack: what people see in the
+//! channel, and what the journal holds, for every trouble that is not one part's alone.
+
+mod app;
+mod bus;
+// mod crash;
+mod events;
+// mod fleet;
+// mod gaps;
+mod journal;
+// mod noise;
+mod replays;
+mod runs;
+// mod slack;
+// mod stops;
