@@ -172,6 +172,33 @@ pub enum What {
     },
 }
 
+impl What {
+    /// The runs that it names: those that it changes beside its job's.
+    pub fn runs(&self) -> [Option<RunId>; 2] {
+        match self {
+            What::RunStarted { run, .. }
+            | What::RunRevised { run, .. }
+            | What::RunEnded { run, .. }
+            | What::Flagged { run, .. }
+            | What::JobStarted { run, .. }
+            | What::JobMoved { to: run, .. } => [Some(*run), None],
+            What::ToldWith { run, with } => [Some(*run), Some(*with)],
+            _ => [None, None],
+        }
+    }
+
+    /// The job that it changes.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            What::JobStarted { job, .. }
+            | What::JobExpects { job, .. }
+            | What::JobMoved { job, .. }
+            | What::Returned { job, .. } => Some(*job),
+            _ => None,
+        }
+    }
+}
+
 /// One thing that failed in a return: what it is named by, and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {

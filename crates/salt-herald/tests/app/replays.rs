@@ -59,24 +59,20 @@ fn a_replay_says_nothing_new() {
 
 #[test]
 fn what_is_queried_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal.db");
     for bus in buses() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("journal.db");
         replay(&bus, &journal).unwrap();
-        let before: Vec<_> = MADE.iter().map(|table| dump(&journal, table)).collect();
-        let entries = verify_chain(&journal);
-        Journal::rebuild(&journal).unwrap();
-        for (table, before) in MADE.iter().zip(before) {
-            assert!(*table == "gap" || !before.is_empty(), "{table}");
-            for (before, after) in before.iter().zip(dump(&journal, table)) {
-                assert_eq!(*before, after, "{table} of {bus:?}");
-            }
-            assert_eq!(
-                before.len() as i64,
-                count(&journal, table),
-                "{table} of {bus:?}"
-            );
-        }
-        assert_eq!(entries, verify_chain(&journal));
     }
+    let before: Vec<_> = MADE.iter().map(|table| dump(&journal, table)).collect();
+    let entries = verify_chain(&journal);
+    Journal::rebuild(&journal).unwrap();
+    for (table, before) in MADE.iter().zip(before) {
+        assert!(!before.is_empty(), "{table}");
+        assert_eq!(before.len() as i64, count(&journal, table), "{table}");
+        for (before, after) in before.iter().zip(dump(&journal, table)) {
+            assert_eq!(*before, after, "{table}");
+        }
+    }
+    assert_eq!(entries, verify_chain(&journal));
 }

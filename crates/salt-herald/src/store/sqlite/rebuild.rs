@@ -1,6 +1,6 @@
 //! Making the query tables again from the entries and their contents, which are the truth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use herald_core::digest::Digest;
@@ -42,6 +42,7 @@ impl Journal {
                 insert.clear(table).map_err(writing)?;
             }
             let mut state = State::default();
+            let mut versions = BTreeMap::new();
             let mut entries = source
                 .prepare("SELECT number, bytes FROM entry ORDER BY number")
                 .map_err(reading)?;
@@ -55,11 +56,17 @@ impl Journal {
                     }
                 })?;
                 state.apply(&change);
+                let job = change.what.job().and_then(|id| state.jobs.get(&id));
+                let run = job.map(|job| job.run);
+                for run in change.what.runs().into_iter().flatten().chain(run) {
+                    versions.insert(run, number as u64);
+                }
                 insert.project(number, &change).map_err(writing)?;
             }
-            let runs: BTreeSet<_> = state.runs.keys().copied().collect();
-            for run in runs.iter().filter_map(|id| state.runs.get(id)) {
-                insert.run(run).map_err(writing)?;
+            for (id, version) in versions {
+                if let Some(run) = state.runs.get(&id) {
+                    insert.run(run, version).map_err(writing)?;
+                }
             }
             let jobs: BTreeSet<_> = state.jobs.keys().copied().collect();
             for job in jobs.iter().filter_map(|id| state.jobs.get(id)) {

@@ -115,11 +115,19 @@ impl Inserter {
 
 impl Insert<'_> {
     pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let run_of: HashMap<_, _> = batch.jobs.iter().map(|job| (job.id, job.run)).collect();
+        let mut versions = HashMap::new();
         for change in &batch.changes {
             self.change(change)?;
+            let run = change.what.job().and_then(|job| run_of.get(&job).copied());
+            for run in change.what.runs().into_iter().flatten().chain(run) {
+                versions.insert(run, self.end.number);
+            }
         }
         for run in &batch.runs {
-            self.run(run).map_err(writing)?;
+            let version = versions.get(&run.id).copied();
+            self.run(run, version.unwrap_or(self.end.number))
+                .map_err(writing)?;
         }
         for job in &batch.jobs {
             self.job(job).map_err(writing)?;
@@ -188,6 +196,12 @@ impl Insert<'_> {
                         .execute(params![entry, volatile])?;
                 }
                 self.returned(entry, change)?;
+            }
+            // The other may be out of the ledger's memory, but its message says more from now on.
+            What::ToldWith { with, .. } => {
+                self.connection
+                    .prepare_cached("UPDATE run SET version = max(version, ?2) WHERE id = ?1")?
+                    .execute(params![with.0 as i64, entry])?;
             }
             _ => {}
         }
@@ -271,7 +285,8 @@ impl Insert<'_> {
         Ok(id)
     }
 
-    pub(super) fn run(&mut self, run: &Run) -> rusqlite::Result<()> {
+    /// `version` is the number of the entry that changed it last.
+    pub(super) fn run(&mut self, run: &Run, version: u64) -> rusqlite::Result<()> {
         let head = &run.head;
         let flags: Vec<&str> = run.flags.iter().map(|flag| flag.name()).collect();
         let collides: Vec<&str> = run.collides_with.iter().map(String::as_str).collect();
@@ -305,7 +320,7 @@ impl Insert<'_> {
                 set(&run.tally.would_change),
                 set(&run.tally.missing),
                 set(&run.tally.silent),
-                self.end.number as i64
+                version as i64
             ])?;
         Ok(())
     }
