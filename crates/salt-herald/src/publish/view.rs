@@ -5,7 +5,7 @@
 use herald_core::announce::Announcement;
 use herald_core::compose::{Context, announce, announce_quiet};
 use herald_core::digest::Digest;
-use herald_core::owed::{Manner, Said, Step, next_step};
+use herald_core::owed::{Manner, Said, Step, digest_of_message, digest_of_thread, next_step};
 use herald_core::run::{Run, RunId, RunStatus};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn look(
         edits: service.edits,
         slow: took.is_some_and(|took| took > service.slow_after),
     };
-    let said = said(&deliveries);
+    let said = said(&deliveries, version, &announcement);
     let place = |part| {
         deliveries
             .iter()
@@ -97,10 +97,17 @@ fn announcement(
     })
 }
 
-fn said(deliveries: &[Delivery]) -> Said {
+/// What was said, by digest. What was said of this very version is as it should be, though this
+/// salt-herald would say it in other words: an upgrade does not edit what is closed.
+fn said(deliveries: &[Delivery], version: u64, announcement: &Announcement) -> Said {
     let mut said = Said::default();
     for delivery in deliveries {
-        let digest = delivery.said.map(Digest);
+        let is_this = delivery.version == version && delivery.said.is_some();
+        let digest = match delivery.part {
+            _ if !is_this => delivery.said.map(Digest),
+            Part::Thread => Some(digest_of_thread(announcement)),
+            Part::Message | Part::Ending => Some(digest_of_message(announcement)),
+        };
         let given_up = delivery.state == DeliveryState::GivenUp;
         match delivery.part {
             Part::Message => (said.message, said.given_up) = (digest, given_up),
