@@ -9,7 +9,7 @@ use herald_core::owed::{Step, digest_of_message, digest_of_thread};
 use herald_core::run::RunId;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Settings;
 use super::pace::{Bucket, Budget, backoff};
@@ -99,44 +99,39 @@ impl Worker {
         })
     }
 
-    /// Serves the sink until told to stop.
+    /// Serves the sink until told to stop, and then until nothing is owed that may be said now, but
+    /// not longer than the grace. A step under way is not cut off before: it would be taken again.
     pub(super) async fn run(mut self) {
         let mut stop = self.stop.clone();
-        tokio::select! {
-            () = self.serve() => return,
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-        // What is owed already is still said, for a moment.
         let grace = self.grace;
-        let _ = timeout(grace, async {
-            loop {
-                self.look_again().await;
-                match self.next() {
-                    Next::Take(run) => self.take_step(run).await,
-                    Next::Wait(until) => sleep_until(until).await,
-                    Next::Idle => return,
-                }
-            }
-        })
-        .await;
+        let patience = async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+            sleep(grace).await;
+        };
+        tokio::select! {
+            () = self.serve() => {}
+            () = patience => {}
+        }
     }
 
     async fn serve(&mut self) {
+        let mut stop = self.stop.clone();
         loop {
             self.look_again().await;
-            match self.next() {
-                Next::Take(run) => self.take_step(run).await,
-                Next::Wait(until) => {
-                    tokio::select! {
-                        () = sleep_until(until) => {}
-                        changed = self.version.changed() => if changed.is_err() { return },
-                    }
+            let until = match self.next() {
+                Next::Take(run) => {
+                    self.take_step(run).await;
+                    continue;
                 }
-                Next::Idle => {
-                    if self.version.changed().await.is_err() {
-                        return;
-                    }
-                }
+                Next::Idle if *stop.borrow() => return,
+                Next::Idle => None,
+                Next::Wait(until) => Some(until),
+            };
+            let is_stopping = *stop.borrow();
+            tokio::select! {
+                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
+                changed = self.version.changed() => if changed.is_err() { return },
+                _ = stop.changed(), if !is_stopping => {}
             }
         }
     }
@@ -187,11 +182,8 @@ impl Worker {
     fn next(&mut self) -> Next {
         let now = Instant::now();
         if let Some(until) = self.blocked_until.filter(|until| *until > now) {
-            return if self.pending.is_empty() {
-                Next::Idle
-            } else {
-                Next::Wait(until)
-            };
+            // Though nothing be pending: it may be that the journal could not be read.
+            return Next::Wait(until);
         }
         let mut waits: Option<Instant> = None;
         let mut wait = |until: Instant| waits = Some(waits.map_or(until, |other| other.min(until)));

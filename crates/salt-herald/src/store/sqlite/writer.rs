@@ -25,6 +25,7 @@ enum Order {
     Deliver(Delivery, oneshot::Sender<()>),
     Introduce(String, oneshot::Sender<u64>),
     Note(&'static str, i64),
+    Settle(oneshot::Sender<()>),
 }
 
 /// The way to the journal. Cheap to clone; the thread ends when the last one is dropped.
@@ -83,6 +84,16 @@ impl JournalWriter {
     pub async fn introduce(&self, sink: &str) -> Result<u64, StoreError> {
         let (done, wait) = oneshot::channel();
         self.queue(Order::Introduce(sink.to_owned(), done)).await?;
+        wait.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Waits until what was queued before is on disk.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        let (done, wait) = oneshot::channel();
+        self.queue(Order::Settle(done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
     }
 
@@ -162,7 +173,7 @@ impl Order {
     /// Tells who waits for it that it is on disk.
     fn done(self, answer: u64) {
         match self {
-            Order::Deliver(_, done) => {
+            Order::Deliver(_, done) | Order::Settle(done) => {
                 let _ = done.send(());
             }
             Order::Introduce(_, done) => {
@@ -196,6 +207,7 @@ fn write_group(inserter: &mut Inserter, group: &[Order]) -> Result<Vec<u64>, Sto
                 Order::Deliver(delivery, _) => insert.delivery(delivery).map(|()| 0)?,
                 Order::Introduce(sink, _) => insert.introduce(sink)?,
                 Order::Note(key, value) => insert.note(key, *value).map(|()| 0)?,
+                Order::Settle(_) => 0,
             });
         }
         Ok(())
