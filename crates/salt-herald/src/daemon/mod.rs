@@ -106,6 +106,8 @@ pub async fn serve(
         Ok(bus) => listen_until(bus, stop).await,
         Err(error) => Err(error),
     };
+    // So that what was heard last can be said; but not if the disk is full.
+    let _ = tokio::time::timeout(limits.grace, writer.settle()).await;
     stop_publisher.send_replace(true);
     publisher.await?;
     // The publishers are gone by now, so that the journal's last batch is the last.
@@ -230,7 +232,8 @@ fn take_all(intake: &mut Intake, queue: &Queue) -> Result<(), StoreError> {
     if connected {
         note(intake, Timestamp::now(), connected)?;
     }
-    intake.flush_all()
+    intake.flush_all()?;
+    intake.writer().note("connected", 0)
 }
 
 fn note(intake: &mut Intake, now: Timestamp, connected: bool) -> Result<(), StoreError> {

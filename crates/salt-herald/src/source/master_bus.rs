@@ -79,6 +79,10 @@ impl Listener {
                 Ok(stream) => {
                     self.say_connected();
                     let reason = self.read_all(stream);
+                    if self.is_stopped() {
+                        // It was heard to the end.
+                        return;
+                    }
                     let now = Timestamp::now();
                     self.blind = Some((now, reason));
                     self.queue.push([Item {
@@ -86,11 +90,10 @@ impl Listener {
                         heard: Heard::Lost,
                     }]);
                 }
-                Err(error) => {
-                    self.say_trouble(&error);
-                    std::thread::sleep(RETRY);
-                }
+                Err(error) => self.say_trouble(&error),
             }
+            // Not at once: whoever takes connections only to end them would be asked without a rest.
+            std::thread::sleep(RETRY);
         }
     }
 
@@ -137,8 +140,6 @@ impl Listener {
             self.queue.push(items.drain(..));
             if let Err(error) = outcome {
                 tracing::error!(bus = %self.bus, %error, "the bus can't be followed; beginning anew");
-                // Not at once: what is there may be no bus at all.
-                std::thread::sleep(RETRY);
                 return GapReason::Unreadable;
             }
         }
