@@ -27,8 +27,8 @@ pub struct Queue {
 struct State {
     items: VecDeque<Item>,
     size: usize,
-    /// Since when items are dropped.
-    dropping: Option<Timestamp>,
+    /// When the first and the last item was dropped, while items are dropped.
+    dropping: Option<(Timestamp, Timestamp)>,
     closed: bool,
 }
 
@@ -68,12 +68,20 @@ impl Queue {
         let count = state.items.len().min(most);
         let taken: Vec<Item> = state.items.drain(..count).collect();
         state.size -= taken.iter().map(Item::size).sum::<usize>();
+        // Half of it must be free again before the next is taken: else there would be a gap for
+        // every other event.
+        if state.size <= self.limit / 2 {
+            state.end_drop();
+        }
         Some(taken)
     }
 
     /// Nothing more will come.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.end_drop();
+        state.closed = true;
+        drop(state);
         self.filled.notify_all();
     }
 
@@ -89,24 +97,25 @@ impl Queue {
 
 impl State {
     fn push(&mut self, item: Item, limit: usize) {
-        let size = item.size();
-        let fits = self.items.is_empty() || self.size + size <= limit;
-        // Half of it must be free again before the next is taken: else there would be a gap for
-        // every other event.
-        let is_free = self.dropping.is_none() || self.size <= limit / 2;
+        let fits = self.items.is_empty() || self.size + item.size() <= limit;
         let is_small = !matches!(item.heard, Heard::Frame(_) | Heard::TooLong { .. });
-        if !is_small && !(fits && is_free) {
-            self.dropping.get_or_insert(item.at);
-            return;
+        if is_small || (fits && self.dropping.is_none()) {
+            self.add(item);
+        } else {
+            let (from, _) = self.dropping.unwrap_or((item.at, item.at));
+            self.dropping = Some((from, item.at));
         }
-        if !is_small && let Some(from) = self.dropping.take() {
+    }
+
+    /// There is room again: tells what was not taken.
+    fn end_drop(&mut self) {
+        if let Some((from, at)) = self.dropping.take() {
             let reason = GapReason::QueueFull;
             self.add(Item {
-                at: item.at,
+                at,
                 heard: Heard::Gap { from, reason },
             });
         }
-        self.add(item);
     }
 
     fn add(&mut self, item: Item) {
@@ -137,14 +146,26 @@ mod tests {
         queue.push([frame(20, 10)]);
         let next = queue.take(100, Duration::ZERO).unwrap();
         let from = Timestamp::from_second(taken as i64).unwrap();
-        assert_eq!(
-            next.first().unwrap().heard,
-            Heard::Gap {
+        let gap = Item {
+            at: Timestamp::from_second(9).unwrap(),
+            heard: Heard::Gap {
                 from,
-                reason: GapReason::QueueFull
-            }
-        );
-        assert_eq!(next.get(1), Some(&frame(20, 10)));
+                reason: GapReason::QueueFull,
+            },
+        };
+        assert_eq!(next, [gap, frame(20, 10)]);
+    }
+
+    #[test]
+    fn a_gap_is_told_though_nothing_comes_after_it() {
+        let is_gap = |item: &Item| matches!(item.heard, Heard::Gap { .. });
+        let queue = Queue::new(1000);
+        queue.push((0..10).map(|second| frame(second, 200)));
+        queue.take(100, Duration::ZERO).unwrap();
+        assert!(queue.take(1, Duration::ZERO).unwrap().iter().all(is_gap));
+        queue.push((0..10).map(|second| frame(second, 200)));
+        queue.close();
+        assert!(queue.take(100, Duration::ZERO).unwrap().iter().any(is_gap));
     }
 
     #[test]
