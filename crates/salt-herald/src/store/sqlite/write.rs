@@ -223,7 +223,9 @@ impl Insert<'_> {
         let minion = minion.map_or(-1, i64::from);
         let shape = self.id_of(*shape)?;
         self.connection
-            .prepare_cached("INSERT INTO return VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO return VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
             .execute(params![
                 job.0 as i64,
                 minion,
