@@ -182,6 +182,14 @@ impl App {
         }
     }
 
+    /// Waits until so many runs have begun.
+    pub(crate) async fn until_began(&self, count: u64) {
+        self.until("runs", |journal| {
+            (journal.count_runs().unwrap() >= count).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until so many runs are over.
     pub(crate) async fn until_over(&self, count: usize) {
         let what = format!("{count} runs that are over");

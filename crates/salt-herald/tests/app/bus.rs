@@ -142,7 +142,7 @@ impl FakeBus {
     }
 
     /// The socket's file is gone too.
-    pub(crate) fn go_away(&mut self) {
+    pub(crate) fn go_away_now(&mut self) {
         self.refuse();
         if let Place::Unix(path) = &self.place {
             std::fs::remove_file(path).unwrap();

@@ -3,13 +3,13 @@
 
 mod app;
 mod bus;
-// mod crash;
+mod crash;
 mod events;
-// mod fleet;
-// mod gaps;
+mod fleet;
+mod gaps;
 mod journal;
-// mod noise;
+mod noise;
 mod replays;
 mod runs;
-// mod slack;
-// mod stops;
+mod slack;
+mod stops;
