@@ -1,7 +1,7 @@
 //! The schema, in numbered steps that are never changed once released.
 //!
-//! A step is applied in one transaction with the note that it was; a crash leaves it done or not
-//! begun.
+//! All that is missing is applied in one transaction with the note that it was: a crash leaves it
+//! done or not begun, and no reader meets a journal that is half made.
 
 use std::path::Path;
 
@@ -21,17 +21,17 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         doing: "migrated",
         source,
     };
-    connection
-        .execute_batch(
-            "CREATE TABLE IF NOT EXISTS migration (
-                 number INTEGER PRIMARY KEY, checksum TEXT NOT NULL
-             ) STRICT",
-        )
-        .map_err(failed)?;
-    check_version(connection, path)?;
+    let all = connection.transaction().map_err(failed)?;
+    all.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migration (
+             number INTEGER PRIMARY KEY, checksum TEXT NOT NULL
+         ) STRICT",
+    )
+    .map_err(failed)?;
+    check_version(&all, path)?;
     for (number, sql) in STEPS {
         let checksum = Digest::of(sql.as_bytes()).to_string();
-        let applied: Option<String> = connection
+        let applied: Option<String> = all
             .query_row(
                 "SELECT checksum FROM migration WHERE number = ?1",
                 [number],
@@ -43,18 +43,16 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
             Some(applied) if applied == checksum => {}
             Some(_) => return Err(StoreError::Changed { number: *number }),
             None => {
-                let step = connection.transaction().map_err(failed)?;
-                step.execute_batch(sql).map_err(failed)?;
-                step.execute(
+                all.execute_batch(sql).map_err(failed)?;
+                all.execute(
                     "INSERT INTO migration VALUES (?1, ?2)",
                     params![number, checksum],
                 )
                 .map_err(failed)?;
-                step.commit().map_err(failed)?;
             }
         }
     }
-    Ok(())
+    all.commit().map_err(failed)
 }
 
 /// Refuses a file of a later salt-herald.
