@@ -24,6 +24,8 @@ pub enum Fault {
     },
     /// The call works, but only after a while.
     Slow(Duration),
+    /// The call works at once, but the answer comes only after a while.
+    SlowAnswer(Duration),
     /// The connection is closed before the call is looked at.
     Dead,
     /// The call works, and the connection is closed without an answer.

@@ -251,7 +251,7 @@ async fn answer(
     match &fault {
         Some(Fault::Dead) => return Err(Closed),
         Some(Fault::Slow(delay)) => tokio::time::sleep(*delay).await,
-        Some(Fault::DroppedAnswer) | None => {}
+        Some(Fault::DroppedAnswer | Fault::SlowAnswer(_)) | None => {}
         Some(Fault::RateLimited { retry_after }) => {
             return Ok(rate_limited(retry_after.as_deref()));
         }
@@ -270,11 +270,12 @@ async fn answer(
         .call(request)
         .await
         .unwrap_or_else(|never: Infallible| match never {});
-    if fault == Some(Fault::DroppedAnswer) {
-        Err(Closed)
-    } else {
-        Ok(response)
+    match fault {
+        Some(Fault::DroppedAnswer) => return Err(Closed),
+        Some(Fault::SlowAnswer(delay)) => tokio::time::sleep(delay).await,
+        _ => {}
     }
+    Ok(response)
 }
 
 fn rate_limited(retry_after: Option<&str>) -> Response<axum::body::Body> {
