@@ -208,10 +208,7 @@ fn listen(
 fn take_all(intake: &mut Intake, queue: &Queue) -> Result<(), StoreError> {
     let mut connected = false;
     let mut noted: Option<Timestamp> = None;
-    loop {
-        let Some(items) = queue.take(MOST, patience(intake, Timestamp::now())) else {
-            break;
-        };
+    while let Some(items) = queue.take(MOST, patience(intake, Timestamp::now())) {
         for item in &items {
             connected = is_connected(item, connected);
             intake.take(item)?;

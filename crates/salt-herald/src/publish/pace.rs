@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// A bucket of permissions that fills with time.
 #[derive(Debug)]
-pub struct Bucket {
+pub(super) struct Bucket {
     capacity: f64,
     per_second: f64,
     level: f64,
@@ -18,7 +18,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// Full at the beginning.
-    pub fn new(capacity: u32, per_second: f64) -> Self {
+    pub(super) fn new(capacity: u32, per_second: f64) -> Self {
         Self {
             capacity: f64::from(capacity),
             per_second,
@@ -39,7 +39,7 @@ impl Bucket {
     ///
     /// # Errors
     /// How long it takes until there is one.
-    pub fn take(&mut self, now: Instant, reserve: f64) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, now: Instant, reserve: f64) -> Result<(), Duration> {
         self.fill(now);
         let missing = 1.0 + reserve.min(self.capacity - 1.0) - self.level;
         if missing <= 1e-9 {
@@ -74,7 +74,7 @@ impl Budget {
 }
 
 /// How long to wait after so many failures in a row.
-pub fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     Duration::from_millis(500 * (1 << failures.min(7)))
 }
 
