@@ -258,13 +258,10 @@ pub fn split_frame(frame: &[u8]) -> Result<(Cow<'_, str>, &[u8]), DecodeError> {
 /// [`Kind::Other`].
 pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
     let (tag, data) = split_frame(frame)?;
-    let data = Reader::new(data)
-        .raw()
-        .map_err(|source| DecodeError::Data {
-            tag: tag.clone().into_owned(),
-            source,
-        })?;
-    let fields = Fields::collect(data);
+    let fields = Fields::read(data).map_err(|source| DecodeError::Data {
+        tag: tag.clone().into_owned(),
+        source,
+    })?;
     let stamp = fields.text("_stamp").and_then(parse_stamp);
     let kind = understand(&tag, &fields).unwrap_or(Kind::Other);
     Ok(Event { tag, stamp, kind })

@@ -7,6 +7,8 @@
 
 use thiserror::Error;
 
+use crate::header::{Shape, number};
+
 /// Frames longer than this many bytes are stepped over: Salt's own ceiling for one message is far
 /// below.
 pub const MAX_FRAME: usize = 256 << 20;
@@ -318,74 +320,18 @@ fn header(bytes: &[u8]) -> Header {
     let Some(&first) = bytes.first() else {
         return Header::Incomplete;
     };
-    let Some(shape) = shape(first) else {
+    let shape = Shape::of(first);
+    if shape.reserved {
         return Header::Reserved;
-    };
-    let Some(digits) = bytes.get(1..=shape.width) else {
+    }
+    let width = usize::from(shape.width);
+    let Some(digits) = bytes.get(1..=width) else {
         return Header::Incomplete;
     };
-    let number = digits
-        .iter()
-        .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let (data, children) = shape.follow(number(digits));
     Header::Whole {
-        length: 1 + shape.width,
-        data: shape.data + if shape.each == 0 { number } else { 0 },
-        children: shape.children + number * shape.each,
+        length: 1 + width,
+        data,
+        children,
     }
-}
-
-/// What a value's first byte says of the bytes behind it.
-#[derive(Clone, Copy, Default)]
-struct Shape {
-    /// A number of so many bytes follows.
-    width: usize,
-    /// How many values each one of that number announces; none: it counts bytes of data.
-    each: u64,
-    /// So many bytes of data come in any case.
-    data: u64,
-    /// So many values come in any case.
-    children: u64,
-}
-
-fn shape(first: u8) -> Option<Shape> {
-    let data = |data: u64| Shape {
-        data,
-        ..Shape::default()
-    };
-    let children = |children: u8| Shape {
-        children: u64::from(children),
-        ..Shape::default()
-    };
-    let sized = |width, data| Shape {
-        width,
-        data,
-        ..Shape::default()
-    };
-    let counted = |width, each| Shape {
-        width,
-        each,
-        ..Shape::default()
-    };
-    Some(match first {
-        0x80..=0x8f => children(2 * (first & 0x0f)),
-        0x90..=0x9f => children(first & 0x0f),
-        0xa0..=0xbf => data(u64::from(first & 0x1f)),
-        0xc1 => return None,
-        0xc4 | 0xd9 => sized(1, 0),
-        0xc5 | 0xda => sized(2, 0),
-        0xc6 | 0xdb => sized(4, 0),
-        0xc7 => sized(1, 1),
-        0xc8 => sized(2, 1),
-        0xc9 => sized(4, 1),
-        0xcc | 0xd0 => data(1),
-        0xcd | 0xd1 => data(2),
-        0xca | 0xce | 0xd2 => data(4),
-        0xcb | 0xcf | 0xd3 => data(8),
-        0xd4..=0xd8 => data(1 + (1 << (first - 0xd4))),
-        0xdc => counted(2, 1),
-        0xdd => counted(4, 1),
-        0xde => counted(2, 2),
-        0xdf => counted(4, 2),
-        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => data(0),
-    })
 }

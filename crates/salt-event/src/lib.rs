@@ -40,6 +40,7 @@
 pub mod capture;
 pub mod event;
 pub mod frame;
+mod header;
 pub mod msgpack;
 pub mod states;
 pub mod tag;

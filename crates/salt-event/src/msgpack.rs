@@ -6,6 +6,8 @@
 
 use thiserror::Error;
 
+use crate::header::{Shape, number};
+
 /// Why bytes are not MessagePack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum MsgpackError {
@@ -144,20 +146,30 @@ impl<'a> Reader<'a> {
 
     /// Steps over one value, whatever it holds; iterative, so depth costs nothing.
     pub fn skip(&mut self) -> Result<(), MsgpackError> {
-        let start = self.at;
+        let mut at = self.at;
         let mut left: u64 = 1;
         while left > 0 {
             left -= 1;
-            match self.token() {
-                Ok(Token::Array(count)) => left = left.saturating_add(count as u64),
-                Ok(Token::Map(pairs)) => left = left.saturating_add(2 * pairs as u64),
-                Ok(_) => {}
-                Err(error) => {
-                    self.at = start;
-                    return Err(error);
-                }
+            let truncated = MsgpackError::Truncated { at };
+            let first = *self.bytes.get(at).ok_or(truncated)?;
+            let shape = Shape::of(first);
+            if shape.reserved {
+                return Err(MsgpackError::Reserved { at });
+            }
+            let (mut data, mut children) = (u64::from(shape.data), u64::from(shape.children));
+            let mut length = 1;
+            if shape.width > 0 {
+                length += usize::from(shape.width);
+                let digits = self.bytes.get(at + 1..at + length).ok_or(truncated)?;
+                (data, children) = shape.follow(number(digits));
+            }
+            left = left.saturating_add(children);
+            at = at.saturating_add(length).saturating_add(data as usize);
+            if at > self.bytes.len() {
+                return Err(truncated);
             }
         }
+        self.at = at;
         Ok(())
     }
 
@@ -166,6 +178,11 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.skip()?;
         Ok(Raw(self.bytes.get(start..self.at).unwrap_or_default()))
+    }
+
+    /// What was read since an offset at which a value began: that value, if it is whole by now.
+    pub(crate) fn since(&self, start: usize) -> Raw<'a> {
+        Raw(self.bytes.get(start..self.at).unwrap_or_default())
     }
 
     /// Reads the header of a map, and gives its number of pairs.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::msgpack::{Raw, Token};
+use crate::msgpack::{Raw, Reader, Token};
 use crate::time::{is_jid, parse_duration, parse_start};
 
 /// The four parts of a state's key stand between these.
@@ -47,14 +47,17 @@ pub struct States<'a> {
 }
 
 impl<'a> States<'a> {
-    /// Every pair is read once, and the first one that is no state's result ends it.
+    /// Every byte is looked at once, and the first pair that is no state's result ends it.
     fn read(raw: Raw<'a>) -> Option<Self> {
-        let results: Option<Vec<_>> = raw
-            .pairs()
-            .map(|(key, value)| StateResult::read(key.text()?, value))
-            .collect();
+        let mut reader = raw.reader();
+        let count = reader.map().ok()?;
+        let mut results = Vec::with_capacity(count.min(64));
+        for _ in 0..count {
+            let key = reader.raw().ok()?.text()?;
+            results.push(StateResult::read(key, &mut reader)?);
+        }
         Some(Self {
-            results: results?.into_iter(),
+            results: results.into_iter(),
         })
     }
 }
@@ -109,8 +112,10 @@ pub const NAMED_MEMBERS: [&str; 9] = [
 
 impl<'a> StateResult<'a> {
     /// Nothing where the key has not the form of a state's, or there is no result.
-    fn read(key: &'a str, raw: Raw<'a>) -> Option<Self> {
+    fn read(key: &'a str, reader: &mut Reader<'a>) -> Option<Self> {
         separators(key).nth(2)?;
+        let start = reader.position();
+        let members = reader.map().ok()?;
         let mut has_result = false;
         let mut state = StateResult {
             key,
@@ -122,10 +127,11 @@ impl<'a> StateResult<'a> {
             duration: None,
             start: None,
             run_number: None,
-            raw,
+            raw: Raw::NIL,
             others: 0,
         };
-        for (name, value) in raw.pairs() {
+        for _ in 0..members {
+            let (name, value) = (reader.raw().ok()?, reader.raw().ok()?);
             match name.name() {
                 b"result" => (state.result, has_result) = (result(value), true),
                 b"changes" => state.changes = value,
@@ -139,6 +145,7 @@ impl<'a> StateResult<'a> {
                 _ => state.others += 1,
             }
         }
+        state.raw = reader.since(start);
         has_result.then_some(state)
     }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::MAX_FUNS;
-use crate::msgpack::{Raw, Token};
+use crate::msgpack::{MsgpackError, Raw, Reader, Token};
 use crate::time::MAX_JID;
 
 /// The data's members that are asked for, read once.
@@ -46,16 +46,24 @@ const NAMES: [&str; 22] = [
 ];
 
 impl<'a> Fields<'a> {
-    pub(super) fn collect(data: Raw<'a>) -> Self {
+    /// Reads all members, each once; of data that is no map there are none.
+    pub(super) fn read(data: &'a [u8]) -> Result<Self, MsgpackError> {
         let mut fields = Self(Vec::with_capacity(16));
-        for (key, value) in data.pairs() {
+        let mut reader = Reader::new(data);
+        let Ok(pairs) = reader.map() else {
+            Reader::new(data).skip()?;
+            return Ok(fields);
+        };
+        for _ in 0..pairs {
+            let key = reader.raw()?;
+            let value = reader.raw()?;
             match key.token() {
                 Token::Str(name) => fields.add(name, value, true),
                 Token::Bin(name) => fields.add(name, value, false),
                 _ => {}
             }
         }
-        fields
+        Ok(fields)
     }
 
     /// The first of a name counts, but a key that is text goes before one that is bytes: for Salt
