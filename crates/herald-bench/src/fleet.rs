@@ -14,6 +14,8 @@ pub(crate) enum Likeness {
 
 /// States in each return.
 const STATES: usize = 20;
+/// Of these, so many hold the minion's own id in their name, id and comment.
+const WITH_ID: usize = 4;
 
 /// The frames of one highstate, framed with a length as Salt 3006 does.
 pub(crate) fn highstate(minions: usize, likeness: Likeness, jid: &str) -> Vec<Vec<u8>> {
@@ -89,7 +91,13 @@ fn state(
     name: &str,
     likeness: Likeness,
 ) -> (Value<'static>, Value<'static>) {
-    let file = format!("/srv/app/{name}/conf.d/part{place}.conf");
+    // As in real fleets, the minion's own id stands in some of the states only.
+    let own = if place < WITH_ID {
+        name
+    } else {
+        "app.example.com"
+    };
+    let file = format!("/srv/app/{own}/conf.d/part{place}.conf");
     let token = match likeness {
         Likeness::Alike => "0".repeat(8),
         Likeness::Different => format!("{:08x}", number * STATES + place),

@@ -57,6 +57,31 @@ struct Assembly<'a> {
     split: Split,
 }
 
+impl Assembly<'_> {
+    /// What a state in which the minion's id does not stand is remembered by, without its canonical
+    /// form: most are such.
+    fn as_sent(&self, state: &StateResult<'_>) -> Option<Digest> {
+        let parts = [
+            state.key.as_bytes(),
+            state.sls.unwrap_or_default().as_bytes(),
+            state.id.unwrap_or_default().as_bytes(),
+            state.comment.bytes(),
+            state.changes.bytes(),
+        ];
+        let is_plain = |part: &&[u8]| self.canonical.is_plain(part);
+        if state.others > 0 || !parts.iter().all(is_plain) {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(512);
+        bytes.push(state.result.map_or(2, u8::from));
+        for part in parts {
+            bytes.extend_from_slice(&part.len().to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+        Some(known_as(&bytes, self.secrets))
+    }
+}
+
 impl Splitter {
     /// Remembers nothing yet.
     pub fn new(redactor: Redactor) -> Self {
@@ -163,27 +188,33 @@ impl Splitter {
     }
 
     fn state_item(&mut self, assembly: &mut Assembly<'_>, state: &StateResult<'_>) -> Item {
+        let as_sent = assembly.as_sent(state);
+        if let Some(item) = as_sent.and_then(|key| self.known.get(&key)) {
+            return item;
+        }
         let mut bytes = Vec::with_capacity(512);
         write_definition(&assembly.canonical, state, &mut bytes);
         let border = bytes.len();
         write_body(&assembly.canonical, state, &mut bytes);
         let key = known_as(&bytes, assembly.secrets);
-        if let Some(item) = self.known.get(&key) {
-            return item;
-        }
-        let (definition, body) = bytes.split_at(border);
-        let payloads = &mut assembly.split.payloads;
-        let item = Item {
-            definition: self.give(
-                PayloadKind::Definition,
-                definition,
-                assembly.secrets,
-                payloads,
-            ),
-            body: self.give(PayloadKind::Body, body, assembly.secrets, payloads),
+        let item = match self.known.get(&key) {
+            Some(item) => item,
+            None => self.give_state(assembly, &bytes, border),
         };
         self.known.insert(key, item);
+        as_sent
+            .into_iter()
+            .for_each(|key| self.known.insert(key, item));
         item
+    }
+
+    fn give_state(&self, assembly: &mut Assembly<'_>, bytes: &[u8], border: usize) -> Item {
+        let (definition, body) = bytes.split_at(border);
+        let (secrets, payloads) = (assembly.secrets, &mut assembly.split.payloads);
+        Item {
+            definition: self.give(PayloadKind::Definition, definition, secrets, payloads),
+            body: self.give(PayloadKind::Body, body, secrets, payloads),
+        }
     }
 
     /// The answer to somebody who asked for a secret: only its form is kept.

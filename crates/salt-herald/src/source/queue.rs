@@ -15,6 +15,9 @@ use super::{Heard, Item};
 /// How many bytes may wait.
 pub const MAX_WAITING: usize = 32 << 20;
 
+/// About how many bytes are taken at once at the most: what one commit of the journal holds.
+const TAKEN_AT_ONCE: usize = 2 << 20;
+
 /// A bounded queue for one reader and one taker.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -65,7 +68,13 @@ impl Queue {
         if state.items.is_empty() && state.closed {
             return None;
         }
-        let count = state.items.len().min(most);
+        let mut size = 0;
+        let fits = |item: &&Item| {
+            let before = size;
+            size += item.size();
+            before < TAKEN_AT_ONCE
+        };
+        let count = state.items.iter().take(most).take_while(fits).count();
         let taken: Vec<Item> = state.items.drain(..count).collect();
         state.size -= taken.iter().map(Item::size).sum::<usize>();
         // Half of it must be free again before the next is taken: else there would be a gap for

@@ -13,8 +13,8 @@ use tokio::sync::{oneshot, watch};
 use super::write::Inserter;
 use crate::store::{Batch, Delivery, StoreError};
 
-/// How many batches may wait. The sender waits when it is full.
-const QUEUE: usize = 64;
+/// How many batches may wait, each of some 2 MiB at the most. The sender waits when it is full.
+const QUEUE: usize = 8;
 /// A commit takes up what came within this time, and no more.
 const GATHER: Duration = Duration::from_millis(20);
 /// How long to wait before a failed commit is tried again.
