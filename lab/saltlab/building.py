@@ -29,12 +29,12 @@ def plan(series: str) -> list[str]:
     """What will be installed, and where, for people."""
     missing = [] if _has_compiler() else [f"  {' '.join(_COMPILER)}, by apt-get: a C compiler"]
     return [
-        "salt-herald's quickstart: a real Salt master with four minions, and a stand-in for Slack.",
+        "salt-herald beside a real Salt master, its minions, and a stand-in for Slack.",
         "It installs:",
         f"  salt-herald and fake-slack, built by cargo, in {paths.shown(target())}",
         f"  Salt {paths.salt_version(series)} from PyPI, in {paths.shown(paths.venv(series))}",
         *missing,
-        "and nothing outside of these. The first time takes some minutes, the next some seconds.",
+        "and nothing outside of these. The first time takes minutes, the next seconds.",
         "",
     ]
 

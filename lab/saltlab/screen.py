@@ -24,11 +24,11 @@ class Screen:
         self._turn = 0
         self._logged = len(self._log_lines())
 
-    def say(self, doing: str) -> None:
-        """What is going on, as the line below the channel."""
-        self._below = [doing]
+    def say(self, doing: list[str]) -> None:
+        """What is going on, as the lines below the channel."""
+        self._below = doing
         if not self._terminal:
-            print(f"\n{doing}", flush=True)
+            print("", *doing, sep="\n", flush=True)
         self.show()
 
     def show(self) -> None:
@@ -38,7 +38,8 @@ class Screen:
             return
         self._turn += 1
         mark = _SPINNER[self._turn % len(_SPINNER)]
-        self._draw([f"{mark} {line}" for line in self._below])
+        title, *rest = self._below or [""]
+        self._draw([f"{mark} {title}", *rest])
 
     def settle(self, below: list[str]) -> None:
         """Nothing is going on any more; these lines stay below the channel."""

@@ -64,8 +64,8 @@ class Tour:
             time.sleep(_POLL)
 
     def _announce(self, title: str, *commands: list[str]) -> None:
-        lines = "; ".join(shlex.join(["salt", *command]) for command in commands)
-        self.screen.say(f"{title}:  {lines}")
+        lines = [f"  $ {shlex.join(['salt', *command])}" for command in commands]
+        self.screen.say([title, *lines])
 
     def _salt(self, words: list[str]) -> subprocess.Popen:
         argv = [str(self.site.site.bin / "salt"), "-c", str(self.site.site.config_dir), *words]
@@ -171,7 +171,8 @@ CHECKS = (highstate_failed, command_done, collision_named, slow_done)
 def hints(tour: Tour) -> list[str]:
     """What can be tried, and where everything is."""
     site, herald, slack = tour.site.site, tour.herald, tour.slack
-    program = f"{paths.shown(building.program('salt-herald'))} --config {paths.shown(herald.config)}"
+    config = paths.shown(herald.config)
+    program = f"{paths.shown(building.program('salt-herald'))} --config {config}"
     salt = f"{paths.shown(site.bin / 'salt')} -c {paths.shown(site.config_dir)}"
     logs = f"{paths.shown(site.logs)}/, {paths.shown(herald.log)}"
     return [
