@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--series", default="3006", choices=paths.SERIES)
     parser.add_argument("--idle", type=int, default=10, metavar="N", help="single commands (10)")
     parser.add_argument("--burst", type=int, default=100, metavar="N", help="at once (100)")
+    parser.add_argument("--target", default="web1", help="whom the commands are for (web1)")
     parser.add_argument("--rows", action="store_true", help="rows for people, no JSON")
     args = parser.parse_args()
     venvs.install(args.series, out=sys.stderr)
@@ -65,17 +66,18 @@ def measure(args: argparse.Namespace, root, keep: bool, sites: list) -> dict:
         bus = Bus(str(site.site.pub_socket))
         words = [f"bench-{number:04}" for number in range(1 + args.idle + args.burst)]
         # The first command after the start finds cold caches; it does not count.
-        single(site, words[:1], receiver, bus)
-        idle = single(site, words[1 : 1 + args.idle], receiver, bus)
+        single(site, args.target, words[:1], receiver, bus)
+        idle = single(site, args.target, words[1 : 1 + args.idle], receiver, bus)
         begun = time.monotonic()
         burst = words[1 + args.idle :]
-        publish(site, burst)
+        publish(site, args.target, burst)
         published = time.monotonic() - begun
         late = awaited(burst, receiver, site)
         delays = sorted(receiver.seen[word] - bus.seen[word] for word in burst if word not in late)
         return {
             "series": args.series,
             "salt": paths.salt_version(args.series),
+            "target": args.target,
             "idle": {"commands": len(idle), **spread(idle)},
             "burst": {
                 "commands": len(burst),
@@ -86,20 +88,23 @@ def measure(args: argparse.Namespace, root, keep: bool, sites: list) -> dict:
         }
 
 
-def single(site: Running, words: list[str], receiver: "Receiver", bus: "Bus") -> list[float]:
+def single(
+    site: Running, target: str, words: list[str], receiver: "Receiver", bus: "Bus"
+) -> list[float]:
+    """One at a time: each waits for the one before to be announced."""
     delays = []
     for word in words:
-        publish(site, [word])
+        publish(site, target, [word])
         if awaited([word], receiver, site):
             raise LabError(f"the reactor announced nothing in {_PATIENCE:.0f} s")
         delays.append(receiver.seen[word] - bus.seen[word])
     return sorted(delays)
 
 
-def publish(site: Running, words: list[str]) -> None:
+def publish(site: Running, target: str, words: list[str]) -> None:
     script = str(paths.PEERS / "burst.py")
     config = str(site.site.config_dir / "master")
-    argv = [str(site.site.bin / "python"), script, config, "web1", _FUN, *words]
+    argv = [str(site.site.bin / "python"), script, config, target, _FUN, *words]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"publishing failed:\n{done.stderr[-2000:]}")
@@ -127,7 +132,7 @@ def spread(delays: list[float]) -> dict:
 def rows(found: dict) -> str:
     """From the event to the request, for people."""
     title = f"reactor and script, Salt {found['salt']}: from the event to the HTTP request"
-    lines = [title]
+    lines = [title, f"  (test.arg on {found['target']}, of four minions)"]
     for name, of in (("idle, one at a time", found["idle"]), ("a burst", found["burst"])):
         times = ", ".join(
             f"{key} {of[f'{key}_seconds']:.2f} s"
