@@ -177,7 +177,7 @@ def hints(tour: Tour) -> list[str]:
     logs = f"{paths.shown(site.logs)}/, {paths.shown(herald.log)}"
     return [
         "Everything stays up until Ctrl-C. In another terminal, try:",
-        f"  {salt} 'web*' cmd.run 'echo hello'",
+        f"  {salt} 'web*' cmd.run 'echo hi'",
         f"  {salt} db1 state.apply",
         f"  {program} log",
         f"  {program} show last failed",
