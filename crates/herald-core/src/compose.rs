@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use salt_event::states::is_state_function;
+
 use crate::announce::{Announcement, Detail, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS, Mood};
 use crate::minions::{MinionSet, Minions};
 use crate::run::{Flag, Run, RunKind, RunStatus};
@@ -63,21 +65,25 @@ pub fn announce_quiet(
     runs.iter().for_each(|run| failed |= &run.tally.failed);
     let who = match first.head.kind {
         RunKind::Scheduled => "scheduled".to_owned(),
+        _ if runs.iter().any(|run| person(run) != person(first)) => "several users".to_owned(),
         _ => person(first),
     };
     let mut byline = vec![who, format!("{} runs", runs.len())];
     byline.extend(context.master.map(str::to_owned));
-    let count = failed.len();
-    let failed = format!(
-        "{} ({})",
-        counted(count, "minion"),
-        some_of(&failed, context.minions)
-    );
+    let tally = match failed.len() {
+        // Runners fail by themselves.
+        0 => "failed".to_owned(),
+        count => format!(
+            "failed on {} ({})",
+            counted(count, "minion"),
+            some_of(&failed, context.minions)
+        ),
+    };
     Some(Announcement {
         mood: Mood::Failed,
         command: cut(&first.head.command, MAX_COMMAND),
         byline: byline.join(" · "),
-        tally: format!("failed on {failed}"),
+        tally,
         finished: true,
         details: details(failures),
         details_left_out: failures.len().saturating_sub(MAX_DETAILS),
@@ -155,6 +161,9 @@ fn tally(run: &Run, context: Context<'_>) -> String {
     parts.extend(changes(run));
     parts.extend(named(&tally.silent, "never answered"));
     parts.extend(named(&tally.missing, "no such minion"));
+    if run.status == RunStatus::Incomplete && parts.is_empty() {
+        parts.push("its end was not seen".to_owned());
+    }
     parts.extend(warnings(run));
     parts.join(" · ")
 }
@@ -171,7 +180,8 @@ fn changes(run: &Run) -> Vec<String> {
     if would > 0 {
         parts.push(format!("{would} would change"));
     }
-    let is_states = run.head.funs.iter().any(|fun| fun.starts_with("state."));
+    let is_states = run.head.kind == RunKind::Orchestration
+        || run.head.funs.iter().any(|fun| is_state_function(fun));
     if rest > 0 && run.status != RunStatus::Running {
         parts.push(format!(
             "{rest} {}",
@@ -183,6 +193,9 @@ fn changes(run: &Run) -> Vec<String> {
 
 fn warnings(run: &Run) -> Vec<String> {
     let mut parts = Vec::new();
+    if run.said && run.told_with.is_some_and(|with| with != run.id) {
+        parts.push("part of an orchestration".to_owned());
+    }
     if let Some(jid) = run.collides_with.iter().next() {
         parts.push(format!("met a state run that was there already ({jid})"));
     }

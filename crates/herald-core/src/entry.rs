@@ -278,12 +278,12 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
         4 => What::RunStarted {
             run: RunId(input.u64("run")?),
             head: input.named("head", contents)?,
-            said: input.u8("said")? != 0,
+            said: input.flag("said")?,
         },
         5 => What::RunRevised {
             run: RunId(input.u64("run")?),
             head: input.named("head", contents)?,
-            said: input.u8("said")? != 0,
+            said: input.flag("said")?,
             expected: input.named("expected", contents)?,
         },
         6 => What::JobStarted {
@@ -294,7 +294,7 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             load: input.digest("load")?,
             expected: input.named("expected", contents)?,
             missing: input.named("missing", contents)?,
-            returns_itself: input.u8("returns itself")? != 0,
+            returns_itself: input.flag("returns itself")?,
         },
         7 => What::JobExpects {
             job: JobId(input.u64("job")?),
@@ -333,8 +333,14 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
 
 fn decode_return(input: &mut Get<'_>) -> Result<What, EntryError> {
     let job = JobId(input.u64("job")?);
-    let minion = u32::try_from(input.u64("minion")?).ok();
+    let minion = match input.u64("minion")? {
+        u64::MAX => None,
+        number => Some(u32::try_from(number).map_err(|_| EntryError::Field("minion"))?),
+    };
     let bits = input.u8("outcome")?;
+    if bits > 15 {
+        return Err(EntryError::Field("outcome"));
+    }
     let retcode = input.u64("retcode")? as i64;
     let outcome = Outcome {
         failed: bits & 1 != 0,
@@ -353,7 +359,7 @@ fn decode_return(input: &mut Get<'_>) -> Result<What, EntryError> {
         failures.push(Failure {
             definition: input.digest("definition")?,
             body: input.digest("body")?,
-            follows: input.u8("follows")? != 0,
+            follows: input.flag("follows")?,
         });
     }
     let collides_with = input.texts("collisions")?;

@@ -71,6 +71,15 @@ impl<'a> Get<'a> {
         self.fixed::<1>(field).map(|[byte]| byte)
     }
 
+    /// A boolean; anything but 0 and 1 is none.
+    pub(super) fn flag(&mut self, field: &'static str) -> Result<bool, EntryError> {
+        match self.u8(field)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(EntryError::Field(field)),
+        }
+    }
+
     pub(super) fn u32(&mut self, field: &'static str) -> Result<u32, EntryError> {
         self.fixed(field).map(u32::from_be_bytes)
     }

@@ -1,0 +1,287 @@
+//! What is said of runs, in all moods and sizes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use herald_core::announce::{Announcement, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS};
+use herald_core::compose::{
+    Context, FailureGroup, announce, announce_quiet, elapsed, sort_failures,
+};
+use herald_core::minions::{MinionSet, Minions};
+use herald_core::run::{Flag, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
+use jiff::Timestamp;
+
+fn minions() -> Minions {
+    Minions::restore((1..=10_000).map(|number| format!("web{number}")))
+}
+
+fn first(count: u32) -> MinionSet {
+    (0..count).collect()
+}
+
+fn run(minions: u32) -> Run {
+    let started_at: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    Run {
+        id: RunId(1),
+        head: RunHead {
+            kind: RunKind::StateRun,
+            user: Some("alice".into()),
+            command: "salt -G roles:web state.apply nginx".into(),
+            funs: vec!["state.apply".into()],
+            tgt: "roles:web".into(),
+            tgt_type: "grain".into(),
+            test: false,
+            schedule: None,
+        },
+        started_at,
+        finished_at: None,
+        status: RunStatus::Running,
+        jobs: vec![JobId(1)],
+        jids: vec!["20261122120000000000".into()],
+        said: true,
+        told_with: None,
+        tally: Tally {
+            expected: first(minions),
+            ..Tally::default()
+        },
+        collides_with: Default::default(),
+        flags: Default::default(),
+        own_failure: false,
+    }
+}
+
+fn ended(minions: u32, status: RunStatus) -> Run {
+    let mut run = run(minions);
+    run.status = status;
+    run.finished_at = Some(run.started_at + Duration::from_secs(41));
+    run.tally.returned = run.tally.expected.clone();
+    run
+}
+
+fn lines(out: &mut String, what: &str, said: &Announcement) {
+    writeln!(out, "# {what}").unwrap();
+    writeln!(out, "{} {}", said.mood.symbol(), said.command).unwrap();
+    writeln!(out, "  {}", said.byline).unwrap();
+    writeln!(out, "  {}", said.tally).unwrap();
+    for detail in &said.details {
+        writeln!(
+            out,
+            "  - {} on {}: {}",
+            detail.title, detail.minions, detail.text
+        )
+        .unwrap();
+    }
+    if said.details_left_out > 0 {
+        writeln!(out, "  ({} more)", said.details_left_out).unwrap();
+    }
+    out.push('\n');
+}
+
+fn say(out: &mut String, what: &str, run: &Run) {
+    let minions = minions();
+    let context = Context {
+        master: None,
+        minions: &minions,
+    };
+    lines(out, what, &announce(run, &[], context));
+}
+
+#[test]
+fn moods() {
+    let mut out = String::new();
+    for count in [1, 3, 10_000] {
+        say(&mut out, "just begun", &run(count));
+        let mut some = run(count);
+        some.tally.returned = first(count - 1);
+        some.tally.changed = first(count / 2);
+        say(&mut out, "while they return", &some);
+        say(
+            &mut out,
+            "nothing changed",
+            &ended(count, RunStatus::Succeeded),
+        );
+        let mut changed = ended(count, RunStatus::Succeeded);
+        changed.tally.changed = first(count.div_ceil(2));
+        say(&mut out, "changed", &changed);
+        let mut failed = changed.clone();
+        failed.status = RunStatus::Failed;
+        failed.tally.failed = first(count.div_ceil(3));
+        say(&mut out, "failed", &failed);
+        let mut silent = ended(count, RunStatus::Incomplete);
+        silent.tally.returned = first(count / 2);
+        silent.tally.silent = &silent.tally.expected - &silent.tally.returned;
+        say(&mut out, "silent", &silent);
+    }
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn particulars() {
+    let mut out = String::new();
+    let mut test = ended(3, RunStatus::Succeeded);
+    test.head.test = true;
+    test.tally.would_change = first(2);
+    say(&mut out, "test=True", &test);
+    let mut ghost = ended(0, RunStatus::Incomplete);
+    ghost.tally.missing = first(2);
+    say(&mut out, "only ghosts", &ghost);
+    let mut collision = ended(2, RunStatus::Failed);
+    collision.tally.failed = first(2);
+    collision
+        .collides_with
+        .insert("20261122115959000000".into());
+    collision.flags.insert(Flag::Collision);
+    say(&mut out, "a collision", &collision);
+    for flag in Flag::ALL {
+        let mut flagged = ended(1, RunStatus::Succeeded);
+        flagged.flags.insert(*flag);
+        say(&mut out, flag.name(), &flagged);
+    }
+    let mut part = ended(1, RunStatus::Succeeded);
+    part.told_with = Some(RunId(7));
+    part.jobs.clear();
+    say(&mut out, "moved into an orchestration", &part);
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn kinds() {
+    let mut out = String::new();
+    for kind in RunKind::ALL {
+        let mut run = ended(0, RunStatus::Failed);
+        run.head.kind = *kind;
+        run.head.user = None;
+        run.head.funs = vec!["x.y".into()];
+        run.own_failure = true;
+        say(&mut out, kind.name(), &run);
+    }
+    let mut scheduled = ended(1, RunStatus::Succeeded);
+    scheduled.head.kind = RunKind::Scheduled;
+    scheduled.head.user = None;
+    scheduled.head.schedule = Some("nightly".into());
+    say(&mut out, "a schedule with its name", &scheduled);
+    let mut runner = ended(0, RunStatus::Incomplete);
+    runner.head.kind = RunKind::Runner;
+    say(&mut out, "a runner that never ended", &runner);
+    let minions = minions();
+    let context = Context {
+        master: Some("prod"),
+        minions: &minions,
+    };
+    lines(
+        &mut out,
+        "one of several masters",
+        &announce(&scheduled, &[], context),
+    );
+    insta::assert_snapshot!(out);
+}
+
+fn group(title: &str, count: u64, follows: bool) -> FailureGroup {
+    FailureGroup {
+        title: title.into(),
+        minions: (1..=count.min(5))
+            .map(|number| format!("web{number}"))
+            .collect(),
+        count,
+        text: " \nno space left\n".into(),
+        follows,
+    }
+}
+
+#[test]
+fn quiet_failures_are_told_together() {
+    let minions = minions();
+    let context = Context {
+        master: Some("prod"),
+        minions: &minions,
+    };
+    let mut runs = Vec::new();
+    for number in 0..5 {
+        let mut run = ended(10, RunStatus::Failed);
+        run.id = RunId(number);
+        run.said = false;
+        run.told_with = Some(RunId(0));
+        run.tally.failed = [number as u32].into_iter().collect();
+        run.head.command = "salt '*' test.ping".into();
+        runs.push(run);
+    }
+    let failures = [group("test.ping", 5, false)];
+    let mut out = String::new();
+    lines(
+        &mut out,
+        "one",
+        &announce_quiet(&runs[..1], &failures, context).unwrap(),
+    );
+    lines(
+        &mut out,
+        "five",
+        &announce_quiet(&runs, &failures, context).unwrap(),
+    );
+    runs.iter_mut().for_each(|run| {
+        run.tally = Tally::default();
+        run.own_failure = true;
+        run.head.kind = RunKind::Runner;
+    });
+    lines(
+        &mut out,
+        "runners",
+        &announce_quiet(&runs, &[], context).unwrap(),
+    );
+    runs.iter_mut()
+        .for_each(|run| run.head.kind = RunKind::Scheduled);
+    lines(
+        &mut out,
+        "schedules",
+        &announce_quiet(&runs, &[], context).unwrap(),
+    );
+    assert_eq!(announce_quiet(&[], &[], context), None);
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn the_most_useful_failure_comes_first() {
+    let mut groups = vec![
+        group("c", 900, true),
+        group("b", 2, false),
+        group("a", 2, false),
+        group("d", 7, false),
+    ];
+    sort_failures(&mut groups);
+    let titles: Vec<_> = groups.iter().map(|group| group.title.as_str()).collect();
+    assert_eq!(titles, ["d", "a", "b", "c"]);
+}
+
+#[test]
+fn nothing_is_longer_than_promised() {
+    let minions = minions();
+    let context = Context {
+        master: None,
+        minions: &minions,
+    };
+    let mut long = ended(10_000, RunStatus::Failed);
+    long.head.command = "é".repeat(MAX_COMMAND + 1);
+    long.tally.failed = first(10_000);
+    let mut failure = group(&"t".repeat(500), 10_000, false);
+    failure.text = "ü".repeat(MAX_DETAIL_TEXT * 2);
+    let failures = vec![failure; MAX_DETAILS + 3];
+    let said = announce(&long, &failures, context);
+    assert_eq!(said.command.chars().count(), MAX_COMMAND);
+    assert!(said.command.ends_with('…'));
+    assert_eq!(
+        (said.details.len(), said.details_left_out),
+        (MAX_DETAILS, 3)
+    );
+    assert_eq!(said.details[0].text.chars().count(), MAX_DETAIL_TEXT);
+    assert!(said.tally.len() < 100 && said.byline.len() < 100);
+}
+
+#[test]
+fn times_are_said_as_people_do() {
+    let texts: Vec<_> = [
+        0.04, 0.96, 9.94, 9.99, 10.0, 59.9, 60.0, 3599.0, 3600.0, 90_061.0,
+    ]
+    .map(|seconds| elapsed(Duration::from_secs_f64(seconds)))
+    .into();
+    insta::assert_snapshot!(texts.join("\n"));
+}
