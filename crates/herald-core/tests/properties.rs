@@ -268,6 +268,8 @@ proptest! {
         secret in "[A-Za-z][A-Za-z0-9]{3,6}[.@]?(web1|db1|a)?[!.][A-Za-z0-9]{4,9}",
         place in 0..4_usize,
     ) {
+        // What reads as the name of a secret is hidden where it stands, but not looked for elsewhere.
+        prop_assume!(!herald_core::redact::names_secret(&secret));
         let arg = planted(&secret, place);
         let mut heard = Heard::default();
         let mut job = Job::new(&jid(1), "cmd.run", arg.clone(), &MINIONS);
