@@ -29,16 +29,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(workspace: Workspace) -> Self {
-        Self {
-            workspace: Mutex::new(workspace),
-            changed: Notify::new(),
-        }
+        Self { workspace: Mutex::new(workspace), changed: Notify::new() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Workspace> {
-        self.workspace
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.workspace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,10 +79,7 @@ async fn web_api(
 }
 
 fn text_of(headers: &HeaderMap, name: header::HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn authorize(workspace: &Workspace, token: &str) -> Result<(), Refusal> {
@@ -165,15 +157,8 @@ fn visible_channel<'a>(
 }
 
 fn list(workspace: &Workspace, args: &Arguments) -> Result<Value, Refusal> {
-    let types = if args.has("types") {
-        args.text("types")
-    } else {
-        "public_channel"
-    };
-    let (public, private) = (
-        types.contains("public_channel"),
-        types.contains("private_channel"),
-    );
+    let types = if args.has("types") { args.text("types") } else { "public_channel" };
+    let (public, private) = (types.contains("public_channel"), types.contains("private_channel"));
     if public {
         workspace.need_scope("channels:read")?;
     }
@@ -181,27 +166,14 @@ fn list(workspace: &Workspace, args: &Arguments) -> Result<Value, Refusal> {
         workspace.need_scope("groups:read")?;
     }
     let wanted = |c: &&Channel| {
-        if c.private {
-            private && c.member
-        } else {
-            public
-        }
+        if c.private { private && c.member } else { public }
     };
     let start: usize = args.text("cursor").parse().unwrap_or(0);
     let limit = args.number("limit").unwrap_or(100).clamp(1, 1_000);
-    let all: Vec<Value> = workspace
-        .channels
-        .iter()
-        .filter(wanted)
-        .map(describe)
-        .collect();
+    let all: Vec<Value> = workspace.channels.iter().filter(wanted).map(describe).collect();
     let page: Vec<&Value> = all.iter().skip(start).take(limit).collect();
     let end = start + page.len();
-    let next = if end < all.len() {
-        end.to_string()
-    } else {
-        String::new()
-    };
+    let next = if end < all.len() { end.to_string() } else { String::new() };
     Ok(json!({ "channels": page, "response_metadata": { "next_cursor": next } }))
 }
 
@@ -214,12 +186,7 @@ fn describe(channel: &Channel) -> Value {
 }
 
 fn say(message: &Message) -> Value {
-    let Content {
-        text,
-        blocks,
-        attachments,
-        metadata,
-    } = &message.content;
+    let Content { text, blocks, attachments, metadata } = &message.content;
     json!({
         "type": "message", "ts": message.ts, "thread_ts": message.thread_ts, "text": text,
         "blocks": blocks, "attachments": attachments, "metadata": metadata,
@@ -294,11 +261,7 @@ fn post_by_webhook(
     if secret != own {
         let service = |path: &str| path.rsplit_once('/').map(|(service, _)| service.to_owned());
         let known = service(secret) == service(&own);
-        return Err(Refusal::code(if known {
-            "invalid_token"
-        } else {
-            "no_service"
-        }));
+        return Err(Refusal::code(if known { "invalid_token" } else { "no_service" }));
     }
     let unreadable = Refusal::code("invalid_payload");
     let arguments = Arguments::read(kind, "", body).ok_or(unreadable.clone())?;
@@ -310,9 +273,7 @@ fn post_by_webhook(
     };
     let channel = workspace.options.channel.clone();
     let content = arguments.content(Content::default());
-    workspace
-        .post(By::Webhook, &channel, None, content, Instant::now())
-        .map(|_| ())
+    workspace.post(By::Webhook, &channel, None, content, Instant::now()).map(|_| ())
 }
 
 async fn channel_json(State(shared): AppState) -> Response {
@@ -327,10 +288,8 @@ async fn channel_json(State(shared): AppState) -> Response {
 /// `?columns=80` cuts lines to a terminal's width, `&color=1` colours them.
 async fn channel_text(State(shared): AppState, RawQuery(query): RawQuery) -> Response {
     let query = Arguments::read("", &query.unwrap_or_default(), b"").unwrap_or_default();
-    let look = Look {
-        color: query.has("color"),
-        width: query.number("columns").unwrap_or(usize::MAX),
-    };
+    let look =
+        Look { color: query.has("color"), width: query.number("columns").unwrap_or(usize::MAX) };
     let workspace = shared.lock();
     let Some(channel) = workspace.channels.first() else {
         return StatusCode::NOT_FOUND.into_response();

@@ -39,10 +39,7 @@ impl Arguments {
 
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         let value = self.0.get(name)?;
-        value
-            .as_u64()
-            .and_then(|n| n.try_into().ok())
-            .or_else(|| value.as_str()?.parse().ok())
+        value.as_u64().and_then(|n| n.try_into().ok()).or_else(|| value.as_str()?.parse().ok())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -58,20 +55,9 @@ impl Arguments {
         };
         Content {
             // A new text without blocks takes the place of the old blocks.
-            blocks: list(
-                "blocks",
-                if self.has("text") {
-                    Vec::new()
-                } else {
-                    before.blocks
-                },
-            ),
+            blocks: list("blocks", if self.has("text") { Vec::new() } else { before.blocks }),
             attachments: list("attachments", before.attachments),
-            text: if self.has("text") {
-                self.text("text").to_owned()
-            } else {
-                before.text
-            },
+            text: if self.has("text") { self.text("text").to_owned() } else { before.text },
             metadata: self.0.get("metadata").cloned().or(before.metadata),
         }
     }
@@ -97,14 +83,10 @@ fn decode(text: &str) -> String {
             b'%' => {
                 let ahead = bytes.clone();
                 let digits: Vec<u8> = ahead.take(2).collect();
-                let value = std::str::from_utf8(&digits)
-                    .ok()
-                    .filter(|digits| digits.len() == 2);
-                value
-                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-                    .inspect(|_| {
-                        bytes.nth(1);
-                    })
+                let value = std::str::from_utf8(&digits).ok().filter(|digits| digits.len() == 2);
+                value.and_then(|digits| u8::from_str_radix(digits, 16).ok()).inspect(|_| {
+                    bytes.nth(1);
+                })
             }
             other => Some(other),
         };

@@ -104,10 +104,7 @@ impl Span {
 
 /// The elements of a field that is an array, or none.
 pub(crate) fn array<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn push_block(lines: &mut Vec<Line>, block: &Value, bar: Option<&str>) {
@@ -133,10 +130,7 @@ fn push_block(lines: &mut Vec<Line>, block: &Value, bar: Option<&str>) {
 
 /// A section of rich text: its elements follow each other in a line.
 fn push_section(lines: &mut Vec<Line>, section: &Value, bar: Option<&str>) {
-    let mut line = Line {
-        spans: Vec::new(),
-        bar: bar.map(str::to_owned),
-    };
+    let mut line = Line { spans: Vec::new(), bar: bar.map(str::to_owned) };
     for element in array(section, "elements") {
         let has = |style: &str| element.pointer(&format!("/style/{style}")).is_some();
         let style = match (has("code"), has("bold")) {
@@ -146,16 +140,10 @@ fn push_section(lines: &mut Vec<Line>, section: &Value, bar: Option<&str>) {
         };
         for (index, text) in text_of(element).split('\n').enumerate() {
             if index > 0 {
-                let next = Line {
-                    spans: Vec::new(),
-                    bar: line.bar.clone(),
-                };
+                let next = Line { spans: Vec::new(), bar: line.bar.clone() };
                 lines.push(std::mem::replace(&mut line, next));
             }
-            line.spans.push(Span {
-                text: visible(text),
-                style,
-            });
+            line.spans.push(Span { text: visible(text), style });
         }
     }
     lines.push(line);
@@ -163,14 +151,8 @@ fn push_section(lines: &mut Vec<Line>, section: &Value, bar: Option<&str>) {
 
 fn push_text(lines: &mut Vec<Line>, text: &str, style: Style, bar: Option<&str>) {
     for text in text.split('\n') {
-        let spans = vec![Span {
-            text: visible(text),
-            style,
-        }];
-        lines.push(Line {
-            spans,
-            bar: bar.map(str::to_owned),
-        });
+        let spans = vec![Span { text: visible(text), style }];
+        lines.push(Line { spans, bar: bar.map(str::to_owned) });
     }
 }
 
@@ -200,9 +182,7 @@ fn visible(text: &str) -> String {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 fn find_references(value: &Value, found: &mut Vec<String>) {
@@ -210,10 +190,7 @@ fn find_references(value: &Value, found: &mut Vec<String>) {
         Value::Object(fields) => {
             match fields.get("type").and_then(Value::as_str) {
                 Some("mrkdwn" | "plain_text") => {
-                    let text = fields
-                        .get("text")
-                        .and_then(Value::as_str)
-                        .unwrap_or_default();
+                    let text = fields.get("text").and_then(Value::as_str).unwrap_or_default();
                     found.extend(control_sequences(text));
                 }
                 Some(kind @ ("link" | "user" | "channel" | "broadcast" | "usergroup")) => {
@@ -221,13 +198,9 @@ fn find_references(value: &Value, found: &mut Vec<String>) {
                 }
                 _ => {}
             }
-            fields
-                .values()
-                .for_each(|value| find_references(value, found));
+            fields.values().for_each(|value| find_references(value, found));
         }
-        Value::Array(values) => values
-            .iter()
-            .for_each(|value| find_references(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| find_references(value, found)),
         _ => {}
     }
 }

@@ -17,20 +17,13 @@ pub struct Look {
 impl Look {
     /// Without colours.
     pub fn plain(width: usize) -> Self {
-        Self {
-            color: false,
-            width,
-        }
+        Self { color: false, width }
     }
 }
 
 /// The whole channel: its name, its messages, and their threads below them.
 pub fn draw(channel: &Channel, look: &Look) -> Vec<String> {
-    let mut lines = vec![paint(
-        &format!("#{}", channel.name),
-        Ansi::new().bold(),
-        look,
-    )];
+    let mut lines = vec![paint(&format!("#{}", channel.name), Ansi::new().bold(), look)];
     for message in channel.roots() {
         lines.push(String::new());
         draw_message(&mut lines, message, "", look);
@@ -158,10 +151,7 @@ mod tests {
     use crate::workspace::{By, Options, Workspace};
 
     fn workspace() -> Workspace {
-        let mut workspace = Workspace::new(Options {
-            posts: None,
-            ..Options::default()
-        });
+        let mut workspace = Workspace::new(Options { posts: None, ..Options::default() });
         let now = Instant::now();
         let message = |tally: &str| {
             let rich = json!({"type": "rich_text", "elements": [{"type": "rich_text_section",
@@ -176,28 +166,17 @@ mod tests {
                 metadata: None,
             }
         };
-        let (id, ts) = workspace
-            .post(By::Bot, "monitoring", None, message("0 of 2"), now)
-            .unwrap();
-        workspace
-            .edit(&id, &ts, |_| message("1 failed"), now)
-            .unwrap();
+        let (id, ts) = workspace.post(By::Bot, "monitoring", None, message("0 of 2"), now).unwrap();
+        workspace.edit(&id, &ts, |_| message("1 failed"), now).unwrap();
         let boxed = json!({"type": "rich_text", "elements": [
             {"type": "rich_text_section", "elements": [
                 {"type": "text", "text": "nginx", "style": {"bold": true}},
                 {"type": "text", "text": " · web7"}]},
             {"type": "rich_text_preformatted", "elements": [
                 {"type": "text", "text": "one\ntwo \u{1b}[31m"}]}]});
-        let reply = Content {
-            text: "x".to_owned(),
-            blocks: vec![boxed],
-            ..Content::default()
-        };
+        let reply = Content { text: "x".to_owned(), blocks: vec![boxed], ..Content::default() };
         workspace.post(By::Bot, &id, Some(&ts), reply, now).unwrap();
-        let plain = Content {
-            text: "&lt;old&gt; webhook".to_owned(),
-            ..Content::default()
-        };
+        let plain = Content { text: "&lt;old&gt; webhook".to_owned(), ..Content::default() };
         workspace.post(By::Webhook, &id, None, plain, now).unwrap();
         workspace
     }
@@ -207,14 +186,7 @@ mod tests {
         let workspace = workspace();
         let channel = workspace.channels.first().unwrap();
         insta::assert_snapshot!(draw(channel, &Look::plain(72)).join("\n"));
-        let colored = draw(
-            channel,
-            &Look {
-                color: true,
-                width: 24,
-            },
-        )
-        .join("\n");
+        let colored = draw(channel, &Look { color: true, width: 24 }).join("\n");
         insta::assert_snapshot!(colored.replace('\u{1b}', "ESC"));
     }
 

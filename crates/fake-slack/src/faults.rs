@@ -42,8 +42,7 @@ impl Faults {
     /// `method` is that of the Web API, or `webhook`; nothing means any.
     pub(crate) fn add(&mut self, method: Option<&str>, fault: Fault, times: usize) {
         let method = method.map(str::to_owned);
-        self.waiting
-            .extend(std::iter::repeat_n((method, fault), times));
+        self.waiting.extend(std::iter::repeat_n((method, fault), times));
     }
 
     pub(crate) fn clear(&mut self) {
@@ -70,10 +69,7 @@ mod tests {
         faults.add(Some("chat.update"), Fault::Dead, 2);
         faults.add(None, Fault::Code("fatal_error".to_owned()), 1);
         assert_eq!(faults.take("chat.update"), Some(Fault::Dead));
-        assert_eq!(
-            faults.take("auth.test"),
-            Some(Fault::Code("fatal_error".to_owned()))
-        );
+        assert_eq!(faults.take("auth.test"), Some(Fault::Code("fatal_error".to_owned())));
         assert_eq!(faults.take("auth.test"), None);
         assert_eq!(faults.take("chat.update"), Some(Fault::Dead));
         assert_eq!(faults.take("chat.update"), None);

@@ -13,15 +13,9 @@ pub struct Rate {
 
 impl Rate {
     /// Messages into one channel: about one a second, short bursts pass.
-    pub const POSTS: Self = Self {
-        per_second: 1.0,
-        burst: 5.0,
-    };
+    pub const POSTS: Self = Self { per_second: 1.0, burst: 5.0 };
     /// Slack's third tier: 50 a minute.
-    pub const TIER_3: Self = Self {
-        per_second: 50.0 / 60.0,
-        burst: 20.0,
-    };
+    pub const TIER_3: Self = Self { per_second: 50.0 / 60.0, burst: 20.0 };
 }
 
 /// One thing that is limited. No rate is no limit.
@@ -62,10 +56,7 @@ mod tests {
     fn a_burst_passes_and_then_one_a_second() {
         let start = Instant::now();
         let mut bucket = Bucket::default();
-        let rate = Some(Rate {
-            per_second: 1.0,
-            burst: 2.0,
-        });
+        let rate = Some(Rate { per_second: 1.0, burst: 2.0 });
         assert_eq!(bucket.take(rate, start), Ok(()));
         assert_eq!(bucket.take(rate, start), Ok(()));
         assert_eq!(bucket.take(rate, start), Err(1));

@@ -93,12 +93,7 @@ impl Screen {
     fn new() -> Self {
         let terminal = io::stdout().is_terminal();
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            terminal,
-            color: terminal && !no_color,
-            drawn: Vec::new(),
-            logged: 0,
-        }
+        Self { terminal, color: terminal && !no_color, drawn: Vec::new(), logged: 0 }
     }
 
     fn show(&mut self, channel: &Channel) -> io::Result<()> {
@@ -118,18 +113,8 @@ impl Screen {
     /// at the top stay as they are.
     fn redraw(&mut self, out: &mut impl Write, channel: &Channel) -> io::Result<()> {
         let (width, height) = size();
-        let lines = draw(
-            channel,
-            &Look {
-                color: self.color,
-                width,
-            },
-        );
-        let same = lines
-            .iter()
-            .zip(&self.drawn)
-            .take_while(|(new, old)| new == old)
-            .count();
+        let lines = draw(channel, &Look { color: self.color, width });
+        let same = lines.iter().zip(&self.drawn).take_while(|(new, old)| new == old).count();
         let reachable = self.drawn.len().saturating_sub(height.saturating_sub(1));
         let from = same.max(reachable);
         let up = self.drawn.len().saturating_sub(from);

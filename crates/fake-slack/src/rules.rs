@@ -28,10 +28,7 @@ pub(crate) struct Refused {
 type Checked = Result<(), Refused>;
 
 fn refuse(code: &'static str, why: impl Into<String>) -> Checked {
-    Err(Refused {
-        code,
-        why: why.into(),
-    })
+    Err(Refused { code, why: why.into() })
 }
 
 fn invalid_block(why: impl Into<String>) -> Checked {
@@ -40,12 +37,7 @@ fn invalid_block(why: impl Into<String>) -> Checked {
 
 /// Whether Slack takes this message.
 pub(crate) fn check(content: &Content) -> Checked {
-    let Content {
-        text,
-        blocks,
-        attachments,
-        ..
-    } = content;
+    let Content { text, blocks, attachments, .. } = content;
     if text.is_empty() && blocks.is_empty() && attachments.is_empty() {
         return refuse("no_text", "nothing to say");
     }
@@ -59,9 +51,7 @@ pub(crate) fn check(content: &Content) -> Checked {
     for attachment in attachments {
         check_attachment(attachment)?;
     }
-    let all = attachments
-        .iter()
-        .flat_map(|attachment| array(attachment, "blocks"));
+    let all = attachments.iter().flat_map(|attachment| array(attachment, "blocks"));
     let characters: usize = blocks.iter().chain(all).map(characters).sum();
     if characters > MOST_CHARACTERS {
         return refuse("msg_blocks_too_long", format!("{characters} characters"));
@@ -78,10 +68,7 @@ fn check_attachment(attachment: &Value) -> Checked {
         let Some(blocks) = blocks.as_array() else {
             return invalid("blocks is no array".to_owned());
         };
-        if let Some(odd) = fields
-            .keys()
-            .find(|name| !BESIDE_BLOCKS.contains(&name.as_str()))
-        {
+        if let Some(odd) = fields.keys().find(|name| !BESIDE_BLOCKS.contains(&name.as_str())) {
             return invalid(format!("{odd} beside blocks"));
         }
         return check_blocks(blocks).or_else(|refused| invalid(refused.why));
@@ -100,10 +87,7 @@ fn check_blocks(blocks: &[Value]) -> Checked {
 }
 
 fn check_block(block: &Value) -> Checked {
-    let kind = block
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let kind = block.get("type").and_then(Value::as_str).unwrap_or_default();
     match kind {
         "section" => check_section(block),
         "header" => check_text(block.get("text"), MOST_HEADER),
@@ -122,9 +106,7 @@ fn check_section(block: &Value) -> Checked {
         check_text(block.get("text"), MOST_SECTION)?;
     }
     if block.get("fields").is_some() {
-        check_some(block, "fields", MOST_FIELDS, |field| {
-            check_text(Some(field), MOST_FIELD)
-        })?;
+        check_some(block, "fields", MOST_FIELDS, |field| check_text(Some(field), MOST_FIELD))?;
     }
     Ok(())
 }
@@ -137,9 +119,7 @@ fn check_text(text: Option<&Value>, most: usize) -> Checked {
     }
     let length = field("text").unwrap_or_default().chars().count();
     if length == 0 || length > most {
-        return invalid_block(format!(
-            "a text of {length} characters, allowed are 1 to {most}"
-        ));
+        return invalid_block(format!("a text of {length} characters, allowed are 1 to {most}"));
     }
     Ok(())
 }
@@ -209,11 +189,7 @@ mod tests {
 
     fn code(content: &Value) -> &'static str {
         let field = |name: &str| array(content, name).to_vec();
-        let text = content
-            .get("text")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let text = content.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
         let content = Content {
             text,
             blocks: field("blocks"),
@@ -235,23 +211,14 @@ mod tests {
         assert_eq!(code(&json!({"blocks": [section(3_000)]})), "ok");
         assert_eq!(code(&json!({"blocks": [section(3_001)]})), "invalid_blocks");
         assert_eq!(code(&json!({"blocks": [section(0)]})), "invalid_blocks");
-        assert_eq!(
-            code(&json!({"blocks": vec![section(1); 51]})),
-            "invalid_blocks"
-        );
-        assert_eq!(
-            code(&json!({"blocks": vec![section(2_500); 4]})),
-            "msg_blocks_too_long"
-        );
+        assert_eq!(code(&json!({"blocks": vec![section(1); 51]})), "invalid_blocks");
+        assert_eq!(code(&json!({"blocks": vec![section(2_500); 4]})), "msg_blocks_too_long");
         let empty = json!({"type": "rich_text", "elements": [
             {"type": "rich_text_section", "elements": [{"type": "text", "text": ""}]}]});
         assert_eq!(code(&json!({"blocks": [empty]})), "invalid_blocks");
         let attachment = json!({"color": "#123456", "blocks": [section(1)]});
         assert_eq!(code(&json!({"attachments": [attachment]})), "ok");
         let mixed = json!({"text": "old", "blocks": [section(1)]});
-        assert_eq!(
-            code(&json!({"attachments": [mixed]})),
-            "invalid_attachments"
-        );
+        assert_eq!(code(&json!({"attachments": [mixed]})), "invalid_attachments");
     }
 }

@@ -51,11 +51,7 @@ impl FakeSlack {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(Workspace::new(options)));
         let serving = Some(tokio::spawn(serve(listener, Arc::clone(&shared))));
-        Ok(Self {
-            shared,
-            address,
-            serving,
-        })
+        Ok(Self { shared, address, serving })
     }
 
     /// Where it listens.
@@ -70,21 +66,12 @@ impl FakeSlack {
 
     /// What to configure as `webhook_url`.
     pub fn webhook_url(&self) -> String {
-        format!(
-            "http://{}/services/{}",
-            self.address,
-            self.shared.lock().options.webhook
-        )
+        format!("http://{}/services/{}", self.address, self.shared.lock().options.webhook)
     }
 
     /// The channel as it is now.
     pub fn channel(&self) -> Channel {
-        self.shared
-            .lock()
-            .channels
-            .first()
-            .cloned()
-            .unwrap_or_default()
+        self.shared.lock().channels.first().cloned().unwrap_or_default()
     }
 
     /// The channel's messages and replies, oldest first.
@@ -218,9 +205,7 @@ async fn connection(stream: TcpStream, router: Router, shared: Arc<Shared>) {
         answer(router.clone(), Arc::clone(&shared), request)
     });
     // Clients may go away at any time, and faults end connections too.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// The end of a connection without an answer.
@@ -242,11 +227,7 @@ async fn answer(
 ) -> Result<Response<axum::body::Body>, Closed> {
     let path = request.uri().path();
     let webhook = path.starts_with("/services/");
-    let method = if webhook {
-        Some("webhook")
-    } else {
-        path.strip_prefix("/api/")
-    };
+    let method = if webhook { Some("webhook") } else { path.strip_prefix("/api/") };
     let fault = method.and_then(|method| shared.lock().faults.take(method));
     match &fault {
         Some(Fault::Dead) => return Err(Closed),
@@ -266,10 +247,7 @@ async fn answer(
             return Ok((status, body.clone()).into_response());
         }
     }
-    let response = router
-        .call(request)
-        .await
-        .unwrap_or_else(|never: Infallible| match never {});
+    let response = router.call(request).await.unwrap_or_else(|never: Infallible| match never {});
     match fault {
         Some(Fault::DroppedAnswer) => return Err(Closed),
         Some(Fault::SlowAnswer(delay)) => tokio::time::sleep(delay).await,

@@ -125,34 +125,21 @@ pub struct Channel {
 impl Channel {
     /// An empty channel that the bot is in.
     pub fn new(name: &str, private: bool) -> Self {
-        Self {
-            name: name.to_owned(),
-            private,
-            member: true,
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), private, member: true, ..Self::default() }
     }
 
     /// The messages that are not replies.
     pub fn roots(&self) -> impl Iterator<Item = &Message> {
-        self.messages
-            .iter()
-            .filter(|message| message.thread_ts.is_none())
+        self.messages.iter().filter(|message| message.thread_ts.is_none())
     }
 
     /// The replies in a message's thread.
     pub fn replies(&self, ts: &str) -> impl Iterator<Item = &Message> {
-        self.messages
-            .iter()
-            .filter(move |message| message.thread_ts.as_deref() == Some(ts))
+        self.messages.iter().filter(move |message| message.thread_ts.as_deref() == Some(ts))
     }
 
     fn record(&mut self, what: What, ts: &str, shown: String) {
-        self.changes.push(Change {
-            what,
-            ts: ts.to_owned(),
-            shown,
-        });
+        self.changes.push(Change { what, ts: ts.to_owned(), shown });
     }
 }
 
@@ -197,21 +184,14 @@ impl Workspace {
             options,
         };
         let name = workspace.options.channel.trim_start_matches('#').to_owned();
-        workspace.add_channel(Channel {
-            name,
-            member: true,
-            ..Channel::default()
-        });
+        workspace.add_channel(Channel { name, member: true, ..Channel::default() });
         workspace
     }
 
     /// Adds a channel and gives it an ID.
     pub(crate) fn add_channel(&mut self, channel: Channel) -> String {
         let id = format!("C0FAKE{:04}", self.channels.len() + 1);
-        self.channels.push(Channel {
-            id: id.clone(),
-            ..channel
-        });
+        self.channels.push(Channel { id: id.clone(), ..channel });
         id
     }
 
@@ -220,19 +200,13 @@ impl Workspace {
     }
 
     pub(crate) fn need_scope(&self, scope: &'static str) -> Result<(), Refusal> {
-        if self.has_scope(scope) {
-            Ok(())
-        } else {
-            Err(Refusal::Scope(scope))
-        }
+        if self.has_scope(scope) { Ok(()) } else { Err(Refusal::Scope(scope)) }
     }
 
     /// A channel by its ID or its name.
     pub(crate) fn find(&mut self, name: &str) -> Option<&mut Channel> {
         let name = name.trim_start_matches('#');
-        self.channels
-            .iter_mut()
-            .find(|channel| channel.id == name || channel.name == name)
+        self.channels.iter_mut().find(|channel| channel.id == name || channel.name == name)
     }
 
     /// `chat.postMessage`, or a webhook's message. Gives the channel's ID and the time stamp.
@@ -254,11 +228,7 @@ impl Workspace {
         };
         let open = public_too && !channel.private;
         if by == By::Bot && !channel.member && !open {
-            return refuse(if channel.private {
-                "channel_not_found"
-            } else {
-                "not_in_channel"
-            });
+            return refuse(if channel.private { "channel_not_found" } else { "not_in_channel" });
         }
         if channel.archived {
             return refuse("is_archived");
@@ -270,11 +240,7 @@ impl Workspace {
         }
         rules::check(&content).map_err(|refused| Refusal::Code(refused.code, refused.why))?;
         channel.posts.take(rate, now).map_err(Refusal::Wait)?;
-        let what = if thread_ts.is_some() {
-            What::Reply
-        } else {
-            What::Post
-        };
+        let what = if thread_ts.is_some() { What::Reply } else { What::Post };
         channel.record(what, &ts, content.shown());
         channel.messages.push(Message {
             ts: ts.clone(),
@@ -296,9 +262,7 @@ impl Workspace {
         now: Instant,
     ) -> Result<(), Refusal> {
         let refuse = |code| Err(Refusal::code(code));
-        self.edits
-            .take(self.options.edits, now)
-            .map_err(Refusal::Wait)?;
+        self.edits.take(self.options.edits, now).map_err(Refusal::Wait)?;
         let closed = self.edit_window_closed;
         let Some(channel) = self.channels.iter_mut().find(|known| known.id == channel) else {
             return refuse("channel_not_found");

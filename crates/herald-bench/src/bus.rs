@@ -17,10 +17,7 @@ impl Bus {
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("master_event_pub.ipc");
         let _ = std::fs::remove_file(&path);
-        Ok(Self {
-            listener: UnixListener::bind(path)?,
-            folder: folder.to_owned(),
-        })
+        Ok(Self { listener: UnixListener::bind(path)?, folder: folder.to_owned() })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -35,8 +32,6 @@ impl Bus {
 /// Sends all frames, as fast as they are read.
 pub(crate) fn send(stream: &mut UnixStream, frames: &[Vec<u8>]) -> Result<(), Failure> {
     // As a master does: each event is written by itself.
-    frames
-        .iter()
-        .try_for_each(|frame| stream.write_all(frame))?;
+    frames.iter().try_for_each(|frame| stream.write_all(frame))?;
     Ok(())
 }

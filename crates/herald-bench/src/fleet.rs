@@ -19,16 +19,9 @@ const WITH_ID: usize = 4;
 
 /// The frames of one highstate, framed with a length as Salt 3006 does.
 pub(crate) fn highstate(minions: usize, likeness: Likeness, jid: &str) -> Vec<Vec<u8>> {
-    let names: Vec<String> = (0..minions)
-        .map(|n| format!("web{n:05}.example.com"))
-        .collect();
+    let names: Vec<String> = (0..minions).map(|n| format!("web{n:05}.example.com")).collect();
     let mut frames = vec![new_job(jid, &names)];
-    frames.extend(
-        names
-            .iter()
-            .enumerate()
-            .map(|(n, name)| ret(jid, n, name, likeness)),
-    );
+    frames.extend(names.iter().enumerate().map(|(n, name)| ret(jid, n, name, likeness)));
     frames
 }
 
@@ -65,9 +58,7 @@ fn new_job(jid: &str, names: &[String]) -> Vec<u8> {
 }
 
 fn ret(jid: &str, number: usize, name: &str, likeness: Likeness) -> Vec<u8> {
-    let states = (0..STATES)
-        .map(|place| state(place, number, name, likeness))
-        .collect();
+    let states = (0..STATES).map(|place| state(place, number, name, likeness)).collect();
     let data = map([
         ("cmd", "_return".into()),
         ("id", name.to_owned().into()),
@@ -92,11 +83,7 @@ fn state(
     likeness: Likeness,
 ) -> (Value<'static>, Value<'static>) {
     // As in real fleets, the minion's own id stands in some of the states only.
-    let own = if place < WITH_ID {
-        name
-    } else {
-        "app.example.com"
-    };
+    let own = if place < WITH_ID { name } else { "app.example.com" };
     let file = format!("/srv/app/{own}/conf.d/part{place}.conf");
     let token = match likeness {
         Likeness::Alike => "0".repeat(8),
@@ -117,10 +104,7 @@ fn state(
         ("comment", comment.into()),
         ("__sls__", format!("app.part{place}").into()),
         ("__run_num__", Value::Int(place as i64)),
-        (
-            "start_time",
-            format!("17:51:22.{:06}", jitter * 1001).into(),
-        ),
+        ("start_time", format!("17:51:22.{:06}", jitter * 1001).into()),
         ("duration", Value::Float(3.0 + jitter as f64 / 100.0)),
         ("__id__", file.clone().into()),
     ]);
@@ -128,12 +112,7 @@ fn state(
 }
 
 fn map<const N: usize>(pairs: [(&'static str, Value<'static>); N]) -> Value<'static> {
-    Value::Map(
-        pairs
-            .into_iter()
-            .map(|(key, value)| (Value::from(key), value))
-            .collect(),
-    )
+    Value::Map(pairs.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
 }
 
 fn stamp() -> Value<'static> {

@@ -76,7 +76,7 @@ impl Herald {
             }
             if Instant::now() > deadline {
                 return Err(
-                    format!("only {last} entries of {entries} returns were recorded").into(),
+                    format!("only {last} entries of {entries} returns were recorded").into()
                 );
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -85,11 +85,8 @@ impl Herald {
 
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat
-            .rsplit_once(") ")
-            .map_or("", |(_, rest)| rest)
-            .split(' ')
-            .collect();
+        let fields: Vec<&str> =
+            stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
         let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok());
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kilobytes = |key: &str| {

@@ -21,40 +21,24 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
     let alike = highstate(options.minions, Likeness::Alike, &jid(1));
     let bytes: usize = alike.iter().map(Vec::len).sum();
     let each = bytes as f64 / alike.len() as f64 / 1000.0;
-    table.row(
-        "a return",
-        format!("{each:.1} KB"),
-        format!("{} minions", options.minions),
-    );
+    table.row("a return", format!("{each:.1} KB"), format!("{} minions", options.minions));
     let python = match &options.salt_python {
         None => None,
         Some(python) => Some(peers::subscriber(python, &alike, options.rounds)?),
     };
     if let Some(python) = python {
-        table.row(
-            "Python subscriber, reading only",
-            format!("{python:.0} returns/s"),
-            "peer",
-        );
+        table.row("Python subscriber, reading only", format!("{python:.0} returns/s"), "peer");
     }
     let floor = read_only(&alike, options.rounds)?;
-    table.row(
-        "read and thrown away",
-        format!("{floor:.0} returns/s"),
-        "limit",
-    );
-    for (name, likeness) in [
-        ("alike", Likeness::Alike),
-        ("different", Likeness::Different),
-    ] {
+    table.row("read and thrown away", format!("{floor:.0} returns/s"), "limit");
+    for (name, likeness) in [("alike", Likeness::Alike), ("different", Likeness::Different)] {
         let rounds = (0..options.rounds)
             .map(|round| journalled(options, likeness, round))
             .collect::<Result<Vec<_>, _>>()?;
         let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
         let rate = of(|round| round.per_second);
-        let ratio = python.map_or(String::new(), |python| {
-            format!("{:.1} × Python, ", rate / python)
-        });
+        let ratio =
+            python.map_or(String::new(), |python| format!("{:.1} × Python, ", rate / python));
         table.row(
             format!("journalled, minions {name}"),
             format!("{rate:.0} returns/s"),
@@ -97,10 +81,7 @@ fn read_only(frames: &[Vec<u8>], rounds: usize) -> Result<f64, Failure> {
         let start = Instant::now();
         let sending = std::thread::spawn(move || send(&mut sender, &frames_sent));
         let mut sink = std::io::sink();
-        std::io::copy(
-            &mut std::io::BufReader::with_capacity(128 << 10, reader),
-            &mut sink,
-        )?;
+        std::io::copy(&mut std::io::BufReader::with_capacity(128 << 10, reader), &mut sink)?;
         rates.push((frames.len() - 1) as f64 / start.elapsed().as_secs_f64());
         sending.join().map_err(|_| "the sender died")??;
     }

@@ -32,16 +32,8 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
         waits.push(message.at.saturating_duration_since(start).as_secs_f64() * 1000.0);
     }
     let (median, high) = (percentile(&mut waits, 50.0), percentile(&mut waits, 99.0));
-    table.row(
-        "event to Slack's door, median",
-        format!("{median:.2} ms"),
-        "limit: 2 ms",
-    );
-    table.row(
-        "event to Slack's door, 99th percentile",
-        format!("{high:.2} ms"),
-        "limit: 10 ms",
-    );
+    table.row("event to Slack's door, median", format!("{median:.2} ms"), "limit: 2 ms");
+    table.row("event to Slack's door, 99th percentile", format!("{high:.2} ms"), "limit: 10 ms");
     Ok(())
 }
 

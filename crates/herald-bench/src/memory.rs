@@ -21,11 +21,7 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
     let mut stream = bus.accept()?;
     std::thread::sleep(Duration::from_secs(1));
     let idle = herald.usage()?;
-    table.row(
-        "resident, idle",
-        format!("{:.1} MB", idle.resident),
-        "limit: 25 MB",
-    );
+    table.row("resident, idle", format!("{:.1} MB", idle.resident), "limit: 25 MB");
     let sender = std::thread::spawn(move || send(&mut stream, &frames).map(|()| stream));
     herald.wait_for_returns(options.minions)?;
     let is_closed = |channel: &fake_slack::Channel| format!("{channel:?}").contains("changed");
@@ -34,10 +30,6 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
     let peak = herald.usage()?.peak;
     let _stream = sender.join().map_err(|_| "the sender died")??;
     let limit = format!("limit: 100 MB; {} minions", options.minions);
-    table.row(
-        "resident at most, a fleet's highstate",
-        format!("{peak:.1} MB"),
-        limit,
-    );
+    table.row("resident at most, a fleet's highstate", format!("{peak:.1} MB"), limit);
     Ok(())
 }

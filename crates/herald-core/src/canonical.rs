@@ -27,10 +27,7 @@ impl<'m> Canonical<'m> {
     /// placeholder's sign in it: it could not be told from the sign's own escape.
     pub fn new(minion: &'m str) -> Self {
         let minion = if minion.contains(ESCAPE) { "" } else { minion };
-        Self {
-            minion,
-            finder: memmem::Finder::new(minion),
-        }
+        Self { minion, finder: memmem::Finder::new(minion) }
     }
 
     /// Whether the bytes hold nothing that would be replaced, so that they can stay as they are.
@@ -144,17 +141,12 @@ mod tests {
     #[test]
     fn numbers_and_nesting_stay() {
         let value = Value::Map(vec![
-            (
-                Value::Int(300),
-                Value::Array(vec![Value::Nil, Value::Float(0.5), Value::Bool(true)]),
-            ),
+            (Value::Int(300), Value::Array(vec![Value::Nil, Value::Float(0.5), Value::Bool(true)])),
             ("x".into(), Value::Ext(78, vec![1, 2, 3].into())),
         ]);
         let bytes = value.to_bytes();
         let mut out = Vec::new();
-        Canonical::new("web1")
-            .write(Reader::new(&bytes).raw().unwrap(), &mut out)
-            .unwrap();
+        Canonical::new("web1").write(Reader::new(&bytes).raw().unwrap(), &mut out).unwrap();
         assert_eq!(out, bytes);
     }
 

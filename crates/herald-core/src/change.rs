@@ -233,10 +233,7 @@ pub trait Storable: Sized {
         let payload = Payload::new(Self::KIND, &self.to_payload_bytes());
         let digest = payload.digest;
         payloads.push(payload);
-        Named {
-            value: self,
-            digest,
-        }
+        Named { value: self, digest }
     }
 }
 
@@ -260,11 +257,7 @@ impl Storable for RunHead {
             Some(text) => Value::from(text.clone()),
             None => Value::Nil,
         };
-        let funs = self
-            .funs
-            .iter()
-            .map(|fun| Value::from(fun.as_str()))
-            .collect();
+        let funs = self.funs.iter().map(|fun| Value::from(fun.as_str())).collect();
         Value::Map(vec![
             ("kind".into(), self.kind.name().into()),
             ("user".into(), text(&self.user)),
@@ -280,15 +273,8 @@ impl Storable for RunHead {
 
     fn from_payload_bytes(bytes: &[u8]) -> Option<Self> {
         let raw = salt_event::msgpack::Reader::new(bytes).raw().ok()?;
-        let text = |key: &str| {
-            raw.get(key)
-                .and_then(|value| value.text())
-                .map(str::to_owned)
-        };
-        let funs = raw
-            .get("fun")?
-            .items()
-            .filter_map(|fun| fun.text().map(str::to_owned));
+        let text = |key: &str| raw.get(key).and_then(|value| value.text()).map(str::to_owned);
+        let funs = raw.get("fun")?.items().filter_map(|fun| fun.text().map(str::to_owned));
         Some(RunHead {
             kind: RunKind::from_name(&text("kind")?)?,
             user: text("user"),

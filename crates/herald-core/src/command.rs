@@ -75,10 +75,7 @@ impl Line {
     fn add(&mut self, word: &str) {
         self.0.push(' ');
         // What would be cut off is not quoted first.
-        let end = word
-            .char_indices()
-            .nth(MAX_COMMAND_LINE)
-            .map_or(word.len(), |(at, _)| at);
+        let end = word.char_indices().nth(MAX_COMMAND_LINE).map_or(word.len(), |(at, _)| at);
         self.0.push_str(&quote(word.get(..end).unwrap_or(word)));
     }
 
@@ -114,11 +111,7 @@ fn add_target(line: &mut Line, tgt: &Value<'_>, tgt_type: &str) {
     }
     match tgt {
         Value::Array(items) => {
-            let names: Vec<_> = items
-                .iter()
-                .take(MAX_COMMAND_LINE)
-                .map(plain_text)
-                .collect();
+            let names: Vec<_> = items.iter().take(MAX_COMMAND_LINE).map(plain_text).collect();
             line.add(&names.join(","));
         }
         other => line.add(&plain_text(other)),
@@ -138,11 +131,8 @@ fn add_functions(line: &mut Line, parts: &CommandParts<'_>) {
         Program::Wheel => "wheel.",
         _ => "",
     };
-    let names: Vec<&str> = parts
-        .funs
-        .iter()
-        .map(|fun| fun.strip_prefix(prefix).unwrap_or(fun))
-        .collect();
+    let names: Vec<&str> =
+        parts.funs.iter().map(|fun| fun.strip_prefix(prefix).unwrap_or(fun)).collect();
     line.add(&names.join(","));
     let on_master = matches!(parts.program, Program::SaltRun | Program::Wheel);
     match (parts.arg, parts.funs.len()) {
@@ -204,11 +194,7 @@ fn add_keywords(line: &mut Line, pairs: &[(Value<'_>, Value<'_>)]) {
 fn cut(line: String) -> String {
     match line.char_indices().nth(MAX_COMMAND_LINE) {
         None => line,
-        Some(_) => line
-            .chars()
-            .take(MAX_COMMAND_LINE - 1)
-            .chain(['…'])
-            .collect(),
+        Some(_) => line.chars().take(MAX_COMMAND_LINE - 1).chain(['…']).collect(),
     }
 }
 

@@ -110,9 +110,7 @@ fn byline(run: &Run, context: Context<'_>) -> String {
     parts.extend(place(run, context.minions));
     parts.extend(context.master.map(str::to_owned));
     if let Some(finished) = run.finished_at {
-        parts.push(elapsed(
-            finished.duration_since(run.started_at).unsigned_abs(),
-        ));
+        parts.push(elapsed(finished.duration_since(run.started_at).unsigned_abs()));
     }
     parts.join(" · ")
 }
@@ -148,11 +146,7 @@ fn tally(run: &Run, context: Context<'_>) -> String {
             .then(|| format!("{} {what} ({})", set.len(), some_of(set, context.minions)))
     };
     if run.status == RunStatus::Running && !tally.expected.is_empty() {
-        parts.push(format!(
-            "{} of {} returned",
-            tally.returned.len(),
-            tally.expected.len()
-        ));
+        parts.push(format!("{} of {} returned", tally.returned.len(), tally.expected.len()));
     }
     if run.own_failure && tally.failed.is_empty() {
         parts.push("failed".to_owned());
@@ -183,10 +177,7 @@ fn changes(run: &Run) -> Vec<String> {
     let is_states = run.head.kind == RunKind::Orchestration
         || run.head.funs.iter().any(|fun| is_state_function(fun));
     if rest > 0 && run.status != RunStatus::Running {
-        parts.push(format!(
-            "{rest} {}",
-            if is_states { "unchanged" } else { "succeeded" }
-        ));
+        parts.push(format!("{rest} {}", if is_states { "unchanged" } else { "succeeded" }));
     }
     parts
 }
@@ -235,17 +226,9 @@ pub fn sort_failures(failures: &mut [FailureGroup]) {
 fn some_of(set: &MinionSet, minions: &Minions) -> String {
     // Sorting all of a large fleet for three names would be waste: a large set is named by number.
     let names: Vec<String> = if set.len() <= 1000 {
-        minions
-            .names(set)
-            .into_iter()
-            .take(NAMED)
-            .map(str::to_owned)
-            .collect()
+        minions.names(set).into_iter().take(NAMED).map(str::to_owned).collect()
     } else {
-        set.iter()
-            .take(NAMED)
-            .map(|minion| minions.name(minion).to_owned())
-            .collect()
+        set.iter().take(NAMED).map(|minion| minions.name(minion).to_owned()).collect()
     };
     listed(&names, set.len())
 }
@@ -255,19 +238,11 @@ fn listed(names: &[String], count: u64) -> String {
     let shown = names.get(..names.len().min(NAMED)).unwrap_or_default();
     let left = count.saturating_sub(shown.len() as u64);
     let shown = shown.join(", ");
-    if left > 0 {
-        format!("{shown} and {left} more")
-    } else {
-        shown
-    }
+    if left > 0 { format!("{shown} and {left} more") } else { shown }
 }
 
 fn counted(count: u64, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// A time span as people say it.
@@ -285,10 +260,6 @@ pub fn elapsed(span: Duration) -> String {
 fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
-        Some(_) => text
-            .chars()
-            .take(limit.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
+        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
     }
 }

@@ -100,12 +100,7 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.digest(head.digest);
             out.u8(u8::from(*said));
         }
-        What::RunRevised {
-            run,
-            head,
-            said,
-            expected,
-        } => {
+        What::RunRevised { run, head, said, expected } => {
             out.u64(run.0);
             out.digest(head.digest);
             out.u8(u8::from(*said));
@@ -121,11 +116,7 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.u64(to.0);
         }
         What::Returned { .. } => encode_return(out, what),
-        What::RunEnded {
-            run,
-            status,
-            silent,
-        } => {
+        What::RunEnded { run, status, silent } => {
             out.u64(run.0);
             out.u8(status.code());
             out.digest(silent.digest);
@@ -142,11 +133,7 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.text(sender);
             out.text(tag);
         }
-        What::Unreadable {
-            tag,
-            length,
-            digest,
-        } => {
+        What::Unreadable { tag, length, digest } => {
             out.text(tag);
             out.u64(*length);
             out.digest(*digest);
@@ -155,16 +142,7 @@ fn encode_fields(out: &mut Put, what: &What) {
 }
 
 fn encode_job(out: &mut Put, what: &What) {
-    if let What::JobStarted {
-        job,
-        run,
-        jid,
-        funs,
-        load,
-        expected,
-        missing,
-        returns_itself,
-    } = what
+    if let What::JobStarted { job, run, jid, funs, load, expected, missing, returns_itself } = what
     {
         out.u64(job.0);
         out.u64(run.0);
@@ -178,30 +156,14 @@ fn encode_job(out: &mut Put, what: &What) {
 }
 
 fn encode_return(out: &mut Put, what: &What) {
-    let What::Returned {
-        job,
-        minion,
-        outcome,
-        shape,
-        volatile,
-        failures,
-        collides_with,
-    } = what
+    let What::Returned { job, minion, outcome, shape, volatile, failures, collides_with } = what
     else {
         return;
     };
     out.u64(job.0);
     out.u64(minion.map_or(u64::MAX, u64::from));
-    let bits = [
-        outcome.failed,
-        outcome.changed,
-        outcome.would_change,
-        outcome.retcode.is_some(),
-    ];
-    out.u8(bits
-        .iter()
-        .rev()
-        .fold(0, |sum, bit| sum << 1 | u8::from(*bit)));
+    let bits = [outcome.failed, outcome.changed, outcome.would_change, outcome.retcode.is_some()];
+    out.u8(bits.iter().rev().fold(0, |sum, bit| sum << 1 | u8::from(*bit)));
     out.u64(outcome.retcode.unwrap_or(0) as u64);
     out.u32(outcome.states);
     out.u32(outcome.states_failed);
@@ -238,43 +200,25 @@ pub fn decode(
     if version != VERSION {
         return Err(EntryError::Version(version));
     }
-    let origin = input
-        .take(16, "origin")?
-        .try_into()
-        .map_err(|_| EntryError::Field("origin"))?;
-    let head = EntryHead {
-        origin,
-        number: input.u64("number")?,
-    };
+    let origin = input.take(16, "origin")?.try_into().map_err(|_| EntryError::Field("origin"))?;
+    let head = EntryHead { origin, number: input.u64("number")? };
     let at = input.time("time")?;
     let what = decode_fields(&mut input, contents)?;
     if !input.0.is_empty() {
         return Err(EntryError::Field("end"));
     }
-    Ok((
-        head,
-        Change {
-            at,
-            what,
-            payloads: Vec::new(),
-        },
-    ))
+    Ok((head, Change { at, what, payloads: Vec::new() }))
 }
 
 fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<What, EntryError> {
     Ok(match input.u8("kind")? {
-        1 => What::Opened {
-            version: input.text("version")?,
-        },
+        1 => What::Opened { version: input.text("version")? },
         2 => What::Gap {
             from: input.time("from")?,
             to: input.time("to")?,
             reason: input.code("reason", GapReason::from_code)?,
         },
-        3 => What::MinionSeen {
-            minion: input.u32("minion")?,
-            name: input.text("name")?,
-        },
+        3 => What::MinionSeen { minion: input.u32("minion")?, name: input.text("name")? },
         4 => What::RunStarted {
             run: RunId(input.u64("run")?),
             head: input.named("head", contents)?,
@@ -300,28 +244,19 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             job: JobId(input.u64("job")?),
             expected: input.named("expected", contents)?,
         },
-        8 => What::JobMoved {
-            job: JobId(input.u64("job")?),
-            to: RunId(input.u64("to")?),
-        },
+        8 => What::JobMoved { job: JobId(input.u64("job")?), to: RunId(input.u64("to")?) },
         9 => decode_return(input)?,
         10 => What::RunEnded {
             run: RunId(input.u64("run")?),
             status: input.code("status", RunStatus::from_code)?,
             silent: input.named("silent", contents)?,
         },
-        11 => What::ToldWith {
-            run: RunId(input.u64("run")?),
-            with: RunId(input.u64("with")?),
-        },
+        11 => What::ToldWith { run: RunId(input.u64("run")?), with: RunId(input.u64("with")?) },
         12 => What::Flagged {
             run: RunId(input.u64("run")?),
             flag: input.code("flag", Flag::from_code)?,
         },
-        13 => What::Forged {
-            sender: input.text("sender")?,
-            tag: input.text("tag")?,
-        },
+        13 => What::Forged { sender: input.text("sender")?, tag: input.text("tag")? },
         14 => What::Unreadable {
             tag: input.text("tag")?,
             length: input.u64("length")?,

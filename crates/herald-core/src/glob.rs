@@ -30,21 +30,14 @@ pub fn fnmatch(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern
-        .get(at..)
-        .unwrap_or_default()
-        .iter()
-        .all(|part| matches!(part, Part::Star))
+    pattern.get(at..).unwrap_or_default().iter().all(|part| matches!(part, Part::Star))
 }
 
 enum Part {
     Star,
     Any,
     One(char),
-    Set {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Set { negated: bool, ranges: Vec<(char, char)> },
 }
 
 impl Part {
@@ -54,10 +47,7 @@ impl Part {
             Part::Any => true,
             Part::One(one) => *one == found,
             Part::Set { negated, ranges } => {
-                ranges
-                    .iter()
-                    .any(|(low, high)| (*low..=*high).contains(&found))
-                    != *negated
+                ranges.iter().any(|(low, high)| (*low..=*high).contains(&found)) != *negated
             }
         }
     }
@@ -96,11 +86,7 @@ fn closing(pattern: &[char], open: usize) -> Option<usize> {
     if pattern.get(from) == Some(&']') {
         from += 1;
     }
-    pattern
-        .get(from..)?
-        .iter()
-        .position(|sign| *sign == ']')
-        .map(|found| from + found)
+    pattern.get(from..)?.iter().position(|sign| *sign == ']').map(|found| from + found)
 }
 
 fn set(inner: &[char]) -> Part {
@@ -108,10 +94,7 @@ fn set(inner: &[char]) -> Part {
     let negated = chunks.first().and_then(|chunk| chunk.first()) == Some(&'!');
     let mut ranges: Vec<(char, char)> = Vec::new();
     for (index, chunk) in chunks.iter().enumerate() {
-        let mut members = chunk
-            .iter()
-            .skip(usize::from(negated && index == 0))
-            .copied();
+        let mut members = chunk.iter().skip(usize::from(negated && index == 0)).copied();
         if index > 0
             && let (Some(last), Some(first)) = (ranges.last_mut(), members.next())
         {
@@ -133,9 +116,8 @@ fn chunks(inner: &[char]) -> Vec<Vec<char>> {
     let mut chunks: Vec<Vec<char>> = Vec::new();
     let mut begin = 0;
     let mut from = if inner.first() == Some(&'!') { 2 } else { 1 };
-    while let Some(found) = inner
-        .get(from..)
-        .and_then(|rest| rest.iter().position(|sign| *sign == '-'))
+    while let Some(found) =
+        inner.get(from..).and_then(|rest| rest.iter().position(|sign| *sign == '-'))
     {
         let hyphen = from + found;
         chunks.push(inner.get(begin..hyphen).unwrap_or_default().to_vec());
@@ -175,19 +157,10 @@ mod tests {
     #[test]
     fn as_python_does_it() {
         let mut count = 0;
-        for line in include_str!("glob/cases.txt")
-            .lines()
-            .filter(|line| !line.starts_with("# "))
-        {
+        for line in include_str!("glob/cases.txt").lines().filter(|line| !line.starts_with("# ")) {
             let fields: Vec<&str> = line.split('\t').collect();
-            let [pattern, text, expected] = fields[..] else {
-                panic!("{line}")
-            };
-            assert_eq!(
-                fnmatch(pattern, text),
-                expected == "1",
-                "{pattern} on {text}"
-            );
+            let [pattern, text, expected] = fields[..] else { panic!("{line}") };
+            assert_eq!(fnmatch(pattern, text), expected == "1", "{pattern} on {text}");
             count += 1;
         }
         assert!(count > 1_000);

@@ -78,9 +78,8 @@ impl Definition {
     /// Reads a definition's payload, for one minion.
     pub fn read(bytes: &[u8], minion: &str) -> Option<Self> {
         let raw = Reader::new(bytes).raw().ok()?;
-        let mut parts = raw
-            .items()
-            .map(|part| restore(part.text().unwrap_or_default(), minion).into_owned());
+        let mut parts =
+            raw.items().map(|part| restore(part.text().unwrap_or_default(), minion).into_owned());
         Some(Self {
             id: parts.next()?,
             sls: parts.next()?,
@@ -91,9 +90,7 @@ impl Definition {
 
     /// `nginx (service.running) in web.nginx`.
     pub fn title(&self) -> String {
-        let Self {
-            id, sls, function, ..
-        } = self;
+        let Self { id, sls, function, .. } = self;
         if sls.is_empty() {
             format!("{id} ({function})")
         } else {
@@ -110,9 +107,7 @@ impl Body {
         Some(Self {
             result: raw.get("result").and_then(Raw::boolean),
             comment: restore(&comment.unwrap_or_default(), minion).into_owned(),
-            changes: raw
-                .get("changes")
-                .map_or(Value::Nil, |changes| value_of(changes, minion)),
+            changes: raw.get("changes").map_or(Value::Nil, |changes| value_of(changes, minion)),
         })
     }
 
@@ -147,12 +142,9 @@ fn value_of(raw: Raw<'_>, minion: &str) -> Value<'static> {
 fn restored(value: Value<'_>, minion: &str) -> Value<'static> {
     match value {
         Value::Text(text) => Value::Text(Cow::Owned(restore(&text, minion).into_owned())),
-        Value::Array(items) => Value::Array(
-            items
-                .into_iter()
-                .map(|item| restored(item, minion))
-                .collect(),
-        ),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| restored(item, minion)).collect())
+        }
         Value::Map(pairs) => Value::Map(
             pairs
                 .into_iter()

@@ -53,14 +53,8 @@ mod tests {
     #[test]
     fn nothing_acts_on_a_terminal() {
         let hostile = "a\u{1b}]0;x\u{7}\u{9b}31m\u{202e}b\r\n\tc\rd";
-        assert_eq!(
-            line(hostile),
-            r"a\u{1b}]0;x\u{7}\u{9b}31m\u{202e}b\r\n\tc\rd"
-        );
-        assert_eq!(
-            lines(hostile),
-            "a\\u{1b}]0;x\\u{7}\\u{9b}31m\\u{202e}b\n    c\\rd"
-        );
+        assert_eq!(line(hostile), r"a\u{1b}]0;x\u{7}\u{9b}31m\u{202e}b\r\n\tc\rd");
+        assert_eq!(lines(hostile), "a\\u{1b}]0;x\\u{7}\\u{9b}31m\\u{202e}b\n    c\\rd");
         assert_eq!(line("ü 日本 🧂 'x'"), "ü 日本 🧂 'x'");
     }
 }

@@ -58,24 +58,22 @@ impl Table {
 
 /// The rows of the table. A line that is not understood is left out: the function is said then.
 fn rows(text: &'static str) -> impl Iterator<Item = (Namespace, &'static str, FunctionKind)> {
-    text.lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let (namespace, rest) = line.split_once(' ')?;
-            let (name, kind) = rest.split_once(' ')?;
-            let namespace = match namespace {
-                "execution" => Namespace::Execution,
-                "runner" => Namespace::Runner,
-                "wheel" => Namespace::Wheel,
-                _ => return None,
-            };
-            let kind = match kind {
-                "read" => FunctionKind::ReadOnly,
-                "housekeeping" => FunctionKind::Housekeeping,
-                _ => return None,
-            };
-            Some((namespace, name, kind))
-        })
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (namespace, rest) = line.split_once(' ')?;
+        let (name, kind) = rest.split_once(' ')?;
+        let namespace = match namespace {
+            "execution" => Namespace::Execution,
+            "runner" => Namespace::Runner,
+            "wheel" => Namespace::Wheel,
+            _ => return None,
+        };
+        let kind = match kind {
+            "read" => FunctionKind::ReadOnly,
+            "housekeeping" => FunctionKind::Housekeeping,
+            _ => return None,
+        };
+        Some((namespace, name, kind))
+    })
 }
 
 /// What a function can do. A runner's or wheel's name can carry its `runner.` or `wheel.`.
@@ -89,10 +87,8 @@ pub fn function_kind(namespace: Namespace, fun: &str) -> FunctionKind {
     if let Some(kind) = TABLE.exact.get(&(namespace, fun)) {
         return *kind;
     }
-    let found = TABLE
-        .globs
-        .iter()
-        .find(|(known, glob, _)| *known == namespace && fnmatch(glob, fun));
+    let found =
+        TABLE.globs.iter().find(|(known, glob, _)| *known == namespace && fnmatch(glob, fun));
     found.map_or(FunctionKind::MayChange, |(_, _, kind)| *kind)
 }
 
@@ -135,9 +131,7 @@ fn matches_any(globs: &[String], namespace: Namespace, fun: &str) -> bool {
         Namespace::Runner => fun.strip_prefix("runner."),
         Namespace::Wheel => fun.strip_prefix("wheel."),
     };
-    globs
-        .iter()
-        .any(|glob| fnmatch(glob, fun) || short.is_some_and(|fun| fnmatch(glob, fun)))
+    globs.iter().any(|glob| fnmatch(glob, fun) || short.is_some_and(|fun| fnmatch(glob, fun)))
 }
 
 #[cfg(test)]
@@ -153,29 +147,17 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_has_nothing_twice() {
-        let lines: Vec<&str> = FUNCTIONS
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .collect();
+        let lines: Vec<&str> = FUNCTIONS.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(lines.len() >= 400, "{}", lines.len());
-        assert_eq!(
-            rows(FUNCTIONS).count(),
-            lines.len(),
-            "a line is not understood"
-        );
+        assert_eq!(rows(FUNCTIONS).count(), lines.len(), "a line is not understood");
         for pair in lines.windows(2) {
             assert!(pair[0] < pair[1], "{} before {}", pair[0], pair[1]);
         }
-        let mut names: Vec<_> = rows(FUNCTIONS)
-            .map(|(space, name, _)| (space as u8, name))
-            .collect();
+        let mut names: Vec<_> =
+            rows(FUNCTIONS).map(|(space, name, _)| (space as u8, name)).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(
-            names.len(),
-            lines.len(),
-            "a function is listed with two kinds"
-        );
+        assert_eq!(names.len(), lines.len(), "a function is listed with two kinds");
     }
 
     #[test]
@@ -188,11 +170,7 @@ mod tests {
                 "runner" => Namespace::Runner,
                 _ => Namespace::Wheel,
             };
-            assert_eq!(
-                function_kind(namespace, fun),
-                FunctionKind::MayChange,
-                "{line}"
-            );
+            assert_eq!(function_kind(namespace, fun), FunctionKind::MayChange, "{line}");
             count += 1;
         }
         assert!(count >= 150, "{count}");
@@ -200,24 +178,12 @@ mod tests {
 
     #[test]
     fn what_only_looks_is_known() {
-        for fun in [
-            "test.ping",
-            "grains.get",
-            "pkg.list_pkgs",
-            "state.show_sls",
-            "saltutil.find_job",
-        ] {
-            assert_eq!(
-                function_kind(Namespace::Execution, fun),
-                FunctionKind::ReadOnly,
-                "{fun}"
-            );
+        for fun in
+            ["test.ping", "grains.get", "pkg.list_pkgs", "state.show_sls", "saltutil.find_job"]
+        {
+            assert_eq!(function_kind(Namespace::Execution, fun), FunctionKind::ReadOnly, "{fun}");
         }
-        for fun in [
-            "saltutil.sync_all",
-            "saltutil.refresh_pillar",
-            "mine.update",
-        ] {
+        for fun in ["saltutil.sync_all", "saltutil.refresh_pillar", "mine.update"] {
             assert_eq!(
                 function_kind(Namespace::Execution, fun),
                 FunctionKind::Housekeeping,
@@ -225,16 +191,9 @@ mod tests {
             );
         }
         for fun in ["jobs.active", "runner.jobs.list_jobs", "manage.up"] {
-            assert_eq!(
-                function_kind(Namespace::Runner, fun),
-                FunctionKind::ReadOnly,
-                "{fun}"
-            );
+            assert_eq!(function_kind(Namespace::Runner, fun), FunctionKind::ReadOnly, "{fun}");
         }
-        assert_eq!(
-            function_kind(Namespace::Wheel, "wheel.key.list_all"),
-            FunctionKind::ReadOnly
-        );
+        assert_eq!(function_kind(Namespace::Wheel, "wheel.key.list_all"), FunctionKind::ReadOnly);
     }
 
     #[test]
@@ -252,22 +211,8 @@ mod tests {
         assert!(said(&rules, &["grains.items", "pkg.install"], false));
         assert!(said(&rules, &["state.apply"], true));
         assert!(!said(&rules, &["pkg.install"], true));
-        assert!(said(
-            &SayRules {
-                scheduled: true,
-                ..rules
-            },
-            &["pkg.install"],
-            true
-        ));
-        let short = SayRules {
-            quiet: vec!["state.orchestrate".into()],
-            ..SayRules::default()
-        };
-        assert!(!short.is_said(
-            Namespace::Runner,
-            &["runner.state.orchestrate".into()],
-            false
-        ));
+        assert!(said(&SayRules { scheduled: true, ..rules }, &["pkg.install"], true));
+        let short = SayRules { quiet: vec!["state.orchestrate".into()], ..SayRules::default() };
+        assert!(!short.is_said(Namespace::Runner, &["runner.state.orchestrate".into()], false));
     }
 }

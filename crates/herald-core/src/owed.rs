@@ -89,11 +89,7 @@ pub fn next_step(announcement: &Announcement, said: Said, manner: Manner) -> Opt
     let wants_thread = announcement.finished && !announcement.details.is_empty();
     let thread = digest_of_thread(announcement);
     if said_message != message {
-        return Some(if announcement.finished {
-            Step::Finish
-        } else {
-            Step::Progress
-        });
+        return Some(if announcement.finished { Step::Finish } else { Step::Progress });
     }
     match said.thread {
         _ if said.thread_given_up || !wants_thread => None,
@@ -120,14 +116,8 @@ mod tests {
     use super::*;
     use crate::announce::{Detail, Mood};
 
-    const EDITS: Manner = Manner {
-        edits: true,
-        slow: false,
-    };
-    const WEBHOOK: Manner = Manner {
-        edits: false,
-        slow: false,
-    };
+    const EDITS: Manner = Manner { edits: true, slow: false };
+    const WEBHOOK: Manner = Manner { edits: false, slow: false };
 
     fn running() -> Announcement {
         Announcement {
@@ -178,15 +168,9 @@ mod tests {
     fn a_message_is_posted_edited_and_closed_with_its_thread() {
         let mut said = Said::default();
         assert_eq!(steps(&running(), &mut said, EDITS), [Step::Post]);
-        let more = Announcement {
-            tally: "2 of 4 returned".to_owned(),
-            ..running()
-        };
+        let more = Announcement { tally: "2 of 4 returned".to_owned(), ..running() };
         assert_eq!(steps(&more, &mut said, EDITS), [Step::Progress]);
-        assert_eq!(
-            steps(&failed(), &mut said, EDITS),
-            [Step::Finish, Step::Reply]
-        );
+        assert_eq!(steps(&failed(), &mut said, EDITS), [Step::Finish, Step::Reply]);
         assert_eq!(steps(&failed(), &mut said, EDITS), []);
         let mut worse = failed();
         worse.details_left_out = 3;
@@ -196,51 +180,28 @@ mod tests {
     #[test]
     fn a_run_that_is_over_before_it_was_said_is_said_once() {
         let mut said = Said::default();
-        assert_eq!(
-            steps(&failed(), &mut said, EDITS),
-            [Step::Post, Step::Reply]
-        );
+        assert_eq!(steps(&failed(), &mut said, EDITS), [Step::Post, Step::Reply]);
     }
 
     #[test]
     fn a_webhook_says_the_beginning_and_a_bad_or_slow_end() {
         let mut said = Said::default();
         assert_eq!(steps(&running(), &mut said, WEBHOOK), [Step::Post]);
-        let more = Announcement {
-            tally: "2 of 4 returned".to_owned(),
-            ..running()
-        };
+        let more = Announcement { tally: "2 of 4 returned".to_owned(), ..running() };
         assert_eq!(steps(&more, &mut said, WEBHOOK), []);
         assert_eq!(steps(&failed(), &mut said, WEBHOOK), [Step::PostEnding]);
         assert_eq!(steps(&failed(), &mut said, WEBHOOK), []);
 
-        let good = Announcement {
-            mood: Mood::Good,
-            finished: true,
-            ..running()
-        };
+        let good = Announcement { mood: Mood::Good, finished: true, ..running() };
         let mut said = Said::default();
         steps(&running(), &mut said, WEBHOOK);
         assert_eq!(steps(&good, &mut said, WEBHOOK), []);
-        assert_eq!(
-            steps(
-                &good,
-                &mut said,
-                Manner {
-                    slow: true,
-                    ..WEBHOOK
-                }
-            ),
-            [Step::PostEnding]
-        );
+        assert_eq!(steps(&good, &mut said, Manner { slow: true, ..WEBHOOK }), [Step::PostEnding]);
     }
 
     #[test]
     fn what_was_given_up_is_left_alone() {
-        let said = Said {
-            given_up: true,
-            ..Said::default()
-        };
+        let said = Said { given_up: true, ..Said::default() };
         assert_eq!(next_step(&failed(), said, EDITS), None);
     }
 }

@@ -41,10 +41,6 @@ pub struct Payload {
 impl Payload {
     /// Names some bytes.
     pub fn new(kind: PayloadKind, bytes: &[u8]) -> Self {
-        Self {
-            kind,
-            digest: Digest::of(bytes),
-            bytes: bytes.into(),
-        }
+        Self { kind, digest: Digest::of(bytes), bytes: bytes.into() }
     }
 }

@@ -85,10 +85,7 @@ impl Assembly<'_> {
 impl Splitter {
     /// Remembers nothing yet.
     pub fn new(redactor: Redactor) -> Self {
-        Self {
-            redactor,
-            known: Known::default(),
-        }
+        Self { redactor, known: Known::default() }
     }
 
     /// The redactor.
@@ -100,17 +97,10 @@ impl Splitter {
     pub fn split(&mut self, ret: &Return<'_>, secrets: &Secrets) -> Split {
         let mut assembly = Assembly {
             // A secret that holds the id would not be found behind its placeholder.
-            canonical: Canonical::new(if secrets.holds(ret.minion) {
-                ""
-            } else {
-                ret.minion
-            }),
+            canonical: Canonical::new(if secrets.holds(ret.minion) { "" } else { ret.minion }),
             secrets,
             shape: Vec::with_capacity(1024),
-            split: Split {
-                outcome: plain_outcome(ret),
-                ..Split::default()
-            },
+            split: Split { outcome: plain_outcome(ret), ..Split::default() },
         };
         if asks_for_secret(ret) {
             self.add_hidden(&mut assembly, ret.ret);
@@ -134,9 +124,7 @@ impl Splitter {
     }
 
     fn finish(&mut self, assembly: Assembly<'_>) -> Split {
-        let Assembly {
-            shape, mut split, ..
-        } = assembly;
+        let Assembly { shape, mut split, .. } = assembly;
         split.shape = self.give_shape(&shape, &mut split.payloads);
         if split.outcome.failed && split.failures.is_empty() {
             split.failures.extend(whole_failure(&shape));
@@ -168,21 +156,10 @@ impl Splitter {
                 });
             }
         }
-        push_varint(
-            &mut split.volatile,
-            state.duration.map_or(0, |micros| micros + 1),
-        );
-        push_varint(
-            &mut split.volatile,
-            state.start.map_or(0, |micros| micros + 1),
-        );
-        let number = state
-            .run_number
-            .and_then(|number| u64::try_from(number).ok());
-        push_varint(
-            &mut split.volatile,
-            number.map_or(0, |number| number.saturating_add(1)),
-        );
+        push_varint(&mut split.volatile, state.duration.map_or(0, |micros| micros + 1));
+        push_varint(&mut split.volatile, state.start.map_or(0, |micros| micros + 1));
+        let number = state.run_number.and_then(|number| u64::try_from(number).ok());
+        push_varint(&mut split.volatile, number.map_or(0, |number| number.saturating_add(1)));
         assembly.shape.extend_from_slice(&item.definition.0);
         assembly.shape.extend_from_slice(&item.body.0);
     }
@@ -202,9 +179,7 @@ impl Splitter {
             None => self.give_state(assembly, &bytes, border),
         };
         self.known.insert(key, item);
-        as_sent
-            .into_iter()
-            .for_each(|key| self.known.insert(key, item));
+        as_sent.into_iter().for_each(|key| self.known.insert(key, item));
         item
     }
 
@@ -238,10 +213,7 @@ impl Splitter {
             None => {
                 let payloads = &mut assembly.split.payloads;
                 let body = self.give(PayloadKind::Body, &bytes, assembly.secrets, payloads);
-                let item = Item {
-                    definition: Digest::ZERO,
-                    body,
-                };
+                let item = Item { definition: Digest::ZERO, body };
                 self.known.insert(key, item);
                 body
             }
@@ -265,9 +237,7 @@ impl Splitter {
     }
 
     fn redacted(&self, bytes: &[u8], secrets: &Secrets) -> Vec<u8> {
-        let value = salt_event::msgpack::Reader::new(bytes)
-            .raw()
-            .and_then(Value::read);
+        let value = salt_event::msgpack::Reader::new(bytes).raw().and_then(Value::read);
         let mut value = match value {
             Ok(value) => value,
             Err(error) => return Value::from(format!("({error})")).to_bytes(),
@@ -279,18 +249,8 @@ impl Splitter {
     fn give_shape(&mut self, shape: &[u8], payloads: &mut Vec<Payload>) -> Digest {
         let digest = Digest::of(shape);
         if self.known.get(&digest).is_none() {
-            payloads.push(Payload {
-                kind: PayloadKind::Shape,
-                digest,
-                bytes: shape.into(),
-            });
-            self.known.insert(
-                digest,
-                Item {
-                    definition: digest,
-                    body: digest,
-                },
-            );
+            payloads.push(Payload { kind: PayloadKind::Shape, digest, bytes: shape.into() });
+            self.known.insert(digest, Item { definition: digest, body: digest });
         }
         digest
     }
@@ -303,10 +263,7 @@ fn bounded(bytes: Vec<u8>) -> Vec<u8> {
     }
     let start = String::from_utf8_lossy(bytes.get(..64 << 10).unwrap_or_default()).into_owned();
     Value::Map(vec![
-        (
-            "truncated".into(),
-            Value::Int(i64::try_from(bytes.len()).unwrap_or(i64::MAX)),
-        ),
+        ("truncated".into(), Value::Int(i64::try_from(bytes.len()).unwrap_or(i64::MAX))),
         ("start".into(), start.into()),
     ])
     .to_bytes()
@@ -316,12 +273,8 @@ fn write_definition(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mu
     let parts = state.parts();
     let function = format!("{}.{}", parts.module, parts.function);
     write_token(Token::Array(4), out);
-    for text in [
-        state.id.unwrap_or(parts.id),
-        state.sls.unwrap_or_default(),
-        parts.name,
-        &function,
-    ] {
+    for text in [state.id.unwrap_or(parts.id), state.sls.unwrap_or_default(), parts.name, &function]
+    {
         canonical.write_text(text.as_bytes(), out);
     }
 }

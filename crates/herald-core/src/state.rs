@@ -49,12 +49,7 @@ impl State {
                 };
                 self.runs.insert(run.id, run);
             }
-            What::RunRevised {
-                run,
-                head,
-                said,
-                expected,
-            } => {
+            What::RunRevised { run, head, said, expected } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.head = head.value.clone();
                     run.said = *said;
@@ -74,11 +69,7 @@ impl State {
             }
             What::JobMoved { job, to } => self.move_job(*job, *to),
             What::Returned { .. } => self.take_return(change),
-            What::RunEnded {
-                run,
-                status,
-                silent,
-            } => {
+            What::RunEnded { run, status, silent } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.status = *status;
                     run.finished_at = Some(change.at);
@@ -105,16 +96,8 @@ impl State {
     }
 
     fn start_job(&mut self, change: &Change) {
-        let What::JobStarted {
-            job,
-            run,
-            jid,
-            funs,
-            expected,
-            missing,
-            returns_itself,
-            ..
-        } = &change.what
+        let What::JobStarted { job, run, jid, funs, expected, missing, returns_itself, .. } =
+            &change.what
         else {
             return;
         };
@@ -143,14 +126,7 @@ impl State {
     }
 
     fn take_return(&mut self, change: &Change) {
-        let What::Returned {
-            job,
-            minion,
-            outcome,
-            collides_with,
-            ..
-        } = &change.what
-        else {
+        let What::Returned { job, minion, outcome, collides_with, .. } = &change.what else {
             return;
         };
         let Some(job) = self.jobs.get_mut(job) else {
@@ -222,9 +198,6 @@ impl State {
     /// Whether nothing more is expected of a run by its jobs.
     pub fn is_complete(&self, run: &Run) -> bool {
         !run.tally.is_waiting()
-            && run
-                .jobs
-                .iter()
-                .all(|job| self.jobs.get(job).is_none_or(|job| job.ended))
+            && run.jobs.iter().all(|job| self.jobs.get(job).is_none_or(|job| job.ended))
     }
 }

@@ -23,14 +23,7 @@ fn page(capture: &[u8]) -> String {
     for run in heard.runs() {
         let is_noise = run.head.funs == ["saltutil.find_job"] || run.head.funs == ["test.ping"];
         if is_noise && run.flags.is_empty() && run.tally.missing.is_empty() && run.jobs.len() == 1 {
-            writeln!(
-                out,
-                "{} {}, {}\n",
-                run.id.0,
-                run.head.command,
-                run.status.name()
-            )
-            .unwrap();
+            writeln!(out, "{} {}, {}\n", run.id.0, run.head.command, run.status.name()).unwrap();
         } else {
             writeln!(out, "{}", block(&heard, run)).unwrap();
         }
@@ -51,11 +44,7 @@ fn redact_jids(text: &str) -> String {
     while let Some(at) = rest.find("202611") {
         out.push_str(&rest[..at]);
         let digits = rest[at..].bytes().take_while(u8::is_ascii_digit).count();
-        out.push_str(if digits == 20 {
-            "JID"
-        } else {
-            &rest[at..at + digits]
-        });
+        out.push_str(if digits == 20 { "JID" } else { &rest[at..at + digits] });
         rest = &rest[at + digits..];
     }
     out + rest
@@ -63,28 +52,20 @@ fn redact_jids(text: &str) -> String {
 
 #[test]
 fn salt_3006_before_the_length() {
-    insta::assert_snapshot!(page(include_bytes!(
-        "../../salt-event/tests/buses/3006-old.bus"
-    )));
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/3006-old.bus")));
 }
 
 #[test]
 fn salt_3006() {
-    insta::assert_snapshot!(page(include_bytes!(
-        "../../salt-event/tests/buses/3006.bus"
-    )));
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/3006.bus")));
 }
 
 #[test]
 fn salt_3007() {
-    insta::assert_snapshot!(page(include_bytes!(
-        "../../salt-event/tests/buses/3007.bus"
-    )));
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/3007.bus")));
 }
 
 #[test]
 fn salt_3008() {
-    insta::assert_snapshot!(page(include_bytes!(
-        "../../salt-event/tests/buses/3008.bus"
-    )));
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/3008.bus")));
 }

@@ -41,10 +41,7 @@ fn run(minions: u32) -> Run {
         jids: vec!["20261122120000000000".into()],
         said: true,
         told_with: None,
-        tally: Tally {
-            expected: first(minions),
-            ..Tally::default()
-        },
+        tally: Tally { expected: first(minions), ..Tally::default() },
         collides_with: Default::default(),
         flags: Default::default(),
         own_failure: false,
@@ -65,12 +62,7 @@ fn lines(out: &mut String, what: &str, said: &Announcement) {
     writeln!(out, "  {}", said.byline).unwrap();
     writeln!(out, "  {}", said.tally).unwrap();
     for detail in &said.details {
-        writeln!(
-            out,
-            "  - {} on {}: {}",
-            detail.title, detail.minions, detail.text
-        )
-        .unwrap();
+        writeln!(out, "  - {} on {}: {}", detail.title, detail.minions, detail.text).unwrap();
     }
     if said.details_left_out > 0 {
         writeln!(out, "  ({} more)", said.details_left_out).unwrap();
@@ -80,10 +72,7 @@ fn lines(out: &mut String, what: &str, said: &Announcement) {
 
 fn say(out: &mut String, what: &str, run: &Run) {
     let minions = minions();
-    let context = Context {
-        master: None,
-        minions: &minions,
-    };
+    let context = Context { master: None, minions: &minions };
     lines(out, what, &announce(run, &[], context));
 }
 
@@ -96,11 +85,7 @@ fn moods() {
         some.tally.returned = first(count - 1);
         some.tally.changed = first(count / 2);
         say(&mut out, "while they return", &some);
-        say(
-            &mut out,
-            "nothing changed",
-            &ended(count, RunStatus::Succeeded),
-        );
+        say(&mut out, "nothing changed", &ended(count, RunStatus::Succeeded));
         let mut changed = ended(count, RunStatus::Succeeded);
         changed.tally.changed = first(count.div_ceil(2));
         say(&mut out, "changed", &changed);
@@ -128,9 +113,7 @@ fn particulars() {
     say(&mut out, "only ghosts", &ghost);
     let mut collision = ended(2, RunStatus::Failed);
     collision.tally.failed = first(2);
-    collision
-        .collides_with
-        .insert("20261122115959000000".into());
+    collision.collides_with.insert("20261122115959000000".into());
     collision.flags.insert(Flag::Collision);
     say(&mut out, "a collision", &collision);
     for flag in Flag::ALL {
@@ -165,24 +148,15 @@ fn kinds() {
     runner.head.kind = RunKind::Runner;
     say(&mut out, "a runner that never ended", &runner);
     let minions = minions();
-    let context = Context {
-        master: Some("prod"),
-        minions: &minions,
-    };
-    lines(
-        &mut out,
-        "one of several masters",
-        &announce(&scheduled, &[], context),
-    );
+    let context = Context { master: Some("prod"), minions: &minions };
+    lines(&mut out, "one of several masters", &announce(&scheduled, &[], context));
     insta::assert_snapshot!(out);
 }
 
 fn group(title: &str, count: u64, follows: bool) -> FailureGroup {
     FailureGroup {
         title: title.into(),
-        minions: (1..=count.min(5))
-            .map(|number| format!("web{number}"))
-            .collect(),
+        minions: (1..=count.min(5)).map(|number| format!("web{number}")).collect(),
         count,
         text: " \nno space left\n".into(),
         follows,
@@ -192,10 +166,7 @@ fn group(title: &str, count: u64, follows: bool) -> FailureGroup {
 #[test]
 fn quiet_failures_are_told_together() {
     let minions = minions();
-    let context = Context {
-        master: Some("prod"),
-        minions: &minions,
-    };
+    let context = Context { master: Some("prod"), minions: &minions };
     let mut runs = Vec::new();
     for number in 0..5 {
         let mut run = ended(10, RunStatus::Failed);
@@ -208,33 +179,16 @@ fn quiet_failures_are_told_together() {
     }
     let failures = [group("test.ping", 5, false)];
     let mut out = String::new();
-    lines(
-        &mut out,
-        "one",
-        &announce_quiet(&runs[..1], &failures, context).unwrap(),
-    );
-    lines(
-        &mut out,
-        "five",
-        &announce_quiet(&runs, &failures, context).unwrap(),
-    );
+    lines(&mut out, "one", &announce_quiet(&runs[..1], &failures, context).unwrap());
+    lines(&mut out, "five", &announce_quiet(&runs, &failures, context).unwrap());
     runs.iter_mut().for_each(|run| {
         run.tally = Tally::default();
         run.own_failure = true;
         run.head.kind = RunKind::Runner;
     });
-    lines(
-        &mut out,
-        "runners",
-        &announce_quiet(&runs, &[], context).unwrap(),
-    );
-    runs.iter_mut()
-        .for_each(|run| run.head.kind = RunKind::Scheduled);
-    lines(
-        &mut out,
-        "schedules",
-        &announce_quiet(&runs, &[], context).unwrap(),
-    );
+    lines(&mut out, "runners", &announce_quiet(&runs, &[], context).unwrap());
+    runs.iter_mut().for_each(|run| run.head.kind = RunKind::Scheduled);
+    lines(&mut out, "schedules", &announce_quiet(&runs, &[], context).unwrap());
     assert_eq!(announce_quiet(&[], &[], context), None);
     insta::assert_snapshot!(out);
 }
@@ -255,10 +209,7 @@ fn the_most_useful_failure_comes_first() {
 #[test]
 fn nothing_is_longer_than_promised() {
     let minions = minions();
-    let context = Context {
-        master: None,
-        minions: &minions,
-    };
+    let context = Context { master: None, minions: &minions };
     let mut long = ended(10_000, RunStatus::Failed);
     long.head.command = "é".repeat(MAX_COMMAND + 1);
     long.tally.failed = first(10_000);
@@ -268,20 +219,15 @@ fn nothing_is_longer_than_promised() {
     let said = announce(&long, &failures, context);
     assert_eq!(said.command.chars().count(), MAX_COMMAND);
     assert!(said.command.ends_with('…'));
-    assert_eq!(
-        (said.details.len(), said.details_left_out),
-        (MAX_DETAILS, 3)
-    );
+    assert_eq!((said.details.len(), said.details_left_out), (MAX_DETAILS, 3));
     assert_eq!(said.details[0].text.chars().count(), MAX_DETAIL_TEXT);
     assert!(said.tally.len() < 100 && said.byline.len() < 100);
 }
 
 #[test]
 fn times_are_said_as_people_do() {
-    let texts: Vec<_> = [
-        0.04, 0.96, 9.94, 9.99, 10.0, 59.9, 60.0, 3599.0, 3600.0, 90_061.0,
-    ]
-    .map(|seconds| elapsed(Duration::from_secs_f64(seconds)))
-    .into();
+    let texts: Vec<_> = [0.04, 0.96, 9.94, 9.99, 10.0, 59.9, 60.0, 3599.0, 3600.0, 90_061.0]
+        .map(|seconds| elapsed(Duration::from_secs_f64(seconds)))
+        .into();
     insta::assert_snapshot!(texts.join("\n"));
 }

@@ -1,11 +1,6 @@
 //! Entries as bytes: every kind to and fro, the golden ones that `docs/journal.md` explains, and
 //! what is refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::too_many_lines
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::too_many_lines)]
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -27,10 +22,7 @@ impl Contents for Payloads {
     }
 }
 
-const HEAD: EntryHead = EntryHead {
-    origin: *b"0123456789abcdef",
-    number: 258,
-};
+const HEAD: EntryHead = EntryHead { origin: *b"0123456789abcdef", number: 258 };
 
 fn at() -> Timestamp {
     "2026-11-22T18:26:13.637220Z".parse().unwrap()
@@ -57,11 +49,7 @@ fn every_kind() -> Vec<Change> {
     let set = named(MinionSet::from_iter([0, 1, 70_000]), &mut payloads);
     let none = named(MinionSet::new(), &mut payloads);
     let (run, job) = (RunId(3), JobId(4));
-    let failure = Failure {
-        definition: Digest([1; 32]),
-        body: Digest([2; 32]),
-        follows: true,
-    };
+    let failure = Failure { definition: Digest([1; 32]), body: Digest([2; 32]), follows: true };
     let outcome = Outcome {
         failed: true,
         changed: true,
@@ -82,29 +70,11 @@ fn every_kind() -> Vec<Change> {
         collides_with: vec!["20261122182613637220".into()],
     };
     let whats = vec![
-        What::Opened {
-            version: "0.1.0".into(),
-        },
-        What::Gap {
-            from: at(),
-            to: at(),
-            reason: GapReason::MasterAway,
-        },
-        What::MinionSeen {
-            minion: 1,
-            name: "web1".into(),
-        },
-        What::RunStarted {
-            run,
-            head: head.clone(),
-            said: true,
-        },
-        What::RunRevised {
-            run,
-            head,
-            said: false,
-            expected: set.clone(),
-        },
+        What::Opened { version: "0.1.0".into() },
+        What::Gap { from: at(), to: at(), reason: GapReason::MasterAway },
+        What::MinionSeen { minion: 1, name: "web1".into() },
+        What::RunStarted { run, head: head.clone(), said: true },
+        What::RunRevised { run, head, said: false, expected: set.clone() },
         What::JobStarted {
             job,
             run,
@@ -119,44 +89,19 @@ fn every_kind() -> Vec<Change> {
         What::JobMoved { job, to: run },
         returned(Some(1), b"\x01\x02"),
         returned(None, b""),
-        What::RunEnded {
-            run,
-            status: RunStatus::Failed,
-            silent: none,
-        },
-        What::ToldWith {
-            run,
-            with: RunId(2),
-        },
-        What::Flagged {
-            run,
-            flag: Flag::Forged,
-        },
-        What::Forged {
-            sender: "web2".into(),
-            tag: "salt/job/1/new".into(),
-        },
-        What::Unreadable {
-            tag: "x".into(),
-            length: 9,
-            digest: Digest([5; 32]),
-        },
+        What::RunEnded { run, status: RunStatus::Failed, silent: none },
+        What::ToldWith { run, with: RunId(2) },
+        What::Flagged { run, flag: Flag::Forged },
+        What::Forged { sender: "web2".into(), tag: "salt/job/1/new".into() },
+        What::Unreadable { tag: "x".into(), length: 9, digest: Digest([5; 32]) },
     ];
-    let change = |what| Change {
-        at: at(),
-        what,
-        payloads: payloads.clone(),
-    };
+    let change = |what| Change { at: at(), what, payloads: payloads.clone() };
     whats.into_iter().map(change).collect()
 }
 
 fn contents(changes: &[Change]) -> Payloads {
     let payloads = changes.iter().flat_map(|change| &change.payloads);
-    Payloads(
-        payloads
-            .map(|one| (one.digest, one.bytes.to_vec()))
-            .collect(),
-    )
+    Payloads(payloads.map(|one| (one.digest, one.bytes.to_vec())).collect())
 }
 
 #[test]
@@ -202,16 +147,10 @@ fn what_is_cut_or_longer_is_refused() {
     for change in &changes {
         let mut bytes = encode(HEAD, change);
         for end in 0..bytes.len() {
-            assert!(
-                decode(&bytes[..end], &mut contents(&changes)).is_err(),
-                "{end} {change:?}"
-            );
+            assert!(decode(&bytes[..end], &mut contents(&changes)).is_err(), "{end} {change:?}");
         }
         bytes.push(0);
-        assert_eq!(
-            decode(&bytes, &mut contents(&changes)),
-            Err(EntryError::Field("end"))
-        );
+        assert_eq!(decode(&bytes, &mut contents(&changes)), Err(EntryError::Field("end")));
     }
 }
 
@@ -246,9 +185,7 @@ fn another_version_and_a_lost_payload_are_named() {
         error.to_string(),
         "the entry has format version 2, and this salt-herald knows version 1 only"
     );
-    let What::RunStarted { head, .. } = &changes[3].what else {
-        panic!()
-    };
+    let What::RunStarted { head, .. } = &changes[3].what else { panic!() };
     assert_eq!(
         decode(&encode(HEAD, &changes[3]), &mut Payloads::default()),
         Err(EntryError::Payload(head.digest))

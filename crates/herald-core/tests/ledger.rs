@@ -52,10 +52,7 @@ fn a_minion_that_works_is_waited_for_as_long_as_it_says_so() {
     for round in 0..60 {
         let now = f64::from(round) * 15.0 + 5.0;
         heard.hear(at(now), &poll(&jid(2 + round), &jid(1), &["web1", "web2"]));
-        heard.hear(
-            at(now + 0.1),
-            &answer(&jid(2 + round), &jid(1), "web1", true),
-        );
+        heard.hear(at(now + 0.1), &answer(&jid(2 + round), &jid(1), "web1", true));
     }
     // One works, one is gone: the run goes on, and knows it at the end.
     assert_eq!(heard.run(1).status, RunStatus::Running);
@@ -110,12 +107,8 @@ fn nobody_else_was_asked() {
 }
 
 fn call(jid: &str, fun: &str, user: &str, args: Value<'static>) -> Vec<u8> {
-    let data = map(vec![
-        ("fun", text(fun)),
-        ("jid", text(jid)),
-        ("user", text(user)),
-        ("fun_args", args),
-    ]);
+    let data =
+        map(vec![("fun", text(fun)), ("jid", text(jid)), ("user", text(user)), ("fun_args", args)]);
     frame(&format!("salt/run/{jid}/new"), &data)
 }
 
@@ -135,18 +128,12 @@ fn call_ret(jid: &str, fun: &str, user: &str, ret: Value<'static>) -> Vec<u8> {
 fn a_runner_may_take_a_day_and_its_late_return_counts() {
     let mut heard = Heard::default();
     let no_args = Value::Array(Vec::new());
-    heard.hear(
-        at(0.0),
-        &call(&jid(1), "runner.cloud.map_run", "root", no_args),
-    );
+    heard.hear(at(0.0), &call(&jid(1), "runner.cloud.map_run", "root", no_args));
     heard.wait(at(86_399.0));
     assert_eq!(heard.run(1).status, RunStatus::Running);
     heard.wait(at(86_400.0));
     assert_eq!(heard.run(1).status, RunStatus::Incomplete);
-    heard.hear(
-        at(90_000.0),
-        &call_ret(&jid(1), "runner.cloud.map_run", "root", ok()),
-    );
+    heard.hear(at(90_000.0), &call_ret(&jid(1), "runner.cloud.map_run", "root", ok()));
     assert_eq!(heard.run(1).status, RunStatus::Succeeded);
     assert!(heard.run(1).flags.contains(&Flag::LateReturn));
     let again = call_ret(&jid(1), "runner.cloud.map_run", "root", ok());
@@ -187,15 +174,8 @@ fn minions_behind_a_syndic_come_in_later() {
 fn two_calls_of_the_same_jid_are_two_runs() {
     let mut heard = Heard::default();
     for minion in ["web1", "web2"] {
-        let more = vec![
-            ("arg", list(&[])),
-            ("tgt", text(minion)),
-            ("tgt_type", text("glob")),
-        ];
-        heard.hear(
-            at(1.0),
-            &ret_with(&jid(1), minion, "state.apply", states(vec![]), 0, more),
-        );
+        let more = vec![("arg", list(&[])), ("tgt", text(minion)), ("tgt_type", text("glob"))];
+        heard.hear(at(1.0), &ret_with(&jid(1), minion, "state.apply", states(vec![]), 0, more));
     }
     let runs = heard.runs();
     assert_eq!(runs.len(), 2);
@@ -209,29 +189,17 @@ fn two_calls_of_the_same_jid_are_two_runs() {
 #[test]
 fn the_same_jid_for_something_else_is_a_conflict() {
     let mut heard = heard_job(&["web1"]);
-    heard.hear(
-        at(0.1),
-        &Job::new(&jid(1), "cmd.run", list(&[]), &["web1", "web2"]).frame(),
-    );
+    heard.hear(at(0.1), &Job::new(&jid(1), "cmd.run", list(&[]), &["web1", "web2"]).frame());
     assert!(heard.run(1).flags.is_empty());
-    heard.hear(
-        at(0.2),
-        &Job::new(&jid(1), "pkg.remove", list(&[]), &["db1"]).frame(),
-    );
+    heard.hear(at(0.2), &Job::new(&jid(1), "pkg.remove", list(&[]), &["db1"]).frame());
     let run = heard.run(1);
     assert!(run.flags.contains(&Flag::Conflict));
-    assert_eq!(
-        names(heard.ledger.minions(), &run.tally.expected),
-        "web1 web2"
-    );
+    assert_eq!(names(heard.ledger.minions(), &run.tally.expected), "web1 web2");
 }
 
 /// `salt -b 2 '*' state.apply` as 3006 does it.
 fn batch_on_3006(heard: &mut Heard, answering: &[&str]) {
-    heard.hear(
-        at(0.0),
-        &Job::new(&jid(1), "test.ping", list(&[]), &["a", "b", "c", "d"]).frame(),
-    );
+    heard.hear(at(0.0), &Job::new(&jid(1), "test.ping", list(&[]), &["a", "b", "c", "d"]).frame());
     for minion in answering {
         heard.hear(at(0.1), &ret(&jid(1), minion, "test.ping", ok(), 0));
     }
@@ -319,33 +287,22 @@ fn a_batch_of_the_master_turns_out_after_its_first_slice() {
 fn an_orchestration_names_its_children_at_its_end() {
     let mut heard = Heard::default();
     let no_args = Value::Array(Vec::new());
-    heard.hear(
-        at(0.0),
-        &call(&jid(1), "runner.state.orchestrate", "alice", no_args),
-    );
+    heard.hear(at(0.0), &call(&jid(1), "runner.state.orchestrate", "alice", no_args));
     for (number, user) in [(2, "alice"), (3, "bob")] {
         let mut job = Job::new(&jid(number), "cmd.run", list(&["x"]), &["web1"]);
         job.user = user;
         heard.hear(at(1.0), &job.frame());
-        heard.hear(
-            at(2.0),
-            &ret(&jid(number), "web1", "cmd.run", text("no"), 1),
-        );
+        heard.hear(at(2.0), &ret(&jid(number), "web1", "cmd.run", text("no"), 1));
     }
     let step = |number: u32| {
         let (key, value) = state("step", Some(true), false, "ran");
-        let Value::Map(mut pairs) = value else {
-            panic!()
-        };
+        let Value::Map(mut pairs) = value else { panic!() };
         pairs.push((text("__jid__"), text(&jid(number))));
         (format!("{key}{number}"), Value::Map(pairs))
     };
     let steps = map(vec![("vm_master", states(vec![step(2), step(3)]))]);
     let data = map(vec![("data", steps), ("retcode", Value::Int(0))]);
-    heard.hear(
-        at(3.0),
-        &call_ret(&jid(1), "runner.state.orchestrate", "alice", data),
-    );
+    heard.hear(at(3.0), &call_ret(&jid(1), "runner.state.orchestrate", "alice", data));
     let run = heard.run(1);
     assert_eq!(run.jids, [jid(1), jid(2)]);
     assert_eq!(run.status, RunStatus::Failed);
@@ -368,10 +325,7 @@ fn what_bears_another_tag_than_its_data_is_forged() {
         ("return", ok()),
         ("retcode", Value::Int(0)),
     ]);
-    heard.hear(
-        at(0.0),
-        &frame(&format!("salt/job/{}/ret/web1", jid(1)), &data),
-    );
+    heard.hear(at(0.0), &frame(&format!("salt/job/{}/ret/web1", jid(1)), &data));
     assert!(heard.runs().is_empty());
     assert!(matches!(heard.changes[0].what, What::Forged { .. }));
 }
@@ -381,20 +335,10 @@ fn failures_of_quiet_functions_are_told_together() {
     let mut heard = Heard::default();
     for number in 1..4 {
         let now = f64::from(number) * 200.0;
-        heard.hear(
-            at(now),
-            &Job::new(&jid(number), "test.ping", list(&[]), &["a"]).frame(),
-        );
-        heard.hear(
-            at(now + 1.0),
-            &ret(&jid(number), "a", "test.ping", text("no"), 1),
-        );
+        heard.hear(at(now), &Job::new(&jid(number), "test.ping", list(&[]), &["a"]).frame());
+        heard.hear(at(now + 1.0), &ret(&jid(number), "a", "test.ping", text("no"), 1));
     }
-    let told: Vec<_> = heard
-        .runs()
-        .iter()
-        .map(|run| run.told_with.map(|run| run.0))
-        .collect();
+    let told: Vec<_> = heard.runs().iter().map(|run| run.told_with.map(|run| run.0)).collect();
     assert_eq!(told, [Some(1), Some(1), Some(3)]);
 }
 
@@ -402,14 +346,8 @@ fn failures_of_quiet_functions_are_told_together() {
 fn ended_runs_are_forgotten_though_nothing_times_out() {
     let mut heard = Heard::default();
     for number in 0..2_000 {
-        let more = vec![
-            ("arg", list(&[])),
-            ("fun_args", list(&[&format!("x{number}")])),
-        ];
-        heard.hear(
-            at(1.0),
-            &ret_with(&jid(number), "web1", "test.ping", ok(), 0, more),
-        );
+        let more = vec![("arg", list(&[])), ("fun_args", list(&[&format!("x{number}")]))];
+        heard.hear(at(1.0), &ret_with(&jid(number), "web1", "test.ping", ok(), 0, more));
         heard.ledger.take_touched();
     }
     assert!(heard.runs().len() <= 513, "{}", heard.runs().len());
@@ -421,15 +359,11 @@ fn ended_runs_are_forgotten_though_nothing_times_out() {
 
 #[test]
 fn a_job_on_a_hundred_thousand_minions_is_handled_in_time() {
-    let ids: Vec<String> = (0..100_000)
-        .map(|number| format!("minion{number:06}"))
-        .collect();
+    let ids: Vec<String> = (0..100_000).map(|number| format!("minion{number:06}")).collect();
     let mut job = Job::new(&jid(1), "test.version", list(&[]), &[]);
     job.minions = ids.clone();
-    let frames: Vec<_> = ids
-        .iter()
-        .map(|id| ret(&jid(1), id, "test.version", text("3008.2"), 0))
-        .collect();
+    let frames: Vec<_> =
+        ids.iter().map(|id| ret(&jid(1), id, "test.version", text("3008.2"), 0)).collect();
     let began = Instant::now();
     let mut heard = Heard::default();
     heard.hear(at(0.0), &job.frame());
@@ -439,9 +373,5 @@ fn a_job_on_a_hundred_thousand_minions_is_handled_in_time() {
     assert_eq!(heard.run(1).status, RunStatus::Succeeded);
     assert_eq!(heard.payloads.len(), 6, "alike returns are stored once");
     // Some seconds unoptimized; walking all minions at each return would take a quarter of an hour.
-    assert!(
-        began.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }

@@ -30,20 +30,12 @@ const BUSES: [&[u8]; 4] = [
 /// One of a few things that a minion returns.
 fn returned(kind: u8, minion: &str) -> (Value<'static>, i64) {
     match kind % 6 {
-        0 => (
-            states(vec![state("motd", Some(true), false, "as it was")]),
-            0,
-        ),
+        0 => (states(vec![state("motd", Some(true), false, "as it was")]), 0),
         1 => (states(vec![state(minion, Some(true), true, "changed")]), 0),
         2 => (
             states(vec![
                 state("bad", Some(false), false, &format!("{minion} is full")),
-                state(
-                    "next",
-                    Some(false),
-                    false,
-                    "One or more requisite failed: bad",
-                ),
+                state("next", Some(false), false, "One or more requisite failed: bad"),
             ]),
             2,
         ),
@@ -61,10 +53,7 @@ fn returned(kind: u8, minion: &str) -> (Value<'static>, i64) {
 }
 
 fn announcement(heard: &Heard, run: &Run) -> Announcement {
-    let context = Context {
-        master: None,
-        minions: heard.ledger.minions(),
-    };
+    let context = Context { master: None, minions: heard.ledger.minions() };
     announce(run, &heard.failures(run), context)
 }
 
@@ -114,10 +103,7 @@ impl Contents for Payloads<'_> {
 fn folded(heard: &Heard) -> State {
     let mut state = State::default();
     for (place, change) in heard.changes.iter().enumerate() {
-        let head = EntryHead {
-            origin: [7; 16],
-            number: place as u64 + 1,
-        };
+        let head = EntryHead { origin: [7; 16], number: place as u64 + 1 };
         let bytes = encode(head, change);
         let (read, change) = decode(&bytes, &mut Payloads(heard)).unwrap();
         assert_eq!(read, head);
@@ -149,9 +135,7 @@ fn restored(heard: &Heard) -> Restored {
         .collect();
     open.sort_by_key(|(run, _)| run.id);
     Restored {
-        minions: (0..minions.len())
-            .map(|no| minions.name(no as u32).to_owned())
-            .collect(),
+        minions: (0..minions.len()).map(|no| minions.name(no as u32).to_owned()).collect(),
         open,
         last_run: state.runs.keys().map(|run| run.0).max().unwrap_or(0),
         last_job: state.jobs.keys().map(|job| job.0).max().unwrap_or(0),
@@ -171,11 +155,7 @@ fn go_on(first: Heard, frames: &[Vec<u8>], from: usize) -> Heard {
             continue;
         };
         if let Some(jid) = second.ledger.unknown_jid(&event) {
-            for run in state
-                .runs
-                .values()
-                .filter(|run| run.jids.iter().any(|known| known == jid))
-            {
+            for run in state.runs.values().filter(|run| run.jids.iter().any(|known| known == jid)) {
                 let jobs = run.jobs.iter().map(|job| state.jobs[job].clone()).collect();
                 second.ledger.adopt(now, run.clone(), jobs);
             }
@@ -187,11 +167,7 @@ fn go_on(first: Heard, frames: &[Vec<u8>], from: usize) -> Heard {
 }
 
 fn final_runs(heard: &Heard) -> BTreeMap<u64, Run> {
-    folded(heard)
-        .runs
-        .values()
-        .map(|run| (run.id.0, timeless(run)))
-        .collect()
+    folded(heard).runs.values().map(|run| (run.id.0, timeless(run))).collect()
 }
 
 proptest! {
@@ -317,10 +293,7 @@ fn assert_hidden(heard: &Heard, secret: &str) {
             .any(|minion| herald_core::canonical::restore(&found, minion).contains(secret))
     };
     for (place, change) in heard.changes.iter().enumerate() {
-        let head = EntryHead {
-            origin: [0; 16],
-            number: place as u64,
-        };
+        let head = EntryHead { origin: [0; 16], number: place as u64 };
         assert!(!holds(&encode(head, change)), "{change:?}");
         assert!(!holds(format!("{change:?}").as_bytes()), "{change:?}");
     }
@@ -393,9 +366,7 @@ fn garbage() -> impl Strategy<Value = Value<'static>> {
         ("id", text("web1")),
     ]);
     prop::collection::vec((member.prop_map(text), tree), 0..10).prop_map(move |more| {
-        let Value::Map(base) = base.clone() else {
-            panic!()
-        };
+        let Value::Map(base) = base.clone() else { panic!() };
         Value::Map(more.into_iter().chain(base).collect())
     })
 }
@@ -415,11 +386,7 @@ fn recorded_buses_fold_and_say_nothing_twice() {
             .filter(|(_, frame)| heard.hear(end, frame) > 0)
             .map(|(_, frame)| {
                 String::from_utf8_lossy(
-                    &salt_event::event::split_frame(frame)
-                        .unwrap()
-                        .0
-                        .into_owned()
-                        .into_bytes(),
+                    &salt_event::event::split_frame(frame).unwrap().0.into_owned().into_bytes(),
                 )
                 .into_owned()
             })

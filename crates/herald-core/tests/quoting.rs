@@ -44,12 +44,7 @@ fn texts() -> Vec<String> {
     for _ in 0..400 {
         texts.push(
             (0..next() % 9)
-                .map(|_| {
-                    PIECES
-                        .get(next() % PIECES.len())
-                        .copied()
-                        .unwrap_or_default()
-                })
+                .map(|_| PIECES.get(next() % PIECES.len()).copied().unwrap_or_default())
                 .collect(),
         );
     }
@@ -65,10 +60,7 @@ fn bash_reads_what_was_meant() {
     }
     for locale in ["C", "C.UTF-8"] {
         let script = format!("printf '%s\\0' {}", words.join(" "));
-        let output = Command::new("bash")
-            .args(["-c", &script])
-            .env("LC_ALL", locale)
-            .output();
+        let output = Command::new("bash").args(["-c", &script]).env("LC_ALL", locale).output();
         let Ok(output) = output else { return };
         let mut read: Vec<&[u8]> = output.stdout.split(|byte| *byte == 0).collect();
         read.pop();

@@ -143,9 +143,9 @@ pub fn write_record(record: Record<'_>, out: &mut Vec<u8>) {
     let time = u64::try_from(record.at.as_microsecond()).unwrap_or(0);
     match record.what {
         Captured::Lost => write(time, LOST, &[], out),
-        Captured::Bytes(bytes) => bytes
-            .chunks(u32::MAX as usize)
-            .for_each(|bytes| write(time, BYTES, bytes, out)),
+        Captured::Bytes(bytes) => {
+            bytes.chunks(u32::MAX as usize).for_each(|bytes| write(time, BYTES, bytes, out))
+        }
     }
 }
 
@@ -164,18 +164,9 @@ mod tests {
     fn sample() -> (Vec<u8>, Vec<Record<'static>>) {
         let at = |micros| Timestamp::from_microsecond(micros).unwrap();
         let records = vec![
-            Record {
-                at: at(1),
-                what: Captured::Bytes(b"abc"),
-            },
-            Record {
-                at: at(1_795_370_103_216_132),
-                what: Captured::Lost,
-            },
-            Record {
-                at: at(1_795_370_103_216_133),
-                what: Captured::Bytes(&[0; 300]),
-            },
+            Record { at: at(1), what: Captured::Bytes(b"abc") },
+            Record { at: at(1_795_370_103_216_132), what: Captured::Lost },
+            Record { at: at(1_795_370_103_216_133), what: Captured::Bytes(&[0; 300]) },
         ];
         let mut out = Vec::new();
         write_header(&mut out);
@@ -233,10 +224,7 @@ mod tests {
         for (bytes, version) in [
             (&b"salt-herald capture 2\nrest"[..], "2"),
             (b"salt-herald capture 1", "1"),
-            (
-                b"salt-herald capture \xff345678901234567890123",
-                "\u{fffd}3456789012345678901",
-            ),
+            (b"salt-herald capture \xff345678901234567890123", "\u{fffd}3456789012345678901"),
         ] {
             let error = Capture::read(bytes).unwrap_err();
             let version = version.to_owned();

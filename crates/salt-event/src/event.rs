@@ -258,10 +258,8 @@ pub fn split_frame(frame: &[u8]) -> Result<(Cow<'_, str>, &[u8]), DecodeError> {
 /// [`Kind::Other`].
 pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
     let (tag, data) = split_frame(frame)?;
-    let fields = Fields::read(data).map_err(|source| DecodeError::Data {
-        tag: tag.clone().into_owned(),
-        source,
-    })?;
+    let fields = Fields::read(data)
+        .map_err(|source| DecodeError::Data { tag: tag.clone().into_owned(), source })?;
     let stamp = fields.text("_stamp").and_then(parse_stamp);
     let kind = understand(&tag, &fields).unwrap_or(Kind::Other);
     Ok(Event { tag, stamp, kind })
@@ -271,10 +269,7 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
     let tag = Tag::parse(tag);
     if fields.text("cmd") == Some("_minion_event") {
         let claims_job = !matches!(tag, Tag::Other | Tag::Key | Tag::Auth);
-        return Some(Kind::FromMinion {
-            sender: fields.text("id")?,
-            claims_job,
-        });
+        return Some(Kind::FromMinion { sender: fields.text("id")?, claims_job });
     }
     match tag {
         Tag::JobNew(jid) => new_job(fields, jid).map(Kind::NewJob),
@@ -286,14 +281,11 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
         Tag::RunnerNew(jid) => call(fields, Origin::Runner, jid).map(Kind::Call),
         Tag::WheelNew(jid) => call(fields, Origin::Wheel, jid).map(Kind::Call),
         Tag::RunnerArgs(jid) => child(fields, jid).map(Kind::Child),
-        Tag::Minions(jid) => Some(Kind::Minions {
-            jid: Cow::Owned(jid.to_owned()),
-            minions: fields.get("minions")?,
-        }),
+        Tag::Minions(jid) => {
+            Some(Kind::Minions { jid: Cow::Owned(jid.to_owned()), minions: fields.get("minions")? })
+        }
         Tag::BatchNew(jid) => batch(fields, jid).map(Kind::BatchNew),
-        Tag::BatchComplete(jid) => Some(Kind::BatchComplete {
-            jid: Cow::Owned(jid.to_owned()),
-        }),
+        Tag::BatchComplete(jid) => Some(Kind::BatchComplete { jid: Cow::Owned(jid.to_owned()) }),
         Tag::JobPublish(_) | Tag::JobError(..) => Some(Kind::Echo),
         Tag::Key | Tag::Auth | Tag::Other => None,
     }
@@ -376,9 +368,6 @@ fn batch<'a>(fields: &Fields<'a>, jid: &str) -> Option<Batch<'a>> {
         tgt_type: fields.text("tgt_type").unwrap_or("glob"),
         user: fields.text("user"),
         minions: state.get("all_minions").unwrap_or(Raw::NIL),
-        size: state
-            .get("batch_size")
-            .or(fields.get("batch_size"))
-            .and_then(Raw::integer),
+        size: state.get("batch_size").or(fields.get("batch_size")).and_then(Raw::integer),
     })
 }

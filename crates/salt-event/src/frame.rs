@@ -85,8 +85,7 @@ impl Skipped {
     fn add(&mut self, bytes: &[u8]) {
         self.length = self.length.saturating_add(bytes.len());
         let kept = bytes.len().min(KEPT_OF_SKIPPED - self.start.len());
-        self.start
-            .extend_from_slice(bytes.get(..kept).unwrap_or_default());
+        self.start.extend_from_slice(bytes.get(..kept).unwrap_or_default());
     }
 }
 
@@ -99,14 +98,7 @@ impl Default for FrameBuffer {
 impl FrameBuffer {
     /// A buffer that steps over frames longer than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            start: 0,
-            end: 0,
-            scan: Scan::Idle,
-            skipped: None,
-            limit,
-        }
+        Self { bytes: Vec::new(), start: 0, end: 0, scan: Scan::Idle, skipped: None, limit }
     }
 
     /// Room of at least `size` bytes to read into; say with [`Self::filled`] how much was read.
@@ -153,10 +145,7 @@ impl FrameBuffer {
         }
         let mut skipped = self.skipped.take().unwrap_or_default();
         skipped.add(bytes);
-        Ok(Some(Frame::TooLong {
-            length: skipped.length,
-            start: skipped.start,
-        }))
+        Ok(Some(Frame::TooLong { length: skipped.length, start: skipped.start }))
     }
 
     /// Looks at what has come; gives how many bytes are left up to the current frame's end once all
@@ -195,11 +184,7 @@ impl FrameBuffer {
     fn begin(&mut self) -> Result<Option<Scan>, FrameError> {
         let pending = self.bytes.get(self.start..self.end).unwrap_or_default();
         match *pending {
-            [first, ..] if is_map(first) => Ok(Some(Scan::Bare {
-                seen: 0,
-                data: 0,
-                values: 1,
-            })),
+            [first, ..] if is_map(first) => Ok(Some(Scan::Bare { seen: 0, data: 0, values: 1 })),
             [0, 0, 0, 0, ..] => Err(FrameError::NotAFrame { byte: 0 }),
             [a @ 0..=0x7f, b, c, d, first, ..] => {
                 if !is_map(first) {
@@ -215,12 +200,7 @@ impl FrameBuffer {
     }
 
     fn scan_bare(&mut self) -> Result<Option<usize>, FrameError> {
-        let Scan::Bare {
-            mut seen,
-            mut data,
-            mut values,
-        } = self.scan
-        else {
+        let Scan::Bare { mut seen, mut data, mut values } = self.scan else {
             return Ok(None);
         };
         let frame = self.bytes.get(self.start..self.end).unwrap_or_default();
@@ -238,15 +218,9 @@ impl FrameBuffer {
                 Header::Incomplete => break None,
                 Header::Reserved => {
                     let skipped = self.skipped.as_ref().map_or(0, |skipped| skipped.length);
-                    return Err(FrameError::Broken {
-                        after: skipped.saturating_add(seen),
-                    });
+                    return Err(FrameError::Broken { after: skipped.saturating_add(seen) });
                 }
-                Header::Whole {
-                    length,
-                    data: more,
-                    children,
-                } => {
+                Header::Whole { length, data: more, children } => {
                     seen += length;
                     data = more;
                     values = (values - 1).saturating_add(children);
@@ -267,11 +241,7 @@ impl FrameBuffer {
                 (pending, Scan::Prefixed { left })
             }
             Scan::Bare { seen, data, values } => {
-                let begun = Scan::Bare {
-                    seen: 0,
-                    data,
-                    values,
-                };
+                let begun = Scan::Bare { seen: 0, data, values };
                 (seen, begun)
             }
         };
@@ -329,9 +299,5 @@ fn header(bytes: &[u8]) -> Header {
         return Header::Incomplete;
     };
     let (data, children) = shape.follow(number(digits));
-    Header::Whole {
-        length: 1 + width,
-        data,
-        children,
-    }
+    Header::Whole { length: 1 + width, data, children }
 }

@@ -19,22 +19,13 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    const PLAIN: Shape = Shape {
-        width: 0,
-        each: 0,
-        data: 0,
-        children: 0,
-        reserved: false,
-    };
+    const PLAIN: Shape = Shape { width: 0, each: 0, data: 0, children: 0, reserved: false };
 
     /// Of the first byte.
     #[inline]
     pub(crate) fn of(first: u8) -> Shape {
         // A table of 256 can't be left by a byte.
-        SHAPES
-            .get(usize::from(first))
-            .copied()
-            .unwrap_or(Shape::PLAIN)
+        SHAPES.get(usize::from(first)).copied().unwrap_or(Shape::PLAIN)
     }
 
     /// Bytes of data and values that follow, with the number behind the first byte.
@@ -64,10 +55,7 @@ const fn shape(first: u8) -> Shape {
         0x80..=0x8f => children(2 * (first & 0x0f)),
         0x90..=0x9f => children(first & 0x0f),
         0xa0..=0xbf => data(first & 0x1f),
-        0xc1 => Shape {
-            reserved: true,
-            ..Shape::PLAIN
-        },
+        0xc1 => Shape { reserved: true, ..Shape::PLAIN },
         0xc4 | 0xd9 => sized(1, 0),
         0xc5 | 0xda => sized(2, 0),
         0xc6 | 0xdb => sized(4, 0),
@@ -88,39 +76,23 @@ const fn shape(first: u8) -> Shape {
 }
 
 const fn data(data: u8) -> Shape {
-    Shape {
-        data,
-        ..Shape::PLAIN
-    }
+    Shape { data, ..Shape::PLAIN }
 }
 
 const fn children(children: u8) -> Shape {
-    Shape {
-        children,
-        ..Shape::PLAIN
-    }
+    Shape { children, ..Shape::PLAIN }
 }
 
 const fn sized(width: u8, data: u8) -> Shape {
-    Shape {
-        width,
-        data,
-        ..Shape::PLAIN
-    }
+    Shape { width, data, ..Shape::PLAIN }
 }
 
 const fn counted(width: u8, each: u8) -> Shape {
-    Shape {
-        width,
-        each,
-        ..Shape::PLAIN
-    }
+    Shape { width, each, ..Shape::PLAIN }
 }
 
 /// The number in some big-endian digits.
 #[inline]
 pub(crate) fn number(digits: &[u8]) -> u64 {
-    digits
-        .iter()
-        .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    digits.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }

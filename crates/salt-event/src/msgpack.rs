@@ -190,40 +190,26 @@ impl<'a> Reader<'a> {
         let at = self.at;
         match self.token()? {
             Token::Map(pairs) => Ok(pairs),
-            _ => Err(MsgpackError::Unexpected {
-                at,
-                wanted: "a map",
-            }),
+            _ => Err(MsgpackError::Unexpected { at, wanted: "a map" }),
         }
     }
 
     fn byte(&mut self, start: usize) -> Result<u8, MsgpackError> {
-        let byte = *self
-            .bytes
-            .get(self.at)
-            .ok_or(MsgpackError::Truncated { at: start })?;
+        let byte = *self.bytes.get(self.at).ok_or(MsgpackError::Truncated { at: start })?;
         self.at += 1;
         Ok(byte)
     }
 
     fn take(&mut self, length: usize, start: usize) -> Result<&'a [u8], MsgpackError> {
-        let end = self
-            .at
-            .checked_add(length)
-            .ok_or(MsgpackError::Truncated { at: start })?;
-        let taken = self
-            .bytes
-            .get(self.at..end)
-            .ok_or(MsgpackError::Truncated { at: start })?;
+        let end = self.at.checked_add(length).ok_or(MsgpackError::Truncated { at: start })?;
+        let taken = self.bytes.get(self.at..end).ok_or(MsgpackError::Truncated { at: start })?;
         self.at = end;
         Ok(taken)
     }
 
     fn fixed<const N: usize>(&mut self, start: usize) -> Result<[u8; N], MsgpackError> {
         let taken = self.take(N, start)?;
-        taken
-            .try_into()
-            .map_err(|_| MsgpackError::Truncated { at: start })
+        taken.try_into().map_err(|_| MsgpackError::Truncated { at: start })
     }
 
     /// A length of 1, 2 or 4 bytes, by the power of two that the header's last bits name.

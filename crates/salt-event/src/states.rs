@@ -56,9 +56,7 @@ impl<'a> States<'a> {
             let key = reader.raw().ok()?.text()?;
             results.push(StateResult::read(key, &mut reader)?);
         }
-        Some(Self {
-            results: results.into_iter(),
-        })
+        Some(Self { results: results.into_iter() })
     }
 }
 
@@ -161,9 +159,7 @@ impl<'a> StateResult<'a> {
     /// the separator may stand in it.
     pub fn parts(&self) -> KeyParts<'a> {
         let parts = KeyParts::split(self.key);
-        self.id
-            .and_then(|id| parts.with_id(self.key, id))
-            .unwrap_or(parts)
+        self.id.and_then(|id| parts.with_id(self.key, id)).unwrap_or(parts)
     }
 }
 
@@ -208,11 +204,7 @@ impl<'a> KeyParts<'a> {
                 function: part(last, None),
             },
             _ => Self {
-                module: if first.is_some() {
-                    part(None, first)
-                } else {
-                    ""
-                },
+                module: if first.is_some() { part(None, first) } else { "" },
                 id: "",
                 name: "",
                 function: part(first, None),
@@ -222,16 +214,9 @@ impl<'a> KeyParts<'a> {
 
     fn with_id(self, key: &'a str, id: &str) -> Option<Self> {
         let rest = key.strip_prefix(self.module)?.strip_prefix(SEPARATOR)?;
-        let (name, function) = rest
-            .strip_prefix(id)?
-            .strip_prefix(SEPARATOR)?
-            .rsplit_once(SEPARATOR)?;
-        Some(Self {
-            id: rest.get(..id.len())?,
-            name,
-            function,
-            ..self
-        })
+        let (name, function) =
+            rest.strip_prefix(id)?.strip_prefix(SEPARATOR)?.rsplit_once(SEPARATOR)?;
+        Some(Self { id: rest.get(..id.len())?, name, function, ..self })
     }
 }
 
@@ -239,12 +224,9 @@ impl<'a> KeyParts<'a> {
 fn separators(key: &str) -> impl Iterator<Item = usize> {
     let bytes = key.as_bytes();
     let is_one = move |bar: &usize| {
-        bar.checked_sub(1)
-            .is_some_and(|before| bytes.get(before..bar + 2) == Some(b"_|-"))
+        bar.checked_sub(1).is_some_and(|before| bytes.get(before..bar + 2) == Some(b"_|-"))
     };
-    memchr::memchr_iter(b'|', bytes)
-        .filter(is_one)
-        .map(|bar| bar - 1)
+    memchr::memchr_iter(b'|', bytes).filter(is_one).map(|bar| bar - 1)
 }
 
 /// Most jids that are read out of a refusal.
@@ -268,9 +250,7 @@ pub fn collisions(texts: &[&str]) -> Vec<String> {
 }
 
 fn jid_at_start(text: &str) -> Option<&str> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
     text.get(..end).filter(|jid| is_jid(jid))
 }
 

@@ -46,11 +46,7 @@ impl<'a> Tag<'a> {
     /// Understands a tag. Ids of impossible length make it [`Tag::Other`].
     pub fn parse(tag: &'a str) -> Self {
         let Some(rest) = tag.strip_prefix("salt/") else {
-            return if is_jid(tag) {
-                Tag::Minions(tag)
-            } else {
-                Tag::Other
-            };
+            return if is_jid(tag) { Tag::Minions(tag) } else { Tag::Other };
         };
         let mut parts = rest.splitn(4, '/');
         let family = parts.next().unwrap_or_default();
@@ -135,10 +131,7 @@ mod tests {
     fn tags_of_jobs_are_understood() {
         let jid = "20261122172611123456";
         assert_eq!(Tag::parse(&format!("salt/job/{jid}/new")), Tag::JobNew(jid));
-        assert_eq!(
-            Tag::parse(&format!("salt/job/{jid}/ret/web1")),
-            Tag::JobReturn(jid, "web1")
-        );
+        assert_eq!(Tag::parse(&format!("salt/job/{jid}/ret/web1")), Tag::JobReturn(jid, "web1"));
         assert_eq!(
             Tag::parse(&format!("salt/job/{jid}/sub/web1/error/state.sls")),
             Tag::JobError(jid, "web1")
@@ -192,15 +185,9 @@ mod tests {
     #[test]
     fn families_are_few() {
         for (tag, wanted) in [
-            (
-                "salt/job/20261122172611123456/prog/web1/3",
-                "salt/job/*/prog/*/*",
-            ),
+            ("salt/job/20261122172611123456/prog/web1/3", "salt/job/*/prog/*/*"),
             ("salt/job/1/ret/db.example.com", "salt/job/*/ret/*"),
-            (
-                "salt/job/1/sub/db/error/state.sls",
-                "salt/job/*/sub/*/error/*",
-            ),
+            ("salt/job/1/sub/db/error/state.sls", "salt/job/*/sub/*/error/*"),
             ("20261122172611123456", "(jid)"),
             ("minion/refresh/web1", "minion/refresh/*"),
             ("minion/refresh/db.example.com", "minion/refresh/*"),

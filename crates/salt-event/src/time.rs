@@ -13,11 +13,7 @@ pub fn parse_stamp(text: &str) -> Option<Timestamp> {
     if let Ok(stamp) = text.parse::<Timestamp>() {
         return Some(stamp);
     }
-    text.parse::<DateTime>()
-        .ok()?
-        .to_zoned(TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Longest jid that we take, in bytes; Salt's own have 20 digits and at most a process id.
@@ -29,9 +25,7 @@ pub fn is_jid(text: &str) -> bool {
     time.len() == 20
         && text.len() <= MAX_JID
         && !tail.is_empty()
-        && [time, tail]
-            .iter()
-            .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+        && [time, tail].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The time that a jid names: in the master's zone, or in UTC where `utc_jid` is set.
@@ -58,17 +52,12 @@ pub(crate) fn parse_duration(raw: Raw<'_>) -> Option<u64> {
     let milliseconds = match raw.token() {
         Token::Float(value) => value,
         Token::Int(value) => value as f64,
-        Token::Str(text) => str::from_utf8(text)
-            .ok()?
-            .trim_end_matches("ms")
-            .trim()
-            .parse()
-            .ok()?,
+        Token::Str(text) => {
+            str::from_utf8(text).ok()?.trim_end_matches("ms").trim().parse().ok()?
+        }
         _ => return None,
     };
-    (0.0..1e13)
-        .contains(&milliseconds)
-        .then(|| (milliseconds * 1000.0).round() as u64)
+    (0.0..1e13).contains(&milliseconds).then(|| (milliseconds * 1000.0).round() as u64)
 }
 
 /// A state's `start_time`, `HH:MM:SS.ffffff` by the minion's clock. In microseconds since midnight.
@@ -105,12 +94,7 @@ mod tests {
     fn a_jid_is_twenty_digits_and_perhaps_a_process() {
         assert!(is_jid("20261122172611123456"));
         assert!(is_jid("20261122172611123456_4711"));
-        for no in [
-            "2026112217261112345",
-            "20261122172611123456_",
-            "req",
-            "2026112217261112345x",
-        ] {
+        for no in ["2026112217261112345", "20261122172611123456_", "req", "2026112217261112345x"] {
             assert!(!is_jid(no), "{no}");
         }
         let time = jid_time("20261122172611123456_4711").unwrap();

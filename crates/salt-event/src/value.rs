@@ -61,10 +61,9 @@ impl<'a> Value<'a> {
     /// The value that a map holds under a text key.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         match self {
-            Value::Map(pairs) => pairs
-                .iter()
-                .find(|(name, _)| name.as_text() == Some(key))
-                .map(|(_, value)| value),
+            Value::Map(pairs) => {
+                pairs.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -81,10 +80,7 @@ impl<'a> Value<'a> {
             Value::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
             Value::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
             Value::Map(pairs) => Value::Map(
-                pairs
-                    .into_iter()
-                    .map(|(k, v)| (k.into_owned(), v.into_owned()))
-                    .collect(),
+                pairs.into_iter().map(|(k, v)| (k.into_owned(), v.into_owned())).collect(),
             ),
             Value::Ext(kind, data) => Value::Ext(kind, Cow::Owned(data.into_owned())),
         }
@@ -145,12 +141,8 @@ fn read<'a>(
     depth: usize,
     left: &mut usize,
 ) -> Result<Value<'a>, MsgpackError> {
-    let depth = depth
-        .checked_sub(1)
-        .ok_or(MsgpackError::TooDeep { limit: MAX_DEPTH })?;
-    *left = left
-        .checked_sub(1)
-        .ok_or(MsgpackError::TooMany { limit: MAX_VALUES })?;
+    let depth = depth.checked_sub(1).ok_or(MsgpackError::TooDeep { limit: MAX_DEPTH })?;
+    *left = left.checked_sub(1).ok_or(MsgpackError::TooMany { limit: MAX_VALUES })?;
     Ok(match reader.token()? {
         Token::Nil => Value::Nil,
         Token::Bool(value) => Value::Bool(value),
@@ -191,37 +183,12 @@ struct Family {
     four: u8,
 }
 
-const STR: Family = Family {
-    short: Some((0xa0, 32)),
-    one: Some(0xd9),
-    two: 0xda,
-    four: 0xdb,
-};
-const BIN: Family = Family {
-    short: None,
-    one: Some(0xc4),
-    two: 0xc5,
-    four: 0xc6,
-};
+const STR: Family = Family { short: Some((0xa0, 32)), one: Some(0xd9), two: 0xda, four: 0xdb };
+const BIN: Family = Family { short: None, one: Some(0xc4), two: 0xc5, four: 0xc6 };
 /// Without the headers of 1, 2, 4, 8 and 16 bytes, which are shorter.
-const EXT: Family = Family {
-    short: None,
-    one: Some(0xc7),
-    two: 0xc8,
-    four: 0xc9,
-};
-const ARRAY: Family = Family {
-    short: Some((0x90, 16)),
-    one: None,
-    two: 0xdc,
-    four: 0xdd,
-};
-const MAP: Family = Family {
-    short: Some((0x80, 16)),
-    one: None,
-    two: 0xde,
-    four: 0xdf,
-};
+const EXT: Family = Family { short: None, one: Some(0xc7), two: 0xc8, four: 0xc9 };
+const ARRAY: Family = Family { short: Some((0x90, 16)), one: None, two: 0xdc, four: 0xdd };
+const MAP: Family = Family { short: Some((0x80, 16)), one: None, two: 0xde, four: 0xdf };
 
 impl Family {
     /// Writes the shortest header. Lengths above 32 bits can't be read from any event.

@@ -57,28 +57,19 @@ impl Page {
             Kind::Call(call) => {
                 let jid = self.jid(&call.jid);
                 let user = call.user.unwrap_or("-");
-                (
-                    "call",
-                    format!("{jid} {:?} {} user={user}", call.origin, call.fun),
-                )
+                ("call", format!("{jid} {:?} {} user={user}", call.origin, call.fun))
             }
             Kind::Child(child) => {
                 let jid = self.jid(&child.jid);
                 let what = if child.is_state { "state" } else { "function" };
                 let (tgt, tgt_type) = (short(child.tgt), child.tgt_type);
-                (
-                    "child",
-                    format!("{jid} {what} {:?} {tgt_type}:{tgt}", child.name),
-                )
+                ("child", format!("{jid} {what} {:?} {tgt_type}:{tgt}", child.name))
             }
             Kind::BatchNew(batch) => ("batch", self.batch(batch)),
             Kind::BatchComplete { jid } => ("batched", self.jid(jid)),
             Kind::FromMinion { sender, claims_job } => {
                 let tag = self.tag(&event.tag);
-                (
-                    "minion's",
-                    format!("{sender} claims_job={claims_job} {tag}"),
-                )
+                ("minion's", format!("{sender} claims_job={claims_job} {tag}"))
             }
             Kind::Echo => ("echo", self.tag(&event.tag)),
             Kind::Other => ("other", self.tag(&event.tag)),
@@ -219,9 +210,7 @@ fn short(raw: Raw<'_>) -> Cow<'_, str> {
         Value::Int(value) => value.to_string().into(),
         Value::Array(_) => ids(raw).into(),
         Value::Map(_) => {
-            let each = raw
-                .pairs()
-                .map(|(k, v)| format!("{}:{}", short(k), short(v)));
+            let each = raw.pairs().map(|(k, v)| format!("{}:{}", short(k), short(v)));
             format!("{{{}}}", each.collect::<Vec<_>>().join(" ")).into()
         }
         other => panic!("{other:?}"),

@@ -26,12 +26,7 @@ fn frame_of(tag: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 fn map(pairs: &[(&str, Value)]) -> Value {
-    Value::Map(
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).into(), v.clone()))
-            .collect(),
-    )
+    Value::Map(pairs.iter().map(|(k, v)| ((*k).into(), v.clone())).collect())
 }
 
 fn list(items: &[&str]) -> Value {
@@ -108,10 +103,7 @@ fn funs(frame: &[u8]) -> Option<Vec<String>> {
 fn a_job_is_announced() {
     let frame = new_job(&[]);
     let event = decode(&frame).unwrap();
-    assert_eq!(
-        event.stamp.unwrap().to_string(),
-        "2026-11-22T17:55:03.903071Z"
-    );
+    assert_eq!(event.stamp.unwrap().to_string(), "2026-11-22T17:55:03.903071Z");
     let Kind::NewJob(job) = event.kind else {
         panic!("{event:?}");
     };
@@ -176,9 +168,7 @@ fn functions_can_be_several_but_are_names() {
 
 #[test]
 fn fields_can_be_missing_or_of_any_type() {
-    let names = [
-        "tgt_type", "tgt", "user", "arg", "minions", "missing", "_stamp",
-    ];
+    let names = ["tgt_type", "tgt", "user", "arg", "minions", "missing", "_stamp"];
     for name in names {
         for value in [
             Value::Nil,
@@ -187,10 +177,7 @@ fn fields_can_be_missing_or_of_any_type() {
             "x".repeat(10_000).into(),
             map(&[("a", 1.into())]),
         ] {
-            assert!(
-                funs(&new_job(&[(name, value.clone())])).is_some(),
-                "{name} {value}"
-            );
+            assert!(funs(&new_job(&[(name, value.clone())])).is_some(), "{name} {value}");
         }
     }
     for name in ["success", "retcode", "return", "fun_args", "user", "cmd"] {
@@ -202,10 +189,7 @@ fn fields_can_be_missing_or_of_any_type() {
     let frame = job_return(&[]);
     let ret = the_return(decode(&frame).unwrap());
     assert_eq!((ret.origin, ret.cmd), (Origin::Minion, Some("_return")));
-    assert_eq!(
-        (ret.user, ret.schedule, ret.tag_differs),
-        (None, None, false)
-    );
+    assert_eq!((ret.user, ret.schedule, ret.tag_differs), (None, None, false));
 }
 
 #[test]
@@ -249,11 +233,7 @@ fn a_tag_that_says_another_than_the_data_is_noticed() {
 #[test]
 fn what_a_minion_sent_bears_its_name() {
     let claim = map(&[("jid", JID.into()), ("fun", "cmd.run".into())]);
-    let sent = [
-        ("cmd", "_minion_event".into()),
-        ("id", "web3".into()),
-        ("data", claim),
-    ];
+    let sent = [("cmd", "_minion_event".into()), ("id", "web3".into()), ("data", claim)];
     for (tag, claims) in [
         (format!("salt/job/{JID}/new"), true),
         (format!("salt/job/{JID}/ret/db1"), true),
@@ -264,10 +244,7 @@ fn what_a_minion_sent_bears_its_name() {
         (format!("{JID}/new"), false),
     ] {
         let frame = fields(&tag, &sent, &[]);
-        let Kind::FromMinion {
-            sender,
-            claims_job: is_claimed,
-        } = decode(&frame).unwrap().kind
+        let Kind::FromMinion { sender, claims_job: is_claimed } = decode(&frame).unwrap().kind
         else {
             panic!("{tag}");
         };
@@ -281,9 +258,8 @@ fn what_a_minion_sent_bears_its_name() {
 #[test]
 fn a_minion_can_not_bury_that_it_was_the_sender() {
     // Fields before `cmd` and `id`, which the load's maker can choose freely.
-    let mut pairs: Vec<(Value, Value)> = (0..500)
-        .map(|n| (format!("x{n}").as_str().into(), Value::Nil))
-        .collect();
+    let mut pairs: Vec<(Value, Value)> =
+        (0..500).map(|n| (format!("x{n}").as_str().into(), Value::Nil)).collect();
     let claim = [
         ("jid", JID.into()),
         ("fun", "cmd.run".into()),
@@ -294,10 +270,7 @@ fn a_minion_can_not_bury_that_it_was_the_sender() {
     pairs.extend(claim.map(|(name, value): (&str, Value)| (name.into(), value)));
     let tag = format!("salt/job/{JID}/new");
     let frame = frame_of(tag.as_bytes(), &encode(&Value::Map(pairs)));
-    assert!(matches!(
-        decode(&frame).unwrap().kind,
-        Kind::FromMinion { sender: "web3", .. }
-    ));
+    assert!(matches!(decode(&frame).unwrap().kind, Kind::FromMinion { sender: "web3", .. }));
 }
 
 #[test]
@@ -312,10 +285,7 @@ fn keys_that_are_bytes_do_not_stand_in_for_text() {
         pairs.insert(at, pair(b"cmd", "_return"));
         pairs.insert(at, pair(b"id", "db1"));
         let frame = frame_of(tag.as_bytes(), &encode(&Value::Map(pairs)));
-        assert!(matches!(
-            decode(&frame).unwrap().kind,
-            Kind::FromMinion { sender: "web1", .. }
-        ));
+        assert!(matches!(decode(&frame).unwrap().kind, Kind::FromMinion { sender: "web1", .. }));
     }
     // Without text they count: old senders write all text as bytes.
     let pairs = vec![pair(b"jid", JID), pair(b"id", "web1")];

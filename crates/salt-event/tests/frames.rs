@@ -98,13 +98,7 @@ fn stream() -> impl Strategy<Value = Vec<(Vec<u8>, bool)>> {
 fn bytes_of(frames: &[(Vec<u8>, bool)]) -> Vec<u8> {
     frames
         .iter()
-        .flat_map(|(frame, is_prefixed)| {
-            if *is_prefixed {
-                prefixed(frame)
-            } else {
-                frame.clone()
-            }
-        })
+        .flat_map(|(frame, is_prefixed)| if *is_prefixed { prefixed(frame) } else { frame.clone() })
         .collect()
 }
 
@@ -171,13 +165,8 @@ fn the_shortest_frames_and_the_long_ones() {
     let stream = [b"\x80".as_slice(), &long, b"\x80\0\0\0\x01\x80", &long].concat();
     let empty = || Out::Whole(b"\x80".to_vec());
     for cut in [1 << 12, (1 << 16) - 1, 5 << 20, usize::MAX] {
-        let wanted = [
-            empty(),
-            Out::Whole(long.clone()),
-            empty(),
-            empty(),
-            Out::Whole(long.clone()),
-        ];
+        let wanted =
+            [empty(), Out::Whole(long.clone()), empty(), empty(), Out::Whole(long.clone())];
         assert!(read(&stream, &[cut], usize::MAX) == wanted, "{cut}");
     }
 }
@@ -201,10 +190,7 @@ fn what_begins_no_frame_is_an_error_and_stays_one() {
     let mut frames = FrameBuffer::default();
     frames.push(b"\x82\xa4head\xc1");
     for _ in 0..2 {
-        assert_eq!(
-            frames.next_frame().unwrap_err(),
-            FrameError::Broken { after: 6 }
-        );
+        assert_eq!(frames.next_frame().unwrap_err(), FrameError::Broken { after: 6 });
     }
 }
 
@@ -252,11 +238,7 @@ fn long_frames_pass_through_little_memory() {
     let (length, start) = (long.len(), long[..4096].to_vec());
     let next = envelope(b"tag\n\n\x80");
     for is_prefixed in [true, false] {
-        let long = if is_prefixed {
-            prefixed(&long)
-        } else {
-            long.clone()
-        };
+        let long = if is_prefixed { prefixed(&long) } else { long.clone() };
         let stream = [long, next.clone()].concat();
         let pieces = stream.chunks(10_000).map(<[u8]>::to_vec);
         let (most, out) = most_held(pieces, 1 << 20);

@@ -188,10 +188,7 @@ fn every_beginning_of_a_value_is_truncated() {
         (rmpv::Value::Nil, vec![rmpv::Value::from(-70_000)].into()),
         (vec![0xff, 0xfe].as_slice().into(), u64::MAX.into()),
         ("x".repeat(300).into(), rmpv::Value::Ext(-1, vec![0; 300])),
-        (
-            "é".repeat(33_000).into(),
-            vec![0xff; 70_000].as_slice().into(),
-        ),
+        ("é".repeat(33_000).into(), vec![0xff; 70_000].as_slice().into()),
     ]);
     let bytes = encode(&value);
     for end in (0..1000).chain(bytes.len() - 1000..bytes.len()) {
@@ -232,10 +229,7 @@ fn a_tree_of_too_many_values_is_not_built() {
     };
     assert!(read(&array(MAX_VALUES - 1)).is_ok());
     let limit = MAX_VALUES;
-    assert_eq!(
-        read(&array(MAX_VALUES)),
-        Err(MsgpackError::TooMany { limit })
-    );
+    assert_eq!(read(&array(MAX_VALUES)), Err(MsgpackError::TooMany { limit }));
     assert!(size_of::<Value<'_>>() <= 32);
 }
 
@@ -257,14 +251,8 @@ fn claims_are_not_believed() {
 fn one_value_has_one_encoding() {
     let same = [
         (Value::UInt(5), Value::Int(5)),
-        (
-            Value::Bytes(Cow::Borrowed(b"text")),
-            Value::Text(Cow::Borrowed("text")),
-        ),
-        (
-            Value::Float(f64::from_bits(0xfff8_0000_0000_1234)),
-            Value::Float(f64::NAN),
-        ),
+        (Value::Bytes(Cow::Borrowed(b"text")), Value::Text(Cow::Borrowed("text"))),
+        (Value::Float(f64::from_bits(0xfff8_0000_0000_1234)), Value::Float(f64::NAN)),
     ];
     for (a, b) in same {
         assert_eq!(a.to_bytes(), b.to_bytes(), "{a:?}");
@@ -292,9 +280,6 @@ fn raw_values_answer_only_what_they_are() {
     assert_eq!(raw.get("i"), None);
     assert_eq!(raw.pairs().count(), 4);
     assert_eq!(raw.items().count(), 0);
-    assert_eq!(
-        (raw.text(), raw.boolean(), raw.integer()),
-        (None, None, None)
-    );
+    assert_eq!((raw.text(), raw.boolean(), raw.integer()), (None, None, None));
     assert_eq!(format!("{raw:?}"), "Raw(14 bytes)");
 }

@@ -131,10 +131,7 @@ fn a_comment_can_be_a_list_or_no_text() {
         (list(&["one", "two"]), "one\ntwo"),
         (Value::Array(vec![1.into(), "two".into()]), "two"),
         (Value::Binary(b"a\xffb".to_vec()), "a\u{fffd}b"),
-        (
-            Value::Array(vec![Value::Binary(b"\xff".to_vec())]),
-            "\u{fffd}",
-        ),
+        (Value::Array(vec![Value::Binary(b"\xff".to_vec())]), "\u{fffd}"),
         (Value::Nil, ""),
         (map(vec![("a", 1.into())]), ""),
     ] {
@@ -147,27 +144,13 @@ fn a_comment_can_be_a_list_or_no_text() {
 #[test]
 fn keys_are_taken_apart() {
     let parts = |key| {
-        let KeyParts {
-            module,
-            id,
-            name,
-            function,
-        } = KeyParts::split(key);
+        let KeyParts { module, id, name, function } = KeyParts::split(key);
         [module, id, name, function]
     };
     for (key, wanted) in [
-        (
-            "pkg_|-web_|-nginx_|-installed",
-            ["pkg", "web", "nginx", "installed"],
-        ),
-        (
-            "cmd_|-x_|-echo a_|-b_|-c_|-run",
-            ["cmd", "x", "echo a_|-b_|-c", "run"],
-        ),
-        (
-            "no_|-states_|-states_|-None",
-            ["no", "states", "states", "None"],
-        ),
+        ("pkg_|-web_|-nginx_|-installed", ["pkg", "web", "nginx", "installed"]),
+        ("cmd_|-x_|-echo a_|-b_|-c_|-run", ["cmd", "x", "echo a_|-b_|-c", "run"]),
+        ("no_|-states_|-states_|-None", ["no", "states", "states", "None"]),
         ("file_|-_|-_|-managed", ["file", "", "", "managed"]),
         ("no separator", ["", "", "", "no separator"]),
         ("a_|-b", ["a", "", "", "b"]),
@@ -238,31 +221,18 @@ fn salts_word_that_runs_met_is_understood() {
     let jids = |texts: &[&str]| collisions(texts).join(" ");
     assert_eq!(jids(&[&met("state.sls", one)]), one);
     assert_eq!(jids(&[&both]), format!("{one} {two}"));
-    assert_eq!(
-        jids(&[&met("state.sls", one), &both]),
-        format!("{one} {two}")
-    );
-    assert_eq!(
-        jids(&["Rendering SLS failed", "with jid 20261122172611123456"]),
-        ""
-    );
+    assert_eq!(jids(&[&met("state.sls", one), &both]), format!("{one} {two}"));
+    assert_eq!(jids(&["Rendering SLS failed", "with jid 20261122172611123456"]), "");
     assert_eq!(jids(&[&met("state.sls", "req")]), "");
     assert_eq!(jids(&[&met("state.sls", "20261122172611123456.")]), one);
     assert_eq!(jids(&[]), "");
-    let many: Vec<String> = (0..1000)
-        .map(|n| met("f", &format!("2026{n:016}")))
-        .collect();
+    let many: Vec<String> = (0..1000).map(|n| met("f", &format!("2026{n:016}"))).collect();
     assert_eq!(collisions(&[&many.join("\n")]).len(), 32);
 }
 
 #[test]
 fn functions_that_run_states_are_known() {
-    for fun in [
-        "state.apply",
-        "state.highstate",
-        "state.sls",
-        "state.single",
-    ] {
+    for fun in ["state.apply", "state.highstate", "state.sls", "state.single"] {
         assert!(is_state_function(fun), "{fun}");
     }
     for fun in ["state.show_sls", "state.running", "test.ping", "state", ""] {

@@ -8,10 +8,7 @@ use serde_json::{Map, Value as Json};
 
 /// A raw value as JSON.
 pub fn of_raw(raw: Raw<'_>) -> Json {
-    Value::read(raw).map_or_else(
-        |error| Json::String(format!("({error})")),
-        |value| of(&value),
-    )
+    Value::read(raw).map_or_else(|error| Json::String(format!("({error})")), |value| of(&value))
 }
 
 /// A value as JSON.

@@ -159,11 +159,7 @@ fn comes_back(text: &str) -> bool {
     if matches!(trimmed, "" | "---" | "...") || text.contains(['\t', '\r', '\n', '#']) {
         return true;
     }
-    if text.contains('_')
-        && trimmed
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'_')
-    {
+    if text.contains('_') && trimmed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
         return true;
     }
     trimmed.len() == text.len()
@@ -180,9 +176,7 @@ fn is_taken_otherwise(text: &str) -> bool {
         return false;
     };
     let mut letters = name.chars();
-    letters
-        .next()
-        .is_some_and(|c| c.is_alphabetic() || c == '_')
+    letters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && letters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))
         && !value.starts_with('=')
         && !value.trim_end_matches('\n').contains('\n')

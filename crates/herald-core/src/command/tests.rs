@@ -24,14 +24,7 @@ fn line(
     arg: &Value<'_>,
 ) -> String {
     let funs: Vec<String> = funs.iter().map(ToString::to_string).collect();
-    command_line(&CommandParts {
-        program,
-        tgt: Some(tgt),
-        tgt_type,
-        funs: &funs,
-        arg,
-        batch: None,
-    })
+    command_line(&CommandParts { program, tgt: Some(tgt), tgt_type, funs: &funs, arg, batch: None })
 }
 
 fn salt(fun: &str, arg: &Value<'_>) -> String {
@@ -87,20 +80,8 @@ fn programs() {
         salt("state.highstate", &list([])),
         line(Program::SaltCall, "glob", &tgt, &["state.apply"], &arg),
         line(Program::SaltSsh, "glob", &tgt, &["state.apply"], &arg),
-        line(
-            Program::SaltRun,
-            "",
-            &tgt,
-            &["runner.state.orchestrate"],
-            &list([bare]),
-        ),
-        line(
-            Program::Wheel,
-            "",
-            &tgt,
-            &["wheel.key.accept"],
-            &list([text("web1")]),
-        ),
+        line(Program::SaltRun, "", &tgt, &["runner.state.orchestrate"], &list([bare])),
+        line(Program::Wheel, "", &tgt, &["wheel.key.accept"], &list([text("web1")])),
         line(Program::Salt, "glob", &tgt, &["test.ping"], &Value::Nil),
         command_line(&CommandParts {
             program: Program::Salt,
@@ -124,22 +105,12 @@ fn programs() {
 
 #[test]
 fn several_functions() {
-    let arg = list([
-        list([]),
-        list([text("echo hi")]),
-        list([keywords([("a", Value::Int(1))])]),
-    ]);
+    let arg = list([list([]), list([text("echo hi")]), list([keywords([("a", Value::Int(1))])])]);
     let funs = ["test.ping", "cmd.run", "test.kwarg"];
     let tgt = text("*");
     let lines = [
         line(Program::Salt, "glob", &tgt, &funs, &arg),
-        line(
-            Program::Salt,
-            "glob",
-            &tgt,
-            &funs[..2],
-            &list([list([]), list([])]),
-        ),
+        line(Program::Salt, "glob", &tgt, &funs[..2], &list([list([]), list([])])),
     ];
     insta::assert_snapshot!(lines.join("\n"), @r"
     salt '*' test.ping,cmd.run,test.kwarg , 'echo hi' , a=1
@@ -153,10 +124,7 @@ fn texts_read_back_as_texts() {
         "1|0x1f|1.5|10.0.0.1|1_000|12:30|yes|True|None|null|~|| x|{a: b}|[x]|a: b|- a|\"x\"|",
         "a=b|a==b|-x|# x|it's|a\nb|2026-11-22|1.2.3|1e5|*|&a b|%x|[hidden]",
     );
-    let lines: Vec<String> = words
-        .split('|')
-        .map(|word| salt("f", &list([text(word)])))
-        .collect();
+    let lines: Vec<String> = words.split('|').map(|word| salt("f", &list([text(word)]))).collect();
     insta::assert_snapshot!(lines.join("\n").replace("salt '*' f ", ""), @r#"
     '"1"'
     '"0x1f"'
@@ -206,10 +174,7 @@ fn values_that_are_no_texts() {
         list([text("a"), Value::Int(1), Value::Nil]),
         Value::Map(vec![(text("k"), text("a\nb")), (Value::Int(1), list([]))]),
         keywords([
-            (
-                "pillar",
-                Value::Map(vec![(text("db_password"), text("[hidden]"))]),
-            ),
+            ("pillar", Value::Map(vec![(text("db_password"), text("[hidden]"))])),
             ("n", text("1")),
             ("s", text("two words")),
             ("m", text("a\nb")),
@@ -235,11 +200,7 @@ fn values_that_are_no_texts() {
 fn long_lines_are_cut_and_stay_one_line() {
     let long = Value::from("x\n".repeat(100_000));
     let many = Value::Array(vec![Value::Map(vec![(long.clone(), long.clone())]); 100]);
-    for arg in [
-        list([long.clone().into_owned()]),
-        many,
-        Value::Array(vec![long; 50]),
-    ] {
+    for arg in [list([long.clone().into_owned()]), many, Value::Array(vec![long; 50])] {
         let line = salt("cmd.run", &arg);
         assert_eq!(line.chars().count(), MAX_COMMAND_LINE);
         assert!(line.ends_with('…') && !line.contains('\n'));

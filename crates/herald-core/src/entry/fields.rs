@@ -50,10 +50,7 @@ impl<'a> Get<'a> {
         count: usize,
         field: &'static str,
     ) -> Result<&'a [u8], EntryError> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or(EntryError::Field(field))?;
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(EntryError::Field(field))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -62,9 +59,7 @@ impl<'a> Get<'a> {
         &mut self,
         field: &'static str,
     ) -> Result<[u8; N], EntryError> {
-        self.take(N, field)?
-            .try_into()
-            .map_err(|_| EntryError::Field(field))
+        self.take(N, field)?.try_into().map_err(|_| EntryError::Field(field))
     }
 
     pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, EntryError> {
@@ -100,9 +95,7 @@ impl<'a> Get<'a> {
     pub(super) fn text(&mut self, field: &'static str) -> Result<String, EntryError> {
         let length = self.u32(field)? as usize;
         let bytes = self.take(length, field)?;
-        str::from_utf8(bytes)
-            .map(str::to_owned)
-            .map_err(|_| EntryError::Field(field))
+        str::from_utf8(bytes).map(str::to_owned).map_err(|_| EntryError::Field(field))
     }
 
     pub(super) fn texts(&mut self, field: &'static str) -> Result<Vec<String>, EntryError> {
@@ -124,9 +117,7 @@ impl<'a> Get<'a> {
         contents: &mut dyn Contents,
     ) -> Result<Named<T>, EntryError> {
         let digest = self.digest(field)?;
-        let bytes = contents
-            .payload(digest)
-            .ok_or(EntryError::Payload(digest))?;
+        let bytes = contents.payload(digest).ok_or(EntryError::Payload(digest))?;
         let value = T::from_payload_bytes(&bytes).ok_or(EntryError::Field(field))?;
         Ok(Named { value, digest })
     }

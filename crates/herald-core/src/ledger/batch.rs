@@ -61,11 +61,7 @@ impl Ledger {
     /// A batch that the master drives tells of itself after its first slice, which looks like a job
     /// on a list.
     fn turn_out_batch(&mut self, at: Timestamp, job: JobId, batch: &Batch<'_>) {
-        let Some(run) = self
-            .state
-            .jobs
-            .get(&job)
-            .and_then(|job| self.state.runs.get(&job.run))
+        let Some(run) = self.state.jobs.get(&job).and_then(|job| self.state.runs.get(&job.run))
         else {
             return;
         };
@@ -78,17 +74,12 @@ impl Ledger {
         }
         let suspected = self.parents.take_suspect(id);
         let mut tgt = read(batch.tgt);
-        self.splitter
-            .redactor()
-            .redact_value(&mut tgt, &mut Secrets::default());
+        self.splitter.redactor().redact_value(&mut tgt, &mut Secrets::default());
         let as_batch = AsBatch {
             tgt,
             tgt_type: batch.tgt_type.to_owned(),
             size: batch_size(batch),
-            left: suspected
-                .as_ref()
-                .map(|batch| batch.left.clone())
-                .unwrap_or_default(),
+            left: suspected.as_ref().map(|batch| batch.left.clone()).unwrap_or_default(),
             arg: suspected.map(|batch| batch.arg),
             is_inferred: false,
         };
@@ -101,18 +92,10 @@ impl Ledger {
 
     /// The master says that a batch is over: who has not returned will not be asked.
     pub(super) fn end_batch(&mut self, at: Timestamp, jid: &str) {
-        let run = self
-            .by_jid
-            .get(jid)
-            .and_then(|job| self.state.jobs.get(job))
-            .map(|job| job.run);
+        let run = self.by_jid.get(jid).and_then(|job| self.state.jobs.get(job)).map(|job| job.run);
         let is_batch = |run: &RunId| {
             self.live.contains_key(run)
-                && self
-                    .state
-                    .runs
-                    .get(run)
-                    .is_some_and(|run| run.head.kind == RunKind::Batch)
+                && self.state.runs.get(run).is_some_and(|run| run.head.kind == RunKind::Batch)
         };
         if let Some(run) = run.filter(is_batch) {
             self.end(at, run);
@@ -186,12 +169,7 @@ impl Ledger {
         let mut payloads = Vec::new();
         let head = head.named(&mut payloads);
         let expected = named_set(batch.left, &mut payloads);
-        let what = What::RunRevised {
-            run,
-            head,
-            said,
-            expected,
-        };
+        let what = What::RunRevised { run, head, said, expected };
         self.emit(at, what, payloads);
         if batch.is_inferred {
             self.flag(at, run, Flag::Inferred);
@@ -220,10 +198,7 @@ impl Ledger {
 /// Whether a `test.ping` may have been a batch's, that publishes its first slice now: as soon as all
 /// have answered, or when its time is up.
 pub(super) fn is_near(state: &State, settings: &Settings, gather: &Gather, now: Timestamp) -> bool {
-    let run = state
-        .jobs
-        .get(&gather.job)
-        .and_then(|job| state.runs.get(&job.run));
+    let run = state.jobs.get(&gather.job).and_then(|job| state.runs.get(&job.run));
     let since = |at: Timestamp| now.duration_since(at).unsigned_abs();
     let waits = settings.timeout + settings.gather_job_timeout + FIRST_SLICE_WITHIN;
     match run.map(|run| run.finished_at) {

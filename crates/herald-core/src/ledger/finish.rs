@@ -91,10 +91,7 @@ impl Live {
 }
 
 fn is_on_master(kind: RunKind) -> bool {
-    matches!(
-        kind,
-        RunKind::Runner | RunKind::Wheel | RunKind::Orchestration
-    )
+    matches!(kind, RunKind::Runner | RunKind::Wheel | RunKind::Orchestration)
 }
 
 pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
@@ -106,17 +103,9 @@ impl Ledger {
     pub(super) fn begin_poll(&mut self, now: Timestamp, jid: &str, asked: MinionSet) {
         let until = later(now, self.settings.gather_job_timeout + SLACK);
         if let Some(live) = self.live_of(jid) {
-            let working = live
-                .poll
-                .take()
-                .map(|poll| poll.working)
-                .unwrap_or_default();
+            let working = live.poll.take().map(|poll| poll.working).unwrap_or_default();
             // An answer to an earlier question still counts while it can be on its way.
-            live.poll = Some(Poll {
-                working: &working & &asked,
-                asked,
-                until,
-            });
+            live.poll = Some(Poll { working: &working & &asked, asked, until });
         }
     }
 
@@ -158,10 +147,7 @@ impl Ledger {
     /// Whether a runner of the run has not returned.
     fn waits_for_master(&self, run: &Run) -> bool {
         let waits = |job: &JobId| {
-            self.state
-                .jobs
-                .get(job)
-                .is_some_and(|job| job.returns_itself && !job.ended)
+            self.state.jobs.get(job).is_some_and(|job| job.returns_itself && !job.ended)
         };
         run.jobs.iter().any(waits)
     }
@@ -176,15 +162,7 @@ impl Ledger {
         let at = at.max(run.started_at);
         let mut payloads = Vec::new();
         let silent = named_set(silent, &mut payloads);
-        self.emit(
-            at,
-            What::RunEnded {
-                run: id,
-                status,
-                silent,
-            },
-            payloads,
-        );
+        self.emit(at, What::RunEnded { run: id, status, silent }, payloads);
         if let Some(live) = self.live.remove(&id) {
             self.ended.push_back(id);
             if !live.secrets.is_empty() {
@@ -223,12 +201,8 @@ impl Ledger {
     /// Looks at the runs whose time has come.
     pub(super) fn give_up_silent(&mut self, now: Timestamp) {
         let due = |live: &Live| live.deadline(&self.settings) <= now;
-        let mut ids: Vec<RunId> = self
-            .live
-            .iter()
-            .filter(|(_, live)| due(live))
-            .map(|(id, _)| *id)
-            .collect();
+        let mut ids: Vec<RunId> =
+            self.live.iter().filter(|(_, live)| due(live)).map(|(id, _)| *id).collect();
         ids.sort_unstable();
         for id in ids {
             match self.live.get_mut(&id).and_then(|live| live.poll.take()) {
@@ -240,11 +214,7 @@ impl Ledger {
 
     /// A run that we only kept open in case that more would come ended with its last return.
     fn give_up(&mut self, now: Timestamp, id: RunId) {
-        let is_complete = self
-            .state
-            .runs
-            .get(&id)
-            .is_some_and(|run| self.state.is_complete(run));
+        let is_complete = self.state.runs.get(&id).is_some_and(|run| self.state.is_complete(run));
         let last = self.live.get(&id).map(|live| live.last_sign);
         self.end(last.filter(|_| is_complete).unwrap_or(now), id);
     }
@@ -289,9 +259,7 @@ impl Ledger {
     /// Puts the secrets of the open runs together.
     fn gather_secrets(&mut self) {
         let mut secrets = Secrets::default();
-        self.live
-            .values()
-            .for_each(|live| secrets.extend(&live.secrets));
+        self.live.values().for_each(|live| secrets.extend(&live.secrets));
         self.secrets = secrets;
         self.learned.clear();
     }

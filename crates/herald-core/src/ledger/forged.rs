@@ -15,10 +15,7 @@ const MAX_FORGED: usize = 256;
 impl Ledger {
     /// The master says who sent it, or (with an empty sender) only that it can't be its own.
     pub(super) fn note_forged(&mut self, at: Timestamp, sender: &str, tag: &str) {
-        let what = What::Forged {
-            sender: short(sender),
-            tag: short(tag),
-        };
+        let what = What::Forged { sender: short(sender), tag: short(tag) };
         self.emit(at, what, Vec::new());
     }
 
@@ -39,10 +36,7 @@ impl Ledger {
             self.forged.pop_front();
         }
         self.forged.push_back(jid.to_owned());
-        let job = self
-            .by_jid
-            .get(jid)
-            .and_then(|job| self.state.jobs.get(job));
+        let job = self.by_jid.get(jid).and_then(|job| self.state.jobs.get(job));
         if let Some(run) = job.map(|job| job.run) {
             self.flag(at, run, Flag::Forged);
         }

@@ -23,15 +23,9 @@ impl Ledger {
             secrets.hide_value(value);
             self.secrets.hide_value(value);
         }
-        let funs = began
-            .funs
-            .iter()
-            .map(|fun| Value::from(fun.as_str()))
-            .collect();
-        let what = Value::Map(vec![
-            ("fun".into(), Value::Array(funs)),
-            ("arg".into(), arg.clone()),
-        ]);
+        let funs = began.funs.iter().map(|fun| Value::from(fun.as_str())).collect();
+        let what =
+            Value::Map(vec![("fun".into(), Value::Array(funs)), ("arg".into(), arg.clone())]);
         let same = Digest::of(&what.to_bytes());
         let load = Value::Map(vec![
             ("what".into(), what),
@@ -40,12 +34,7 @@ impl Ledger {
             ("user".into(), began.user.map_or(Value::Nil, Value::from)),
             ("metadata".into(), metadata),
         ]);
-        RedactedLoad {
-            load: load.to_bytes(),
-            same,
-            arg,
-            tgt,
-        }
+        RedactedLoad { load: load.to_bytes(), same, arg, tgt }
     }
 }
 
@@ -93,9 +82,7 @@ pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
 
 /// Whatever an event holds, as a tree of our own.
 pub(super) fn read(raw: Raw<'_>) -> Value<'static> {
-    Value::read(raw)
-        .unwrap_or_else(|error| Value::from(format!("({error})")))
-        .into_owned()
+    Value::read(raw).unwrap_or_else(|error| Value::from(format!("({error})"))).into_owned()
 }
 
 /// Whether keyword arguments say `test=True`.
@@ -114,22 +101,16 @@ fn is_test(arg: &Value<'_>) -> bool {
 pub(super) fn target_text(tgt: &Value<'_>) -> String {
     match tgt {
         Value::Text(text) => text.clone().into_owned(),
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_text)
-            .collect::<Vec<_>>()
-            .join(","),
+        Value::Array(items) => {
+            items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(",")
+        }
         _ => String::new(),
     }
 }
 
 pub(super) fn list_or_text(tgt: &str, tgt_type: &str) -> Value<'static> {
     if tgt_type == "list" {
-        Value::Array(
-            tgt.split(',')
-                .map(|id| Value::from(id.to_owned()))
-                .collect(),
-        )
+        Value::Array(tgt.split(',').map(|id| Value::from(id.to_owned())).collect())
     } else {
         Value::from(tgt.to_owned())
     }
@@ -137,10 +118,7 @@ pub(super) fn list_or_text(tgt: &str, tgt_type: &str) -> Value<'static> {
 
 /// A function's name, without what the bus puts before runners and wheel functions.
 pub(super) fn fun_name(fun: &str) -> String {
-    let name = fun
-        .strip_prefix("runner.")
-        .or_else(|| fun.strip_prefix("wheel."))
-        .unwrap_or(fun);
+    let name = fun.strip_prefix("runner.").or_else(|| fun.strip_prefix("wheel.")).unwrap_or(fun);
     short(name)
 }
 
@@ -153,9 +131,5 @@ pub(super) fn runner_kind<S: AsRef<str>>(funs: &[S]) -> RunKind {
             "state.orchestrate" | "state.orch" | "state.sls" | "state.orchestrate_single"
         )
     };
-    if funs.iter().any(is_orchestration) {
-        RunKind::Orchestration
-    } else {
-        RunKind::Runner
-    }
+    if funs.iter().any(is_orchestration) { RunKind::Orchestration } else { RunKind::Runner }
 }

@@ -103,10 +103,7 @@ impl Ledger {
     pub fn restore(settings: Settings, redactor: Redactor, now: Timestamp, from: Restored) -> Self {
         let mut ledger = Self {
             settings,
-            state: State {
-                minions: Minions::restore(from.minions),
-                ..State::default()
-            },
+            state: State { minions: Minions::restore(from.minions), ..State::default() },
             splitter: Splitter::new(redactor),
             by_jid: HashMap::new(),
             live: HashMap::new(),
@@ -122,9 +119,7 @@ impl Ledger {
             last_job: from.last_job,
             out: Vec::new(),
         };
-        from.open
-            .into_iter()
-            .for_each(|(run, jobs)| ledger.adopt(now, run, jobs));
+        from.open.into_iter().for_each(|(run, jobs)| ledger.adopt(now, run, jobs));
         ledger
     }
 
@@ -134,14 +129,12 @@ impl Ledger {
             return;
         }
         for job in jobs {
-            self.by_jid
-                .insert(key_of(&job, &run, &self.state.minions), job.id);
+            self.by_jid.insert(key_of(&job, &run, &self.state.minions), job.id);
             self.state.jobs.insert(job.id, job);
         }
         if run.status == RunStatus::Running {
             let is_complete = self.state.is_complete(&run);
-            self.live
-                .insert(run.id, Live::restored(now, &run, is_complete));
+            self.live.insert(run.id, Live::restored(now, &run, is_complete));
         } else {
             self.ended.push_back(run.id);
         }
@@ -174,10 +167,9 @@ impl Ledger {
             Kind::Child(child) => self.expect_child(now, child),
             Kind::BatchNew(batch) => self.new_batch(now, at, batch),
             Kind::BatchComplete { jid } => self.end_batch(at, jid),
-            Kind::FromMinion {
-                sender,
-                claims_job: true,
-            } => self.note_forged(at, sender, &event.tag),
+            Kind::FromMinion { sender, claims_job: true } => {
+                self.note_forged(at, sender, &event.tag)
+            }
             Kind::Other => self.hear_twin(at, &event.tag),
             Kind::FromMinion { .. } | Kind::Echo => {}
         }
@@ -196,18 +188,14 @@ impl Ledger {
 
     /// When [`Self::handle_timeout`] is needed next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.live
-            .values()
-            .map(|live| live.deadline(&self.settings))
-            .min()
+        self.live.values().map(|live| live.deadline(&self.settings)).min()
     }
 
     /// Takes note that nothing was seen for a time: open runs may lack returns.
     pub fn handle_gap(&mut self, at: Timestamp) -> Vec<Change> {
         let mut open: Vec<RunId> = self.live.keys().copied().collect();
         open.sort_unstable();
-        open.into_iter()
-            .for_each(|run| self.flag(at, run, Flag::Gap));
+        open.into_iter().for_each(|run| self.flag(at, run, Flag::Gap));
         std::mem::take(&mut self.out)
     }
 
@@ -216,12 +204,8 @@ impl Ledger {
         let runs = std::mem::take(&mut self.touched);
         let jobs = std::mem::take(&mut self.touched_jobs);
         (
-            runs.iter()
-                .filter_map(|id| self.state.runs.get(id))
-                .collect(),
-            jobs.iter()
-                .filter_map(|id| self.state.jobs.get(id))
-                .collect(),
+            runs.iter().filter_map(|id| self.state.runs.get(id)).collect(),
+            jobs.iter().filter_map(|id| self.state.jobs.get(id)).collect(),
         )
     }
 
@@ -262,8 +246,7 @@ impl Ledger {
             | What::JobMoved { job, .. }
             | What::Returned { job, .. } => {
                 self.touched_jobs.insert(*job);
-                self.touched
-                    .extend(self.state.jobs.get(job).map(|job| job.run));
+                self.touched.extend(self.state.jobs.get(job).map(|job| job.run));
             }
             _ => {}
         }
@@ -271,11 +254,7 @@ impl Ledger {
     }
 
     fn flag(&mut self, at: Timestamp, run: RunId, flag: Flag) {
-        let is_new = self
-            .state
-            .runs
-            .get(&run)
-            .is_some_and(|run| !run.flags.contains(&flag));
+        let is_new = self.state.runs.get(&run).is_some_and(|run| !run.flags.contains(&flag));
         if is_new {
             self.emit(at, What::Flagged { run, flag }, Vec::new());
         }
@@ -286,25 +265,13 @@ impl Ledger {
             return number;
         }
         let minion = MinionNo::try_from(self.state.minions.len()).unwrap_or(MinionNo::MAX);
-        self.emit(
-            at,
-            What::MinionSeen {
-                minion,
-                name: name.to_owned(),
-            },
-            Vec::new(),
-        );
+        self.emit(at, What::MinionSeen { minion, name: name.to_owned() }, Vec::new());
         minion
     }
 
     fn intern_all(&mut self, at: Timestamp, names: Raw<'_>) -> MinionSet {
         let is_id = |id: &&str| !id.is_empty() && id.len() <= salt_event::tag::MAX_MINION;
-        names
-            .items()
-            .filter_map(Raw::text)
-            .filter(is_id)
-            .map(|id| self.intern(at, id))
-            .collect()
+        names.items().filter_map(Raw::text).filter(is_id).map(|id| self.intern(at, id)).collect()
     }
 
     /// Reads arguments, redacted; what was hidden is hidden wherever it comes back.

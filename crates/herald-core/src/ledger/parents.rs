@@ -101,11 +101,7 @@ impl Parents {
             (child.user.is_none() || child.user == *job.user)
                 && child.tgt == job.tgt
                 && child.tgt_type == job.tgt_type
-                && if child.is_state {
-                    fun.starts_with("state.")
-                } else {
-                    child.name == *fun
-                }
+                && if child.is_state { fun.starts_with("state.") } else { child.name == *fun }
         };
         let place = self.children.iter().position(is_it)?;
         Some(self.children.remove(place).run)
@@ -181,12 +177,9 @@ impl Parents {
     pub(super) fn forget_before(&mut self, now: Timestamp) {
         let is_fresh =
             |since: Timestamp, within: Duration| now.duration_since(since).unsigned_abs() < within;
-        self.children
-            .retain(|child| is_fresh(child.since, CHILD_WITHIN));
-        self.gathers
-            .retain(|gather| is_fresh(gather.since, GATHER_WITHIN));
-        self.batches
-            .retain(|batch| !batch.left.is_empty() && is_fresh(batch.last, BATCH_WITHIN));
+        self.children.retain(|child| is_fresh(child.since, CHILD_WITHIN));
+        self.gathers.retain(|gather| is_fresh(gather.since, GATHER_WITHIN));
+        self.batches.retain(|batch| !batch.left.is_empty() && is_fresh(batch.last, BATCH_WITHIN));
     }
 }
 

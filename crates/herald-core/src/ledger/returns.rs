@@ -72,10 +72,7 @@ impl Ledger {
         let (child, parent) = (self.state.runs.get(&from)?, self.state.runs.get(&to)?);
         let user = &parent.head.user;
         let is_child = from != to
-            && matches!(
-                child.head.kind,
-                RunKind::Command | RunKind::StateRun | RunKind::Batch
-            )
+            && matches!(child.head.kind, RunKind::Command | RunKind::StateRun | RunKind::Batch)
             && parent.head.kind == RunKind::Orchestration
             && (user.is_none() || child.head.user == *user);
         if is_child {
@@ -98,14 +95,7 @@ impl Ledger {
             return;
         };
         if run.told_with.is_none() {
-            self.emit(
-                at,
-                What::ToldWith {
-                    run: from,
-                    with: to,
-                },
-                Vec::new(),
-            );
+            self.emit(at, What::ToldWith { run: from, with: to }, Vec::new());
         }
     }
 
@@ -239,11 +229,7 @@ impl Ledger {
             funs: ret.fun.iter().map(|fun| fun_name(fun)).collect(),
             arg: ret.arg.unwrap_or(ret.fun_args),
             // It returned, but that says little of who else was asked.
-            tgt: if is_lone {
-                ret.minion.into()
-            } else {
-                UNKNOWN_TARGET.into()
-            },
+            tgt: if is_lone { ret.minion.into() } else { UNKNOWN_TARGET.into() },
             tgt_type: if is_lone { "list" } else { "" },
             expected: minions,
             missing: Default::default(),
@@ -253,11 +239,7 @@ impl Ledger {
         };
         let (run, job) = self.begin(now, began_at(at, ret), began);
         if !is_lone {
-            let flag = if kind == RunKind::Ssh {
-                Flag::Inferred
-            } else {
-                Flag::NoStart
-            };
+            let flag = if kind == RunKind::Ssh { Flag::Inferred } else { Flag::NoStart };
             self.flag(at, run, flag);
             if let Some(live) = self.live.get_mut(&run) {
                 live.open_ended = !on_master;
@@ -276,14 +258,12 @@ fn began_at(at: Timestamp, ret: &Return<'_>) -> Timestamp {
         .map(|time| time.timestamp())
         .filter(|time| *time <= at && at.duration_since(*time).unsigned_abs() <= MAX_AGE);
     let took = match Returned::of(ret.ret, false) {
-        Returned::States(states) => states
-            .filter_map(|state| state.duration)
-            .fold(0, u64::saturating_add),
+        Returned::States(states) => {
+            states.filter_map(|state| state.duration).fold(0, u64::saturating_add)
+        }
         _ => 0,
     };
-    let by_states = at
-        .checked_sub(Duration::from_micros(took).min(MAX_AGE))
-        .unwrap_or(at);
+    let by_states = at.checked_sub(Duration::from_micros(took).min(MAX_AGE)).unwrap_or(at);
     by_jid.unwrap_or(at).min(by_states)
 }
 

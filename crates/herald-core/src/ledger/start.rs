@@ -55,11 +55,7 @@ impl Ledger {
         let began = Begun {
             jid: job.jid.as_ref(),
             key: job.jid.clone().into_owned(),
-            kind: if is_state {
-                RunKind::StateRun
-            } else {
-                RunKind::Command
-            },
+            kind: if is_state { RunKind::StateRun } else { RunKind::Command },
             program: Program::Salt,
             user: job.user,
             funs: job.fun.iter().map(|fun| fun_name(fun)).collect(),
@@ -100,10 +96,7 @@ impl Ledger {
 
     /// A client that waits asks the minions whether they still work.
     fn hear_poll(&mut self, now: Timestamp, job: &NewJob<'_>, asked: &MinionSet) {
-        let is_poll = job
-            .fun
-            .first()
-            .is_some_and(|fun| fun == "saltutil.find_job");
+        let is_poll = job.fun.first().is_some_and(|fun| fun == "saltutil.find_job");
         if is_poll && let Some(jid) = job.arg.items().next().and_then(Raw::text) {
             self.begin_poll(now, jid, asked.clone());
         }
@@ -115,10 +108,9 @@ impl Ledger {
         }
         let (kind, program) = match call.origin {
             Origin::Wheel => (RunKind::Wheel, Program::Wheel),
-            Origin::Runner | Origin::Minion => (
-                runner_kind(std::slice::from_ref(&call.fun)),
-                Program::SaltRun,
-            ),
+            Origin::Runner | Origin::Minion => {
+                (runner_kind(std::slice::from_ref(&call.fun)), Program::SaltRun)
+            }
         };
         let began = Begun {
             jid: call.jid.as_ref(),
@@ -140,14 +132,8 @@ impl Ledger {
     }
 
     pub(super) fn expect_child(&mut self, now: Timestamp, child: &Child<'_>) {
-        let job = self
-            .by_jid
-            .get(child.jid.as_ref())
-            .and_then(|job| self.state.jobs.get(job));
-        let Some(run) = job
-            .map(|job| job.run)
-            .filter(|run| self.live.contains_key(run))
-        else {
+        let job = self.by_jid.get(child.jid.as_ref()).and_then(|job| self.state.jobs.get(job));
+        let Some(run) = job.map(|job| job.run).filter(|run| self.live.contains_key(run)) else {
             return;
         };
         let user = self.state.runs.get(&run);
@@ -273,9 +259,7 @@ impl Ledger {
             RunKind::Wheel => Namespace::Wheel,
             _ => Namespace::Execution,
         };
-        self.settings
-            .say
-            .is_said(namespace, &head.funs, head.kind == RunKind::Scheduled)
+        self.settings.say.is_said(namespace, &head.funs, head.kind == RunKind::Scheduled)
     }
 
     fn start_job(

@@ -118,14 +118,8 @@ pub(super) fn redact(fun: &str, arg: &mut Value<'_>, secrets: &mut Secrets) {
         }
     }
     for (_, name, value) in NAMED.iter().filter(|(known, ..)| *known == fun) {
-        let named = items
-            .get(*name)
-            .and_then(Value::as_text)
-            .is_some_and(names_secret);
-        if let Some(item) = items
-            .get_mut(*value)
-            .filter(|item| named && !is_keywords(item))
-        {
+        let named = items.get(*name).and_then(Value::as_text).is_some_and(names_secret);
+        if let Some(item) = items.get_mut(*value).filter(|item| named && !is_keywords(item)) {
             tree::hide_leaves(item, secrets);
         }
     }
@@ -137,10 +131,7 @@ pub(super) fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
         return SECRET_RETURNS.contains(&fun);
     };
     let mut names = items.iter().flat_map(|item| match item {
-        Value::Map(pairs) => pairs
-            .iter()
-            .filter_map(|(_, value)| value.as_text())
-            .collect(),
+        Value::Map(pairs) => pairs.iter().filter_map(|(_, value)| value.as_text()).collect(),
         other => other.as_text().map_or_else(Vec::new, |text| vec![text]),
     });
     SECRET_RETURNS.contains(&fun) || (LOOKUPS.contains(&fun) && names.any(names_secret))

@@ -84,9 +84,7 @@ pub(super) fn hide_brackets(scan: &mut Scan<'_, '_>, open: usize, kind: Kind) ->
     let inner = slice(text, open + 1..close);
     // A list of states that is called so; a template.
     let states = [&b"__sls__"[..], b"__id__", b"__env__"];
-    let is_state = states
-        .iter()
-        .any(|key| memchr::memmem::find(inner, key).is_some());
+    let is_state = states.iter().any(|key| memchr::memmem::find(inner, key).is_some());
     if is_state || inner.starts_with(b"{") && at(text, open) == b'{' {
         return false;
     }

@@ -92,10 +92,7 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
     if matches!(name, b"PWD" | b"OLDPWD") {
         return None;
     }
-    let name = name
-        .rsplit(|byte| matches!(byte, b'/' | b':'))
-        .next()
-        .unwrap_or(name);
+    let name = name.rsplit(|byte| matches!(byte, b'/' | b':')).next().unwrap_or(name);
     let words = words(name);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     for at in (0..words.len()).rev() {
@@ -129,9 +126,8 @@ fn is_in(words: &str, word: &str) -> bool {
 }
 
 /// What every secret name holds: most keys of a tree hold none of them.
-const STEMS: [&[u8]; 9] = [
-    b"pass", b"pw", b"psk", b"secret", b"token", b"key", b"auth", b"cred", b"cookie",
-];
+const STEMS: [&[u8]; 9] =
+    [b"pass", b"pw", b"psk", b"secret", b"token", b"key", b"auth", b"cred", b"cookie"];
 
 fn can_be_secret(name: &[u8]) -> bool {
     (0..name.len()).any(|start| {
@@ -139,8 +135,7 @@ fn can_be_secret(name: &[u8]) -> bool {
         let first = rest.first().copied().unwrap_or_default();
         b"psktacPSKTAC".contains(&first)
             && STEMS.iter().any(|stem| {
-                rest.get(..stem.len())
-                    .is_some_and(|part| part.eq_ignore_ascii_case(stem))
+                rest.get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem))
             })
     })
 }
@@ -156,13 +151,8 @@ fn of_word(word: &str) -> Option<Kind> {
     if is_in(WEAK, word) {
         return Some(Kind::Weak);
     }
-    let glued = word
-        .strip_suffix("pass")
-        .or(word.strip_suffix("pwd"))
-        .or(word.strip_suffix("pw"));
-    glued
-        .is_some_and(|before| is_in(GLUED_PASS, before))
-        .then_some(Kind::Strong)
+    let glued = word.strip_suffix("pass").or(word.strip_suffix("pwd")).or(word.strip_suffix("pw"));
+    glued.is_some_and(|before| is_in(GLUED_PASS, before)).then_some(Kind::Strong)
 }
 
 /// The words of a name in lower case, cut at signs and at `camelCase`.

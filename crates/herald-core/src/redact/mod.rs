@@ -88,15 +88,8 @@ impl Redactor {
                 .build(anchors)
                 .ok()
         };
-        let names = NAME_ANCHORS
-            .iter()
-            .copied()
-            .chain(programs::anchors())
-            .collect();
-        Redactor {
-            shapes: build(tokens::anchors().collect(), false),
-            names: build(names, true),
-        }
+        let names = NAME_ANCHORS.iter().copied().chain(programs::anchors()).collect();
+        Redactor { shapes: build(tokens::anchors().collect(), false), names: build(names, true) }
     }
 
     /// Hides what is secret in a text by its name or its shape, and adds it to `secrets`.
@@ -211,34 +204,22 @@ fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
     let text = scan.text;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let floor = scan.done.max(found.start.saturating_sub(MAX_NAME));
-    let left = slice(text, floor..found.start)
-        .iter()
-        .rev()
-        .take_while(|byte| is_name(byte))
-        .count();
+    let left =
+        slice(text, floor..found.start).iter().rev().take_while(|byte| is_name(byte)).count();
     // `?sig=` brings its own sign along.
     let begin = match at(text, found.start) {
         b'?' | b'&' => found.start + 1,
         _ => found.start - left,
     };
     let limit = text.len().min(found.end + MAX_NAME);
-    let end = begin
-        + slice(text, begin..limit)
-            .iter()
-            .take_while(|byte| is_name(byte))
-            .count();
+    let end = begin + slice(text, begin..limit).iter().take_while(|byte| is_name(byte)).count();
     let (start, escaped_line) = without_escape(text, begin, end);
     let dashes = values::skip(text, start, b"-").min(end) - start;
     let range = start + dashes..end - trailing_dots(text, start + dashes, end);
     scan.done = end.max(found.end);
     let inside = scan.quote_at(start);
     let leads = escaped_line || leads_line(text, start);
-    let name = Name {
-        range: range.clone(),
-        dashes,
-        leads,
-        inside,
-    };
+    let name = Name { range: range.clone(), dashes, leads, inside };
     pairs::hide_value_of(scan, &name);
     programs::hide_options(scan, range.clone(), inside);
     match slice(text, range.clone()) {
@@ -250,9 +231,7 @@ fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
 
 /// Without the letter of a `\n` or `\t` that was written out before a name.
 fn without_escape(text: &[u8], start: usize, end: usize) -> (usize, bool) {
-    let backslash = start
-        .checked_sub(1)
-        .is_some_and(|before| at(text, before) == b'\\');
+    let backslash = start.checked_sub(1).is_some_and(|before| at(text, before) == b'\\');
     match at(text, start) {
         b'n' if backslash && start + 1 < end => (start + 1, true),
         b't' | b'r' if backslash && start + 1 < end => (start + 1, false),
@@ -261,11 +240,7 @@ fn without_escape(text: &[u8], start: usize, end: usize) -> (usize, bool) {
 }
 
 fn trailing_dots(text: &[u8], start: usize, end: usize) -> usize {
-    slice(text, start..end)
-        .iter()
-        .rev()
-        .take_while(|byte| matches!(byte, b'.' | b'-'))
-        .count()
+    slice(text, start..end).iter().rev().take_while(|byte| matches!(byte, b'.' | b'-')).count()
 }
 
 /// Whether only signs stand before a place on its line.
@@ -277,10 +252,7 @@ fn leads_line(text: &[u8], place: usize) -> bool {
         None => return false,
     };
     let line = line.trim_ascii();
-    let line = line
-        .strip_suffix(b"export")
-        .or(line.strip_suffix(b"set"))
-        .unwrap_or(line);
+    let line = line.strip_suffix(b"export").or(line.strip_suffix(b"set")).unwrap_or(line);
     line.iter().all(|byte| b" \t+-#;\"'>\\".contains(byte))
 }
 
@@ -289,10 +261,7 @@ fn bearer(scan: &mut Scan<'_, '_>, end: usize) {
     let text = scan.text;
     let found = values::word(text, values::skip(text, end, b" "), None);
     let token = slice(text, found.inner.clone());
-    let token = token
-        .split(|byte| matches!(byte, b'"' | b'\'' | b','))
-        .next()
-        .unwrap_or_default();
+    let token = token.split(|byte| matches!(byte, b'"' | b'\'' | b',')).next().unwrap_or_default();
     let is_token = token.len() >= 12 && token.iter().any(u8::is_ascii_digit);
     if is_token && at(text, end) == b' ' {
         scan.hide(found.inner.start..found.inner.start + token.len());
@@ -309,11 +278,7 @@ fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
         return;
     };
     let start = values::skip(text, end + by + 3, b" ");
-    let start = if slice(&lower, by + 3..by + 12) == b"password " {
-        start + 9
-    } else {
-        start
-    };
+    let start = if slice(&lower, by + 3..by + 12) == b"password " { start + 9 } else { start };
     if let Some(found) = values::quoted(text, start, inside) {
         scan.hide_value(found.inner, false);
     }

@@ -48,11 +48,8 @@ pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
         return;
     }
     let closed = after_closers(text, name.range.end);
-    let name = &Name {
-        inside: still_inside(text, name, closed),
-        range: name.range.clone(),
-        ..*name
-    };
+    let name =
+        &Name { inside: still_inside(text, name, closed), range: name.range.clone(), ..*name };
     let gap = skip_spaces(text, closed);
     if let Some((join, value)) = joined(text, name, gap) {
         let apart = gap > closed;
@@ -61,13 +58,7 @@ pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
             scan,
             name,
             kind,
-            Assigned {
-                join,
-                spaced,
-                apart,
-                quoted: closed > name.range.end,
-                value,
-            },
+            Assigned { join, spaced, apart, quoted: closed > name.range.end, value },
         );
     }
     if kind == Kind::Strong {
@@ -115,11 +106,8 @@ fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
     }
     if let Some(found) = quoted(text, value, name.inside) {
         let plain = found.inner.start > value && at(text, found.end) != b'\'';
-        let found = if it.join == Join::Equals || !plain {
-            word(text, value, name.inside)
-        } else {
-            found
-        };
+        let found =
+            if it.join == Join::Equals || !plain { word(text, value, name.inside) } else { found };
         return take(scan, kind, &found);
     }
     if matches!(at(text, value), b'[' | b'{') && blocks::hide_brackets(scan, value, kind) {
@@ -146,19 +134,12 @@ fn item(text: &[u8], value: usize, name: &Name, it: &Assigned) -> Found {
     let mut found = word(text, value, name.inside);
     if it.quoted && it.join == Join::Colon {
         let bare = slice(text, found.inner.clone());
-        let end = bare
-            .iter()
-            .position(|byte| b",}]".contains(byte))
-            .unwrap_or(bare.len());
+        let end = bare.iter().position(|byte| b",}]".contains(byte)).unwrap_or(bare.len());
         found.inner.end = found.inner.start + end;
     }
     if !slice(text, found.inner.clone()).starts_with(b"$") {
         let bare = slice(text, found.inner.clone());
-        let tail = bare
-            .iter()
-            .rev()
-            .take_while(|byte| b",)]}:".contains(byte))
-            .count();
+        let tail = bare.iter().rev().take_while(|byte| b",)]}:".contains(byte)).count();
         found.inner.end -= tail;
     }
     found
@@ -186,9 +167,7 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
 
 /// `auth: pam`, `auth=scram-sha`: the name of a method.
 fn is_plain_word(value: &[u8]) -> bool {
-    value
-        .iter()
-        .all(|byte| byte.is_ascii_lowercase() || b"_-. ,".contains(byte))
+    value.iter().all(|byte| byte.is_ascii_lowercase() || b"_-. ,".contains(byte))
 }
 
 fn is_header(name: &[u8]) -> bool {
@@ -221,9 +200,7 @@ fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
         return;
     }
     let configured = name.leads
-        && [&b"requirepass"[..], b"masterauth", b"rootpw", b"bindpw"]
-            .iter()
-            .any(|known| is(known));
+        && [&b"requirepass"[..], b"masterauth", b"rootpw", b"bindpw"].iter().any(|known| is(known));
     let spoken =
         is(b"password") && (at(text, gap) == b'\'' || follows_login(text, name.range.start));
     if configured || spoken {
@@ -237,9 +214,8 @@ fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
 /// `login bob password x`, `mysql-server/root_password password x`.
 fn follows_login(text: &[u8], place: usize) -> bool {
     let before = slice(text, place.saturating_sub(120)..place);
-    let mut words = before
-        .rsplit(|byte| byte.is_ascii_whitespace())
-        .filter(|word| !word.is_empty());
+    let mut words =
+        before.rsplit(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
     let last = words.next().unwrap_or_default();
     let login = words.next().unwrap_or_default();
     matches!(login, b"login" | b"user")
@@ -299,11 +275,7 @@ fn is_option(name: &Name) -> bool {
 /// `?sig=…` of Azure and `X-Amz-Signature=…`.
 fn signature(text: &[u8], name: &Name) -> Option<Kind> {
     let word_of = slice(text, name.range.clone());
-    let before = name
-        .range
-        .start
-        .checked_sub(1)
-        .map_or(0, |place| at(text, place));
+    let before = name.range.start.checked_sub(1).map_or(0, |place| at(text, place));
     let in_query = matches!(before, b'?' | b'&');
     (in_query && (word_of == b"sig" || word_of.ends_with(b"-Signature"))).then_some(Kind::Strong)
 }

@@ -29,14 +29,7 @@ struct Program {
 }
 
 const fn program(names: &'static [&'static str], options: &'static [&'static str]) -> Program {
-    Program {
-        names,
-        needs: "",
-        options,
-        attached: true,
-        separate: true,
-        part: Part::Whole,
-    }
+    Program { names, needs: "", options, attached: true, separate: true, part: Part::Whole }
 }
 
 const PROGRAMS: &[Program] = &[
@@ -70,10 +63,7 @@ const PROGRAMS: &[Program] = &[
         )
     },
     program(&["sshpass"], &["-p"]),
-    Program {
-        attached: false,
-        ..program(&["redis-cli", "valkey-cli"], &["-a"])
-    },
+    Program { attached: false, ..program(&["redis-cli", "valkey-cli"], &["-a"]) },
     Program {
         part: Part::After(b':'),
         ..program(&["curl"], &["-u", "-U", "--user", "--proxy-user"])
@@ -95,35 +85,20 @@ const PROGRAMS: &[Program] = &[
         &["-p"],
     ),
     program(
-        &[
-            "ldapsearch",
-            "ldapadd",
-            "ldapmodify",
-            "ldapdelete",
-            "ldapwhoami",
-            "ldapcompare",
-        ],
+        &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami", "ldapcompare"],
         &["-w"],
     ),
     program(&["ldappasswd"], &["-w", "-s", "-a"]),
-    Program {
-        part: Part::After(b'%'),
-        ..program(&["smbclient", "rpcclient", "smbmap"], &["-U"])
-    },
+    Program { part: Part::After(b'%'), ..program(&["smbclient", "rpcclient", "smbmap"], &["-U"]) },
     Program {
         needs: "login",
         ..program(
-            &[
-                "docker", "podman", "helm", "skopeo", "buildah", "nerdctl", "oc", "az",
-            ],
+            &["docker", "podman", "helm", "skopeo", "buildah", "nerdctl", "oc", "az"],
             &["-p"],
         )
     },
     program(&["sqlcmd", "bcp", "ipmitool", "unzip", "zip"], &["-P"]),
-    program(
-        &["snmpget", "snmpwalk", "snmpset", "snmpbulkwalk"],
-        &["-c", "-A", "-X"],
-    ),
+    program(&["snmpget", "snmpwalk", "snmpset", "snmpbulkwalk"], &["-c", "-A", "-X"]),
 ];
 
 /// Programs whose secret has a fixed place: the word behind a subcommand and so many others.
@@ -156,12 +131,8 @@ const MAX_WORDS: usize = 80;
 
 /// What the search looks for, in any case of letters.
 pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
-    let named = PROGRAMS
-        .iter()
-        .flat_map(|program| program.names.iter().copied());
-    named
-        .chain(PLACED.iter().map(|placed| placed.0))
-        .chain(["htpasswd", "echo", "printf"])
+    let named = PROGRAMS.iter().flat_map(|program| program.names.iter().copied());
+    named.chain(PLACED.iter().map(|placed| placed.0)).chain(["htpasswd", "echo", "printf"])
 }
 
 /// Hides what the options behind a program's name hold.
@@ -176,11 +147,7 @@ pub(super) fn hide_options(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: 
         if program.names.iter().any(|known| known.as_bytes() == called) {
             scan.programs_done.resize(PROGRAMS.len(), 0);
             // Another name of the same program in its arguments: they were read.
-            if scan
-                .programs_done
-                .get(index)
-                .is_some_and(|done| *done > name.start)
-            {
+            if scan.programs_done.get(index).is_some_and(|done| *done > name.start) {
                 continue;
             }
             let words = arguments(scan.text, name.end, inside);
@@ -209,15 +176,9 @@ impl Program {
             if !needed {
                 continue;
             }
-            if self.separate
-                && self
-                    .options
-                    .iter()
-                    .any(|option| option.as_bytes() == written)
-            {
-                if let Some(value) = words
-                    .get(index + 1)
-                    .filter(|next| at(text, next.start) != b'-')
+            if self.separate && self.options.iter().any(|option| option.as_bytes() == written) {
+                if let Some(value) =
+                    words.get(index + 1).filter(|next| at(text, next.start) != b'-')
                 {
                     self.hide_part(scan, value.clone());
                 }
@@ -313,18 +274,11 @@ fn htpasswd(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
     let text = scan.text;
     let is_option = |word: &&Range<usize>| at(text, word.start) == b'-';
     let has = |letter: u8| {
-        words
-            .iter()
-            .filter(is_option)
-            .any(|word| slice(text, word.clone()).contains(&letter))
+        words.iter().filter(is_option).any(|word| slice(text, word.clone()).contains(&letter))
     };
     let place = if has(b'n') { 1 } else { 2 };
     if has(b'b') {
-        let value = words
-            .iter()
-            .filter(|word| !is_option(word))
-            .nth(place)
-            .cloned();
+        let value = words.iter().filter(|word| !is_option(word)).nth(place).cloned();
         if let Some(value) = value {
             scan.hide_value(value, true);
         }
@@ -345,10 +299,7 @@ fn piped(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
         return;
     }
     let reader = slice(text, pipe + 1..line_end_within(text, pipe, 160));
-    let command = reader
-        .split(|byte| matches!(byte, b'|' | b';'))
-        .next()
-        .unwrap_or_default();
+    let command = reader.split(|byte| matches!(byte, b'|' | b';')).next().unwrap_or_default();
     let reads = |name: &str| memchr::memmem::find(command, name.as_bytes()).is_some();
     if !READERS.iter().any(|name| reads(name)) {
         return;

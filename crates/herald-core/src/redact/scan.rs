@@ -22,18 +22,8 @@ pub(super) struct Scan<'t, 's> {
 
 impl<'t, 's> Scan<'t, 's> {
     pub(super) fn new(text: &'t [u8], secrets: &'s mut Secrets) -> Self {
-        let quotes = Quotes {
-            place: 0,
-            open: None,
-        };
-        Scan {
-            text,
-            spans: Vec::new(),
-            secrets,
-            done: 0,
-            programs_done: Vec::new(),
-            quotes,
-        }
+        let quotes = Quotes { place: 0, open: None };
+        Scan { text, spans: Vec::new(), secrets, done: 0, programs_done: Vec::new(), quotes }
     }
 
     /// Hides a part of the text and learns it.
@@ -43,10 +33,7 @@ impl<'t, 's> Scan<'t, 's> {
             return;
         }
         self.secrets.learn(value);
-        if value
-            .iter()
-            .any(|byte| matches!(byte, b'\\' | b'\'' | b'"'))
-        {
+        if value.iter().any(|byte| matches!(byte, b'\\' | b'\'' | b'"')) {
             self.secrets.learn(&unquoted(value));
         }
         self.spans.push(part);
@@ -82,8 +69,7 @@ impl<'t, 's> Scan<'t, 's> {
 
     /// The parts to hide, in order and apart from each other.
     pub(super) fn into_spans(mut self) -> Vec<Range<usize>> {
-        self.spans
-            .sort_unstable_by_key(|span| (span.start, span.end));
+        self.spans.sort_unstable_by_key(|span| (span.start, span.end));
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(self.spans.len());
         for span in self.spans {
             match merged.last_mut() {
@@ -125,9 +111,7 @@ impl Quotes {
 }
 
 fn follows_letter(text: &[u8], place: usize) -> bool {
-    place
-        .checked_sub(1)
-        .is_some_and(|before| at(text, before).is_ascii_alphanumeric())
+    place.checked_sub(1).is_some_and(|before| at(text, before).is_ascii_alphanumeric())
 }
 
 /// A shell word without its quotes and backslashes.

@@ -154,8 +154,7 @@ impl Secrets {
     }
 
     fn position(&self, value: &[u8]) -> Result<usize, usize> {
-        self.values
-            .binary_search_by(|known| known.as_slice().cmp(value))
+        self.values.binary_search_by(|known| known.as_slice().cmp(value))
     }
 
     fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
@@ -206,10 +205,7 @@ fn can_be_sought(value: &[u8]) -> bool {
     if value.len() < MIN_LENGTH || is_number || values::is_common(value) {
         return false;
     }
-    let is_of_mark = MARK
-        .as_bytes()
-        .windows(value.len())
-        .any(|part| part == value);
+    let is_of_mark = MARK.as_bytes().windows(value.len()).any(|part| part == value);
     let holds_mark = memchr::memmem::find(value, MARK.as_bytes()).is_some();
     !is_of_mark
         && !holds_mark

@@ -36,33 +36,15 @@ struct Shape {
 }
 
 const fn shape(prefix: &'static str, body: Body, min: usize) -> Shape {
-    Shape {
-        prefix,
-        body,
-        min,
-        mixed: false,
-        keep: false,
-    }
+    Shape { prefix, body, min, mixed: false, keep: false }
 }
 
 const fn mixed(prefix: &'static str, body: Body, min: usize) -> Shape {
-    Shape {
-        prefix,
-        body,
-        min,
-        mixed: true,
-        keep: false,
-    }
+    Shape { prefix, body, min, mixed: true, keep: false }
 }
 
 const fn address(prefix: &'static str) -> Shape {
-    Shape {
-        prefix,
-        body: Body::Path,
-        min: 8,
-        mixed: false,
-        keep: true,
-    }
+    Shape { prefix, body: Body::Path, min: 8, mixed: false, keep: true }
 }
 
 const SHAPES: &[Shape] = &[
@@ -167,9 +149,7 @@ pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>
             hash(text, found)
         }
         anchor => {
-            let shape = SHAPES
-                .iter()
-                .find(|shape| shape.prefix.as_bytes() == anchor)?;
+            let shape = SHAPES.iter().find(|shape| shape.prefix.as_bytes() == anchor)?;
             shape.token(text, found)
         }
     }
@@ -187,11 +167,7 @@ impl Shape {
         if body.len() < self.min || (self.mixed && !is_mixed(body)) {
             return None;
         }
-        Some(if self.keep {
-            found.end..end
-        } else {
-            found.start..end
-        })
+        Some(if self.keep { found.end..end } else { found.start..end })
     }
 }
 
@@ -217,11 +193,7 @@ const MAX_TOKEN: usize = 16 * 1024;
 fn run(text: &[u8], start: usize, body: Body) -> usize {
     let limit = text.len().min(start + MAX_TOKEN);
     let rest = slice(text, start..limit);
-    start
-        + rest
-            .iter()
-            .position(|byte| !body.has(*byte))
-            .unwrap_or(rest.len())
+    start + rest.iter().position(|byte| !body.has(*byte)).unwrap_or(rest.len())
 }
 
 fn before(text: &[u8], place: usize) -> u8 {
@@ -247,10 +219,7 @@ pub(super) fn aws_secret_near(text: &[u8], id: &Range<usize>) -> Option<Range<us
     while start < window.end {
         let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
         let rest = slice(text, start..window.end);
-        let length = rest
-            .iter()
-            .position(|byte| !is_base64(*byte))
-            .unwrap_or(rest.len());
+        let length = rest.iter().position(|byte| !is_base64(*byte)).unwrap_or(rest.len());
         let run = slice(text, start..start + length);
         let whole = start > window.start || start == 0;
         if length == 40 && whole && is_mixed(run) && run.iter().any(u8::is_ascii_uppercase) {
@@ -276,16 +245,9 @@ fn hash(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
     let limit = text.len().min(found.start + 400);
     let rest = slice(text, found.start..limit);
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"$./=,+_{}-".contains(byte);
-    let length = rest
-        .iter()
-        .position(|byte| !is_part(byte))
-        .unwrap_or(rest.len());
+    let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
     let hash = slice(rest, 0..length);
-    let longest = hash
-        .split(|byte| *byte == b'$')
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or(0);
+    let longest = hash.split(|byte| *byte == b'$').map(<[u8]>::len).max().unwrap_or(0);
     let parts = hash.split(|byte| *byte == b'$').count();
     let curly = hash.starts_with(b"{");
     let is_hash = longest >= 20 && (curly || parts >= 4 || (parts >= 3 && !hash.starts_with(b"$")));
@@ -319,14 +281,8 @@ fn userinfo(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
     let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'<>`|".contains(byte);
     let word = slice(word, 0..word.iter().position(ends).unwrap_or(word.len()));
     // The next URL has a password of its own.
-    let word = slice(
-        word,
-        0..memchr::memmem::find(word, b"://").unwrap_or(word.len()),
-    );
-    let slash = word
-        .iter()
-        .position(|byte| b"/?#".contains(byte))
-        .unwrap_or(word.len());
+    let word = slice(word, 0..memchr::memmem::find(word, b"://").unwrap_or(word.len()));
+    let slash = word.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(word.len());
     let authority = slice(word, 0..slash);
     let colon = memchr::memchr(b':', authority);
     let user_end = memchr::memrchr(b'@', authority).or_else(|| {

@@ -72,9 +72,7 @@ fn list(rules: &Redactor, items: &mut [Value<'_>], secrets: &mut Secrets) {
         } else {
             redact(rules, item, secrets);
         }
-        named = item
-            .as_text()
-            .is_some_and(|text| text.starts_with('-') && names_secret(text));
+        named = item.as_text().is_some_and(|text| text.starts_with('-') && names_secret(text));
     }
 }
 
@@ -128,9 +126,7 @@ fn is_versions(value: &Value<'_>, sure: bool) -> bool {
     match value {
         Value::Text(text) => {
             let is_part = |c: u8| c.is_ascii_alphanumeric() || b".+~:-".contains(&c);
-            let revised = text
-                .split_once('-')
-                .is_some_and(|(version, _)| version.contains('.'));
+            let revised = text.split_once('-').is_some_and(|(version, _)| version.contains('.'));
             text.starts_with(|c: char| c.is_ascii_digit())
                 && text.bytes().all(is_part)
                 && (revised || (sure && text.contains('.')))
@@ -159,9 +155,7 @@ fn leaves(value: &mut Value<'_>, learn: bool, secrets: &mut Secrets) {
     match value {
         Value::Nil | Value::Bool(_) => return,
         Value::Array(items) => {
-            return items
-                .iter_mut()
-                .for_each(|item| leaves(item, learn, secrets));
+            return items.iter_mut().for_each(|item| leaves(item, learn, secrets));
         }
         Value::Map(pairs) => {
             return pairs.iter_mut().for_each(|(key, item)| {

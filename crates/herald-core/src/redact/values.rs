@@ -54,11 +54,7 @@ pub(super) fn slice(text: &[u8], range: Range<usize>) -> &[u8] {
 /// The first place from `start` whose byte is none of `skipped`.
 pub(super) fn skip(text: &[u8], start: usize, skipped: &[u8]) -> usize {
     let rest = text.get(start..).unwrap_or_default();
-    start
-        + rest
-            .iter()
-            .position(|byte| !skipped.contains(byte))
-            .unwrap_or(rest.len())
+    start + rest.iter().position(|byte| !skipped.contains(byte)).unwrap_or(rest.len())
 }
 
 /// The end of the line that holds `start`.
@@ -82,18 +78,10 @@ pub(super) fn word(text: &[u8], start: usize, inside: Option<u8>) -> Found {
             return found;
         }
         let rest = bare(text, found.end, inside);
-        return Found {
-            inner: start..rest,
-            end: rest,
-            expands: false,
-        };
+        return Found { inner: start..rest, end: rest, expands: false };
     }
     let end = bare(text, start, inside);
-    Found {
-        inner: start..end,
-        end,
-        expands: true,
-    }
+    Found { inner: start..end, end, expands: true }
 }
 
 fn continues(text: &[u8], place: usize) -> bool {
@@ -135,29 +123,17 @@ pub(super) fn quoted(text: &[u8], start: usize, inside: Option<u8>) -> Option<Fo
     let escapes = open - start;
     // The quote around the whole command, closing: an empty value.
     if escapes == 0 && Some(quote) == inside && !at(text, open + 1).is_ascii_alphanumeric() {
-        return Some(Found {
-            inner: start..start,
-            end: start,
-            expands: false,
-        });
+        return Some(Found { inner: start..start, end: start, expands: false });
     }
     let begin = open + 1;
     match closing(text, open, escapes, true) {
         Some(close) => {
             let inner = begin..close - trailing_escapes(text, begin, close).min(escapes);
-            Some(Found {
-                inner,
-                end: close + 1,
-                expands: quote == b'"',
-            })
+            Some(Found { inner, end: close + 1, expands: quote == b'"' })
         }
         None => {
             let end = line_end(text, begin);
-            Some(Found {
-                inner: begin..end,
-                end,
-                expands: false,
-            })
+            Some(Found { inner: begin..end, end, expands: false })
         }
     }
 }
@@ -192,18 +168,11 @@ fn closing(text: &[u8], open: usize, escapes: usize, multiline: bool) -> Option<
 }
 
 fn trailing_escapes(text: &[u8], begin: usize, place: usize) -> usize {
-    slice(text, begin..place)
-        .iter()
-        .rev()
-        .take_while(|byte| **byte == b'\\')
-        .count()
+    slice(text, begin..place).iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
 fn ends_value(text: &[u8], place: usize) -> bool {
-    matches!(
-        at(text, place),
-        0 | b' ' | b'\n' | b'\r' | b',' | b';' | b'}' | b']' | b')' | b'\''
-    )
+    matches!(at(text, place), 0 | b' ' | b'\n' | b'\r' | b',' | b';' | b'}' | b']' | b')' | b'\'')
 }
 
 /// Reads the rest of a line as YAML and INI write values, without a comma or quote at its end.
@@ -220,11 +189,7 @@ pub(super) fn rest_of_line(text: &[u8], start: usize, inside: Option<u8>) -> Fou
     }
     let trimmed = slice(text, start..end).trim_ascii_end();
     let inner = start..start + trimmed.len();
-    Found {
-        inner,
-        end,
-        expands: true,
-    }
+    Found { inner, end, expands: true }
 }
 
 /// The credentials behind `Bearer `, `Basic ` and the like.
@@ -244,9 +209,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         return true;
     }
     value == b"x"
-        || value
-            .iter()
-            .all(|byte| matches!(byte, b'*' | b'!' | b'.' | b'_'))
+        || value.iter().all(|byte| matches!(byte, b'*' | b'!' | b'.' | b'_'))
         || value.eq_ignore_ascii_case(b"XXX-REDACTED-XXX")
         || is_wrapped(value, b"<", b">")
         || is_wrapped(value, b"(", b")")
@@ -260,13 +223,9 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 
 /// `<redacted>`, `(none)`: words in brackets, which nobody takes as a password.
 fn is_wrapped(value: &[u8], open: &[u8], close: &[u8]) -> bool {
-    let inner = value
-        .strip_prefix(open)
-        .and_then(|rest| rest.strip_suffix(close));
+    let inner = value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
     inner.is_some_and(|words| {
-        words
-            .iter()
-            .all(|byte| byte.is_ascii_alphabetic() || b" _-".contains(byte))
+        words.iter().all(|byte| byte.is_ascii_alphabetic() || b" _-".contains(byte))
     })
 }
 
@@ -287,19 +246,13 @@ pub(super) fn is_reference(value: &[u8], expands: bool) -> bool {
     name.starts_with(b"(")
         || (!at(name, 0).is_ascii_digit()
             && !name.is_empty()
-            && name
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'))
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'))
 }
 
 fn is_between(value: &[u8], open: &[u8], close: &[u8]) -> bool {
-    value
-        .strip_prefix(open)
-        .and_then(|rest| rest.strip_suffix(close))
-        .is_some_and(|inner| {
-            memchr::memmem::find(inner, open).is_none()
-                && memchr::memmem::find(inner, close).is_none()
-        })
+    value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|inner| {
+        memchr::memmem::find(inner, open).is_none() && memchr::memmem::find(inner, close).is_none()
+    })
 }
 
 /// Whether a value is a word that texts are full of.
@@ -308,8 +261,5 @@ pub(super) fn is_common(value: &[u8]) -> bool {
 }
 
 fn is_one_of(value: &[u8], words: &str) -> bool {
-    value.len() < 20
-        && words
-            .split(' ')
-            .any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+    value.len() < 20 && words.split(' ').any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }

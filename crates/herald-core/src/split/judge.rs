@@ -18,10 +18,9 @@ pub(super) fn asks_for_secret(ret: &Return<'_>) -> bool {
     let args = Value::read(ret.fun_args).unwrap_or(Value::Nil);
     match (ret.fun.as_slice(), &args) {
         ([fun], args) => returns_secret(fun, args),
-        (funs, Value::Array(lists)) if funs.len() == lists.len() => funs
-            .iter()
-            .zip(lists)
-            .any(|(fun, list)| returns_secret(fun, list)),
+        (funs, Value::Array(lists)) if funs.len() == lists.len() => {
+            funs.iter().zip(lists).any(|(fun, list)| returns_secret(fun, list))
+        }
         (funs, _) => funs.iter().any(|fun| returns_secret(fun, &Value::Nil)),
     }
 }
@@ -37,20 +36,13 @@ pub(crate) fn orchestrated(raw: Raw<'_>) -> Option<salt_event::states::States<'_
 
 /// Whether a state failed only because of another.
 pub(super) fn follows(state: &StateResult<'_>) -> bool {
-    state
-        .comment
-        .text()
-        .is_some_and(|text| text.starts_with("One or more requisite failed"))
+    state.comment.text().is_some_and(|text| text.starts_with("One or more requisite failed"))
 }
 
 /// A failure of the function as a whole, by the return's only item.
 pub(super) fn whole_failure(shape: &[u8]) -> Option<Failure> {
     let body = Digest::from_slice(shape.get(32..64)?)?;
-    (shape.len() == 64).then_some(Failure {
-        definition: Digest::ZERO,
-        body,
-        follows: false,
-    })
+    (shape.len() == 64).then_some(Failure { definition: Digest::ZERO, body, follows: false })
 }
 
 /// What return code and `success` say.
@@ -66,16 +58,11 @@ pub(super) fn plain_outcome(ret: &Return<'_>) -> Outcome {
     };
     let refused = match ret.success.map(Raw::token) {
         Some(Token::Bool(success)) => !success,
-        Some(Token::Map(_)) => ret.success.is_some_and(|map| {
-            map.pairs()
-                .any(|(_, success)| success.boolean() == Some(false))
-        }),
+        Some(Token::Map(_)) => ret
+            .success
+            .is_some_and(|map| map.pairs().any(|(_, success)| success.boolean() == Some(false))),
         _ => false,
     };
     let failed = refused || retcode.is_some_and(|code| code != 0);
-    Outcome {
-        failed,
-        retcode,
-        ..Outcome::default()
-    }
+    Outcome { failed, retcode, ..Outcome::default() }
 }

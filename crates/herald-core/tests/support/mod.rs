@@ -1,12 +1,6 @@
 //! What the tests of the ledger share: events made as a master would, recorded buses, and runs as
 //! text.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -116,14 +110,7 @@ impl Job {
 
 /// `salt/job/J/ret/MINION`, as a minion that was asked returns.
 pub fn ret(jid: &str, minion: &str, fun: &str, ret: Value<'static>, retcode: i64) -> Vec<u8> {
-    ret_with(
-        jid,
-        minion,
-        fun,
-        ret,
-        retcode,
-        vec![("user", text("alice"))],
-    )
+    ret_with(jid, minion, fun, ret, retcode, vec![("user", text("alice"))])
 }
 
 pub fn ret_with(
@@ -151,17 +138,12 @@ pub fn ret_with(
 
 /// `find_job`, asked and answered.
 pub fn poll(jid: &str, about: &str, minions: &[&str]) -> Vec<u8> {
-    Job::new(jid, "saltutil.find_job", list(&[about]), minions)
-        .on_list()
-        .frame()
+    Job::new(jid, "saltutil.find_job", list(&[about]), minions).on_list().frame()
 }
 
 pub fn answer(jid: &str, about: &str, minion: &str, works: bool) -> Vec<u8> {
-    let found = if works {
-        map(vec![("jid", text(about)), ("pid", Value::Int(7))])
-    } else {
-        map(vec![])
-    };
+    let found =
+        if works { map(vec![("jid", text(about)), ("pid", Value::Int(7))]) } else { map(vec![]) };
     let args = vec![("fun_args", list(&[about])), ("user", text("alice"))];
     ret_with(jid, minion, "saltutil.find_job", found, 0, args)
 }
@@ -192,12 +174,7 @@ pub fn state(
 }
 
 pub fn states(states: Vec<(String, Value<'static>)>) -> Value<'static> {
-    Value::Map(
-        states
-            .into_iter()
-            .map(|(key, value)| (text(&key), value))
-            .collect(),
-    )
+    Value::Map(states.into_iter().map(|(key, value)| (text(&key), value)).collect())
 }
 
 /// A ledger with all that it gave out.
@@ -224,8 +201,7 @@ impl Heard {
 
     pub fn take(&mut self, changes: Vec<Change>) -> usize {
         for payload in changes.iter().flat_map(|change| &change.payloads) {
-            self.payloads
-                .insert(payload.digest, (payload.kind, payload.bytes.to_vec()));
+            self.payloads.insert(payload.digest, (payload.kind, payload.bytes.to_vec()));
         }
         let count = changes.len();
         self.changes.extend(changes);
@@ -265,12 +241,7 @@ impl Heard {
     pub fn failures(&self, run: &Run) -> Vec<FailureGroup> {
         let mut groups: BTreeMap<(Digest, Digest, bool), MinionSet> = BTreeMap::new();
         for change in &self.changes {
-            if let What::Returned {
-                job,
-                minion,
-                failures,
-                ..
-            } = &change.what
+            if let What::Returned { job, minion, failures, .. } = &change.what
                 && run.jobs.contains(job)
             {
                 for failure in failures {
@@ -391,10 +362,7 @@ pub fn block(heard: &Heard, run: &Run) -> String {
     for jid in &run.collides_with {
         writeln!(out, "  collides with: {}", run_of(heard, jid)).unwrap();
     }
-    let context = Context {
-        master: None,
-        minions,
-    };
+    let context = Context { master: None, minions };
     let said = announce(run, &heard.failures(run), context);
     writeln!(out, "  {} {}", said.mood.symbol(), said.command).unwrap();
     writeln!(out, "    {}", said.byline).unwrap();
@@ -411,11 +379,6 @@ pub fn block(heard: &Heard, run: &Run) -> String {
 }
 
 fn run_of(heard: &Heard, jid: &str) -> String {
-    let found = heard
-        .ledger
-        .runs()
-        .find(|run| run.jids.iter().any(|known| known == jid));
-    found.map_or("nobody we know".to_owned(), |run| {
-        format!("the job of run {}", run.id.0)
-    })
+    let found = heard.ledger.runs().find(|run| run.jids.iter().any(|known| known == jid));
+    found.map_or("nobody we know".to_owned(), |run| format!("the job of run {}", run.id.0))
 }

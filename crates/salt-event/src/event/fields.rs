@@ -72,11 +72,7 @@ impl<'a> Fields<'a> {
         let Some(name) = NAMES.into_iter().find(|known| known.as_bytes() == name) else {
             return;
         };
-        let field = Field {
-            name,
-            value,
-            is_text,
-        };
+        let field = Field { name, value, is_text };
         match self.0.iter_mut().find(|known| known.name == name) {
             None => self.0.push(field),
             Some(known) if is_text && !known.is_text => *known = field,
@@ -86,10 +82,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn get(&self, name: &str) -> Option<Raw<'a>> {
         debug_assert!(NAMES.contains(&name), "{name} is not collected");
-        self.0
-            .iter()
-            .find(|field| field.name == name)
-            .map(|field| field.value)
+        self.0.iter().find(|field| field.name == name).map(|field| field.value)
     }
 
     pub(super) fn raw(&self, name: &str) -> Raw<'a> {
@@ -118,11 +111,9 @@ impl<'a> Fields<'a> {
         let raw = self.get("fun")?;
         match raw.token() {
             Token::Str(_) | Token::Bin(_) => Some(vec![Cow::Borrowed(raw.text()?)]),
-            Token::Array(1..) => raw
-                .items()
-                .take(MAX_FUNS)
-                .map(|item| item.text().map(Cow::Borrowed))
-                .collect(),
+            Token::Array(1..) => {
+                raw.items().take(MAX_FUNS).map(|item| item.text().map(Cow::Borrowed)).collect()
+            }
             _ => None,
         }
     }

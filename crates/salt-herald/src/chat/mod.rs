@@ -98,10 +98,9 @@ pub fn sinks(config: &Config) -> Result<Vec<Sink>, reqwest::Error> {
             api_url: slack.api_url.clone(),
             access: match &slack.access {
                 SlackAccess::Webhook { url } => Access::Webhook { url: url.clone() },
-                SlackAccess::Bot { token, channel } => Access::Bot {
-                    token: token.clone(),
-                    channel: channel.clone(),
-                },
+                SlackAccess::Bot { token, channel } => {
+                    Access::Bot { token: token.clone(), channel: channel.clone() }
+                }
             },
             name: name.clone(),
         };

@@ -63,26 +63,19 @@ fn connected(shown: &str, connect: &ConnectFact, denied: impl FnOnce() -> Findin
         )
         .hint(START),
         ConnectFact::Denied => denied(),
-        ConnectFact::Failed(why) => Finding::error(
-            Area::Bus,
-            format!("can't connect to the event bus at {shown}: {why}"),
-        ),
+        ConnectFact::Failed(why) => {
+            Finding::error(Area::Bus, format!("can't connect to the event bus at {shown}: {why}"))
+        }
     }
 }
 
 fn denied_tcp(shown: &str) -> Finding {
-    Finding::error(
-        Area::Bus,
-        format!("may not connect to the event bus at {shown}"),
-    )
-    .hint("a firewall or a sandbox of this machine forbids it")
+    Finding::error(Area::Bus, format!("may not connect to the event bus at {shown}"))
+        .hint("a firewall or a sandbox of this machine forbids it")
 }
 
 fn denied(shown: &str, user: &str, owner: &Owner) -> Finding {
-    let message = format!(
-        "{user} may not read the event bus {shown} ({})",
-        owned(owner)
-    );
+    let message = format!("{user} may not read the event bus {shown} ({})", owned(owner));
     let finding = Finding::error(Area::Bus, message);
     if group_may(owner) {
         return finding.hint(format!(
@@ -90,11 +83,8 @@ fn denied(shown: &str, user: &str, owner: &Owner) -> Finding {
             owner.group
         ));
     }
-    let whom = if owner.user == "root" {
-        "root".to_owned()
-    } else {
-        format!("root or {}", owner.user)
-    };
+    let whom =
+        if owner.user == "root" { "root".to_owned() } else { format!("root or {}", owner.user) };
     finding.hint(format!(
         "its owner alone may, as Salt 3006 has it: run salt-herald as {whom}; salt-herald-root.service does"
     ))
@@ -116,10 +106,7 @@ pub(super) fn unit(facts: &Facts, report: &mut Report) {
             Area::Unit,
             "salt-herald.service fits: every user of this machine may read a bus of ipc_mode tcp",
         )),
-        BusFact::Unix {
-            socket: SocketFact::Present { owner, .. },
-            ..
-        } => {
+        BusFact::Unix { socket: SocketFact::Present { owner, .. }, .. } => {
             report.push(fitting_unit(owner, facts.service_account.as_ref()));
         }
         BusFact::Unix { .. } => {}
@@ -128,10 +115,7 @@ pub(super) fn unit(facts: &Facts, report: &mut Report) {
 
 fn fitting_unit(owner: &Owner, account: Option<&Account>) -> Finding {
     if owner.mode & 0o002 != 0 {
-        return Finding::ok(
-            Area::Unit,
-            "salt-herald.service fits: every user may read the bus",
-        );
+        return Finding::ok(Area::Unit, "salt-herald.service fits: every user may read the bus");
     }
     if !group_may(owner) {
         let message = format!(
@@ -166,9 +150,6 @@ fn fitting_unit(owner: &Owner, account: Option<&Account>) -> Finding {
             Area::Unit,
             format!("{message}, but there is no user {SERVICE_USER} yet"),
         )
-        .hint(format!(
-            "useradd --system --no-create-home --groups {} {SERVICE_USER}",
-            owner.group
-        )),
+        .hint(format!("useradd --system --no-create-home --groups {} {SERVICE_USER}", owner.group)),
     }
 }

@@ -52,33 +52,18 @@ fn problems(problems: &[Problem], report: &mut Report) {
             Severity::Error => Level::Error,
         };
         let message = problem.headline();
-        report.push(Finding {
-            level,
-            area: Area::Config,
-            message,
-            hint: problem.hint.clone(),
-        });
+        report.push(Finding { level, area: Area::Config, message, hint: problem.hint.clone() });
     }
 }
 
 fn files(config: &Config) -> String {
-    let files: Vec<String> = config
-        .files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
+    let files: Vec<String> = config.files.iter().map(|file| file.display().to_string()).collect();
     format!("read {}", files.join(", "))
 }
 
 /// Neither a config nor a socket of Salt's.
 fn no_salt(facts: &Facts) -> bool {
-    let nobody = matches!(
-        &facts.bus,
-        BusFact::Unix {
-            socket: SocketFact::Absent,
-            ..
-        }
-    );
+    let nobody = matches!(&facts.bus, BusFact::Unix { socket: SocketFact::Absent, .. });
     nobody && !facts.config_dir_exists
 }
 
@@ -100,20 +85,13 @@ fn master(config: &Config, report: &mut Report) {
     report.push(match master.files.as_slice() {
         [] => Finding::warning(
             Area::Master,
-            format!(
-                "no master config in {}: Salt's defaults count",
-                master.config_dir.display()
-            ),
+            format!("no master config in {}: Salt's defaults count", master.config_dir.display()),
         )
         .hint("set salt.config_dir if it is elsewhere"),
         [one] => Finding::ok(Area::Master, format!("config read from {}", one.display())),
         [first, rest @ ..] => Finding::ok(
             Area::Master,
-            format!(
-                "config read from {} and {} included",
-                first.display(),
-                rest.len()
-            ),
+            format!("config read from {} and {} included", first.display(), rest.len()),
         ),
     });
 }
@@ -131,13 +109,8 @@ fn job_cache(config: &Config, facts: &Facts, report: &mut Report) {
     }
     if !master.job_cache {
         report.push(
-            Finding::warning(
-                Area::JobCache,
-                "the master does not keep returns (job_cache: False)",
-            )
-            .hint(format!(
-                "{lost}; set job_cache: True in the master's config"
-            )),
+            Finding::warning(Area::JobCache, "the master does not keep returns (job_cache: False)")
+                .hint(format!("{lost}; set job_cache: True in the master's config")),
         );
     } else if let Some(returner) = &master.ext_job_cache {
         let message = format!(
@@ -220,10 +193,9 @@ fn journal(config: &Config, facts: &Facts, report: &mut Report) {
 
 /// The units let the daemon write to its state directory and nowhere else.
 fn sandbox(config: &Config, report: &mut Report) {
-    let (Some(dir), Some(state)) = (
-        config.journal.path.parent(),
-        Path::new(DEFAULT_JOURNAL).parent(),
-    ) else {
+    let (Some(dir), Some(state)) =
+        (config.journal.path.parent(), Path::new(DEFAULT_JOURNAL).parent())
+    else {
         return;
     };
     if !dir.starts_with(state) {
@@ -241,11 +213,8 @@ fn sandbox(config: &Config, report: &mut Report) {
 fn slack(config: &Config, report: &mut Report) {
     let names: Vec<&str> = config.slack.keys().map(String::as_str).collect();
     report.push(match names.as_slice() {
-        [] => Finding::warning(
-            Area::Slack,
-            "no sink: salt-herald records, and announces nothing",
-        )
-        .hint("add one under \"slack\" in the config to have runs announced"),
+        [] => Finding::warning(Area::Slack, "no sink: salt-herald records, and announces nothing")
+            .hint("add one under \"slack\" in the config to have runs announced"),
         names => Finding::ok(Area::Slack, format!("announces to {}", names.join(", "))),
     });
 }

@@ -20,10 +20,7 @@ pub(super) fn groups_of(user: &str, passwd: &str, group: &str) -> Option<Vec<Str
         let mut fields = line.split(':');
         (fields.next()? == user).then(|| fields.nth(2))?
     })?;
-    let mut groups = vec![
-        own.parse()
-            .map_or_else(|_| own.to_owned(), |id| name_of(id, group)),
-    ];
+    let mut groups = vec![own.parse().map_or_else(|_| own.to_owned(), |id| name_of(id, group))];
     for line in group.lines() {
         let mut fields = line.split(':');
         let (Some(name), Some(members)) = (fields.next(), fields.nth(2)) else {

@@ -31,10 +31,7 @@ pub fn probe(config: &Config) -> Facts {
     let accounts = Accounts::read();
     let uid = rustix::process::geteuid().as_raw();
     Facts {
-        who: Who {
-            user: name_of(uid, &accounts.passwd),
-            uid,
-        },
+        who: Who { user: name_of(uid, &accounts.passwd), uid },
         service_account: groups_of(SERVICE_USER, &accounts.passwd, &accounts.group)
             .map(|groups| Account { groups }),
         config_dir_exists: config.master.config_dir.exists(),
@@ -43,15 +40,9 @@ pub fn probe(config: &Config) -> Facts {
                 let socket = accounts.socket(&path);
                 BusFact::Unix { path, socket }
             }
-            BusAddress::Tcp(address) => BusFact::Tcp {
-                address,
-                connect: connect_tcp(&address),
-            },
+            BusAddress::Tcp(address) => BusFact::Tcp { address, connect: connect_tcp(&address) },
         },
-        job_cache: accounts.dir(
-            &config.master.job_cache_dir(),
-            Access::READ_OK | Access::EXEC_OK,
-        ),
+        job_cache: accounts.dir(&config.master.job_cache_dir(), Access::READ_OK | Access::EXEC_OK),
         journal: accounts.journal(&config.journal.path),
     }
 }
@@ -66,14 +57,9 @@ impl Accounts {
     fn read() -> Self {
         // Without them, numbers stand in for names.
         let text = |path| {
-            fs::read(path)
-                .map(|b| String::from_utf8_lossy(&b).into_owned())
-                .unwrap_or_default()
+            fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
         };
-        Self {
-            passwd: text("/etc/passwd"),
-            group: text("/etc/group"),
-        }
+        Self { passwd: text("/etc/passwd"), group: text("/etc/group") }
     }
 
     fn owner(&self, metadata: &fs::Metadata) -> Owner {
@@ -86,10 +72,9 @@ impl Accounts {
 
     fn socket(&self, path: &Path) -> SocketFact {
         match fs::metadata(path) {
-            Ok(metadata) if metadata.file_type().is_socket() => SocketFact::Present {
-                owner: self.owner(&metadata),
-                connect: connect_unix(path),
-            },
+            Ok(metadata) if metadata.file_type().is_socket() => {
+                SocketFact::Present { owner: self.owner(&metadata), connect: connect_unix(path) }
+            }
             Ok(_) => SocketFact::NotASocket,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.blocked(path),
             Err(_) => SocketFact::Absent,
@@ -100,10 +85,7 @@ impl Accounts {
     fn blocked(&self, path: &Path) -> SocketFact {
         let seen = path.ancestors().skip(1).find_map(|dir| {
             let metadata = fs::metadata(dir).ok()?;
-            Some(SocketFact::Blocked {
-                dir: dir.to_path_buf(),
-                owner: self.owner(&metadata),
-            })
+            Some(SocketFact::Blocked { dir: dir.to_path_buf(), owner: self.owner(&metadata) })
         });
         seen.unwrap_or(SocketFact::Absent)
     }
@@ -118,26 +100,19 @@ impl Accounts {
         }
         match accessat(CWD, path, wanted, AtFlags::EACCESS) {
             Ok(()) => DirFact::Usable,
-            Err(Errno::ACCESS) => DirFact::Denied {
-                owner: Some(self.owner(&metadata)),
-            },
+            Err(Errno::ACCESS) => DirFact::Denied { owner: Some(self.owner(&metadata)) },
             Err(error) => DirFact::Failed(io::Error::from(error).to_string()),
         }
     }
 
     fn journal(&self, path: &Path) -> JournalFact {
-        let parent = path
-            .parent()
-            .map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+        let parent = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         let unwritable_file = fs::metadata(path)
             .ok()
             .filter(|_| accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_err())
             .map(|metadata| self.owner(&metadata));
         let dir = self.dir(&parent, Access::WRITE_OK | Access::EXEC_OK);
-        JournalFact {
-            dir,
-            unwritable_file,
-        }
+        JournalFact { dir, unwritable_file }
     }
 }
 

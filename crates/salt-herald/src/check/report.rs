@@ -63,28 +63,17 @@ pub struct Finding {
 impl Finding {
     /// Something that is as it should be.
     pub fn ok(area: Area, message: impl Into<String>) -> Self {
-        Self {
-            level: Level::Ok,
-            area,
-            message: message.into(),
-            hint: None,
-        }
+        Self { level: Level::Ok, area, message: message.into(), hint: None }
     }
 
     /// Something that works, but not as well as it could.
     pub fn warning(area: Area, message: impl Into<String>) -> Self {
-        Self {
-            level: Level::Warning,
-            ..Self::ok(area, message)
-        }
+        Self { level: Level::Warning, ..Self::ok(area, message) }
     }
 
     /// Something that does not work.
     pub fn error(area: Area, message: impl Into<String>) -> Self {
-        Self {
-            level: Level::Error,
-            ..Self::ok(area, message)
-        }
+        Self { level: Level::Error, ..Self::ok(area, message) }
     }
 
     /// The same finding with a hint.
@@ -110,10 +99,7 @@ impl Report {
 
     /// How many findings there are of a level.
     pub fn count(&self, level: Level) -> usize {
-        self.findings
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count()
+        self.findings.iter().filter(|finding| finding.level == level).count()
     }
 }
 

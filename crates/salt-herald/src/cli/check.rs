@@ -38,11 +38,7 @@ pub(super) fn run(
         out.print(&coloured(&literal::lines(&check::render(&report))))?;
     }
     out.flush()?;
-    Ok(if check::exit_code(&report) == 0 {
-        Found::NothingWrong
-    } else {
-        Found::SomethingWrong
-    })
+    Ok(if check::exit_code(&report) == 0 { Found::NothingWrong } else { Found::SomethingWrong })
 }
 
 fn ask_sinks(config: &Config, report: &mut Report) -> Result<(), Trouble> {
@@ -54,9 +50,7 @@ fn ask_sinks(config: &Config, report: &mut Report) -> Result<(), Trouble> {
             return Ok(());
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for sink in &sinks {
         let answer = runtime.block_on(sink.check());
         for finding in findings(sink, &answer) {
@@ -151,9 +145,7 @@ mod tests {
         for finding in passed("monitoring", &checked) {
             report.push(finding);
         }
-        let refused = DeliveryError::Unauthorized {
-            reason: "not_in_channel".to_owned(),
-        };
+        let refused = DeliveryError::Unauthorized { reason: "not_in_channel".to_owned() };
         let hint = Some("invite the app: type /invite @herald in #ops".to_owned());
         report.push(failed("ops", &refused, hint));
         let source = "connection refused".into();

@@ -32,10 +32,7 @@ pub(super) fn open(config: Option<&Path>, reading: &Reading) -> Result<JournalRe
 
 /// Where the config is.
 pub(super) fn load_options(config: Option<&Path>) -> LoadOptions {
-    LoadOptions {
-        file: config.map(Path::to_owned),
-        ..LoadOptions::default()
-    }
+    LoadOptions { file: config.map(Path::to_owned), ..LoadOptions::default() }
 }
 
 /// Whether a run was said somewhere, by itself or together with others.

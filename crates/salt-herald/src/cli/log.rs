@@ -77,9 +77,7 @@ fn print_json(
     }
     if limit.is_some() {
         let runs = reader.runs(filter)?;
-        return runs
-            .iter()
-            .try_for_each(|run| out.json(&journal::object(reader, run)?));
+        return runs.iter().try_for_each(|run| out.json(&journal::object(reader, run)?));
     }
     reader.each_run(filter, Order::EarliestFirst, |reader, run| {
         out.json(&journal::object(reader, &run)?)?;
@@ -95,10 +93,7 @@ fn print_lines(
 ) -> Result<(), Trouble> {
     let (runs, hidden) = latest(reader, filter, args.limit.unwrap_or(LIMIT), args.all)?;
     let minions = reader.minions()?;
-    let rows: Vec<Row> = runs
-        .iter()
-        .map(|run| Row::of(run, minions, &out.view))
-        .collect();
+    let rows: Vec<Row> = runs.iter().map(|run| Row::of(run, minions, &out.view)).collect();
     let table = table(&rows, out.view.width);
     out.print(&table)?;
     out.print(&epilogue(rows.is_empty(), &hidden))
@@ -159,10 +154,7 @@ mod tests {
         };
         assert_eq!(said(false, 0, None), "");
         assert_eq!(said(true, 0, None), "no runs\n");
-        assert_eq!(
-            said(true, 12, None),
-            "no runs · 12 quiet runs not shown (--all)\n"
-        );
+        assert_eq!(said(true, 12, None), "no runs · 12 quiet runs not shown (--all)\n");
         assert_eq!(
             said(false, 1, Some(50)),
             "earlier runs not shown (--limit 50) · 1 quiet run not shown (--all)\n"

@@ -36,11 +36,7 @@ impl Output {
         Self {
             to: BufWriter::with_capacity(1 << 16, stdout()),
             colour,
-            view: View {
-                width: width(),
-                zone: TimeZone::system(),
-                now: Timestamp::now(),
-            },
+            view: View { width: width(), zone: TimeZone::system(), now: Timestamp::now() },
         }
     }
 

@@ -74,10 +74,7 @@ mod tests {
     fn a_line_is_harmless_and_means_the_same() {
         let object = json!({"command": "a\u{9b}31m\u{202e}\u{7f}\u{e0041}\n\"ü"});
         let line = line(&object);
-        assert_eq!(
-            line,
-            "{\"command\":\"a\\u009b31m\\u202e\\u007f\\udb40\\udc41\\n\\\"ü\"}\n"
-        );
+        assert_eq!(line, "{\"command\":\"a\\u009b31m\\u202e\\u007f\\udb40\\udc41\\n\\\"ü\"}\n");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), object);
     }
 }

@@ -59,9 +59,7 @@ pub(super) fn symbol(mood: Mood) -> String {
 
 /// A time as the person's clock shows it.
 pub(super) fn local(at: Timestamp, view: &View) -> String {
-    at.to_zoned(view.zone.clone())
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
+    at.to_zoned(view.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// How long a run took, or has taken so far.
@@ -80,10 +78,7 @@ pub(super) fn took(run: &Run, view: &View) -> String {
 
 /// The counts of a run in words.
 pub(super) fn counts(run: &Run, minions: &Minions) -> String {
-    let context = Context {
-        master: None,
-        minions,
-    };
+    let context = Context { master: None, minions };
     literal::line(&announce(run, &[], context).tally)
 }
 
@@ -106,10 +101,8 @@ impl Row {
 
     fn new(run: &Run, minions: &Minions, time: String, took: &str) -> Self {
         let counts = counts(run, minions);
-        let rest: Vec<&str> = [counts.as_str(), took]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect();
+        let rest: Vec<&str> =
+            [counts.as_str(), took].into_iter().filter(|part| !part.is_empty()).collect();
         Self {
             mood: mood(run),
             time,
@@ -126,10 +119,7 @@ impl Row {
         let command = pad(&cut(&self.command, columns.command), columns.command);
         let used = lead(columns.user) + command.chars().count() + 2;
         let rest = cut(&self.rest, columns.line.saturating_sub(used));
-        let line = format!(
-            "{DIM}{}{DIM:#} {symbol} {user}  {command}  {rest}",
-            self.time
-        );
+        let line = format!("{DIM}{}{DIM:#} {symbol} {user}  {command}  {rest}", self.time);
         format!("{}\n", line.trim_end())
     }
 }
@@ -145,30 +135,18 @@ impl Columns {
         let command = longest(|row| &row.command);
         let Some(line) = width else {
             // Nothing is cut; one very long command is no reason to push all others apart.
-            return Self {
-                user,
-                command: usize::MAX,
-                line: usize::MAX,
-            };
+            return Self { user, command: usize::MAX, line: usize::MAX };
         };
         let room = line.saturating_sub(lead(user) + 2);
         let rest = longest(|row| &row.rest).min(room / 2);
-        Self {
-            user,
-            command: command.min(room.saturating_sub(rest).max(MIN_COMMAND)),
-            line,
-        }
+        Self { user, command: command.min(room.saturating_sub(rest).max(MIN_COMMAND)), line }
     }
 
     /// The columns for lines that are not known yet.
     pub(super) fn live(width: Option<usize>) -> Self {
         let user = 10;
         match width {
-            None => Self {
-                user,
-                command: usize::MAX,
-                line: usize::MAX,
-            },
+            None => Self { user, command: usize::MAX, line: usize::MAX },
             Some(line) => Self {
                 user,
                 command: (line.saturating_sub(lead(user)) * 3 / 5).max(MIN_COMMAND),
@@ -193,11 +171,9 @@ fn lead(user: usize) -> usize {
 pub(super) fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
-        Some(_) => text
-            .chars()
-            .take(limit.saturating_sub(1))
-            .chain((limit > 0).then_some('…'))
-            .collect(),
+        Some(_) => {
+            text.chars().take(limit.saturating_sub(1)).chain((limit > 0).then_some('…')).collect()
+        }
     }
 }
 

@@ -53,12 +53,7 @@ pub(super) fn replay(args: &ReplayArgs, out: &mut Output) -> Result<Found, Troub
 }
 
 fn told(report: &ReplayReport) -> String {
-    let ReplayReport {
-        events,
-        unreadable,
-        runs,
-        cut_off,
-    } = report;
+    let ReplayReport { events, unreadable, runs, cut_off } = report;
     let end = match cut_off {
         0 => String::new(),
         bytes => format!("; its last {bytes} bytes are no record"),

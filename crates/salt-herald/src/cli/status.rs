@@ -16,7 +16,7 @@ use super::output::{Output, View};
 use super::row::{BOLD, DIM, Row, local, table};
 use super::trouble::Trouble;
 use super::{Found, journal};
-use crate::store::{Delivery, JournalReader, RunFilter};
+use crate::store::{Delivery, JournalReader, RunFilter, SinkState};
 
 /// The daemon notes six times as often that it is connected, whether or not the master speaks.
 const QUIET: SignedDuration = SignedDuration::from_mins(1);
@@ -34,6 +34,7 @@ struct Status {
     running: Vec<(Run, bool)>,
     gaps: Vec<(Timestamp, Timestamp, String)>,
     given_up: Vec<Delivery>,
+    sinks: Vec<SinkState>,
     seen: Vec<(String, u64)>,
 }
 
@@ -61,11 +62,7 @@ pub(super) fn run(
 }
 
 fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> {
-    let filter = RunFilter {
-        running: true,
-        limit: 1000,
-        ..RunFilter::default()
-    };
+    let filter = RunFilter { running: true, limit: 1000, ..RunFilter::default() };
     let runs = reader.runs(&filter)?;
     let mut running = Vec::with_capacity(runs.len());
     for run in runs {
@@ -83,6 +80,7 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
         running,
         gaps: reader.gaps(SHOWN)?,
         given_up: reader.given_up(SHOWN)?,
+        sinks: reader.sinks()?,
         seen: reader.seen()?,
     })
 }
@@ -107,6 +105,12 @@ impl Status {
                 warnings.push(format!(
                     "the daemon runs but gave no sign of the bus for {silence}: see its log"
                 ));
+            }
+        }
+        for sink in &self.sinks {
+            if let Some(trouble) = &sink.trouble {
+                let (name, trouble) = (literal::line(&sink.name), literal::line(trouble));
+                warnings.push(format!("{name} is not told: {trouble}"));
             }
         }
         warnings
@@ -164,11 +168,8 @@ fn running(status: &Status, minions: &Minions, view: &View) -> String {
     if status.running.is_empty() {
         return "\nnothing runs\n".to_owned();
     }
-    let rows: Vec<Row> = status
-        .running
-        .iter()
-        .map(|(run, _)| Row::of(run, minions, view))
-        .collect();
+    let rows: Vec<Row> =
+        status.running.iter().map(|(run, _)| Row::of(run, minions, view)).collect();
     format!("\n{BOLD}runs now{BOLD:#}\n{}", table(&rows, view.width))
 }
 
@@ -214,10 +215,8 @@ fn object(status: &Status, minions: &Minions) -> Value {
         json!({"from": from.to_string(), "to": to.to_string(), "reason": reason})
     });
     let given_up = status.given_up.iter().map(super::show::delivery_object);
-    let seen = status
-        .seen
-        .iter()
-        .map(|(family, count)| (family.clone(), Value::from(*count)));
+    let sinks = status.sinks.iter().map(|sink| json!({"name": sink.name, "trouble": sink.trouble}));
+    let seen = status.seen.iter().map(|(family, count)| (family.clone(), Value::from(*count)));
     json!({
         "daemon": {
             "running": status.holder.is_some(),
@@ -232,6 +231,7 @@ fn object(status: &Status, minions: &Minions) -> Value {
         "running": running,
         "gaps": gaps.collect::<Vec<_>>(),
         "given_up": given_up.collect::<Vec<_>>(),
+        "sinks": sinks.collect::<Vec<_>>(),
         "seen": Value::Object(seen.collect()),
     })
 }
@@ -249,11 +249,7 @@ mod tests {
     }
 
     fn said(status: &Status) -> String {
-        let view = View {
-            width: None,
-            zone: TimeZone::UTC,
-            now: at("14:00:00"),
-        };
+        let view = View { width: None, zone: TimeZone::UTC, now: at("14:00:00") };
         let text = text(status, &Minions::default(), &view);
         anstream::adapter::strip_str(&text).to_string()
     }
@@ -269,6 +265,7 @@ mod tests {
             running: Vec::new(),
             gaps: Vec::new(),
             given_up: Vec::new(),
+            sinks: Vec::new(),
             seen: Vec::new(),
         };
         let mut texts = vec![said(&status)];
@@ -285,8 +282,14 @@ mod tests {
             said: None,
             version: 3,
             state: DeliveryState::GivenUp,
-            error: Some("the chat does not let us in (not_in_channel)\u{1b}[2J".to_owned()),
+            error: Some("the chat refuses the message (msg_too_long)\u{1b}[2J".to_owned()),
             at: at("12:00:00"),
+        }];
+        status.sinks = vec![SinkState {
+            name: "monitoring".to_owned(),
+            since: 0,
+            settled: 12,
+            trouble: Some("the chat does not let us in (not_in_channel)".to_owned()),
         }];
         status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];
         texts.push(said(&status));

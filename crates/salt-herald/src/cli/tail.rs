@@ -49,16 +49,11 @@ pub(super) fn run(
         version: reader.last_version()?,
         reader,
         path,
-        shown: Shown {
-            all: args.all,
-            running: HashMap::new(),
-        },
+        shown: Shown { all: args.all, running: HashMap::new() },
         json: args.reading.json,
     };
     tail.history(args.lines, out)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(follow(tail, out))
 }
 
@@ -76,26 +71,14 @@ async fn follow(mut tail: Tail, out: &mut Output) -> Result<Found, Trouble> {
 impl Tail {
     /// Some past runs, as they are now.
     fn history(&mut self, count: usize, out: &mut Output) -> Result<(), Trouble> {
-        let filter = RunFilter {
-            said: !self.shown.all,
-            limit: count,
-            ..RunFilter::default()
-        };
-        let runs = if count == 0 {
-            Vec::new()
-        } else {
-            self.reader.runs(&filter)?
-        };
+        let filter = RunFilter { said: !self.shown.all, limit: count, ..RunFilter::default() };
+        let runs = if count == 0 { Vec::new() } else { self.reader.runs(&filter)? };
         for run in &runs {
             self.shown.take(run);
             self.show(run, out)?;
         }
         // What runs already is told at its end only.
-        let running = RunFilter {
-            running: true,
-            limit: usize::MAX,
-            ..RunFilter::default()
-        };
+        let running = RunFilter { running: true, limit: usize::MAX, ..RunFilter::default() };
         for run in self.reader.runs(&running)? {
             self.shown.take(&run);
         }
@@ -150,8 +133,7 @@ impl Shown {
             status => self.running.insert(run.id, status),
         };
         if self.running.len() > 4096 {
-            self.running
-                .retain(|_, status| *status == RunStatus::Running);
+            self.running.retain(|_, status| *status == RunStatus::Running);
         }
         before != Some(run.status)
     }
@@ -194,10 +176,7 @@ mod tests {
 
     #[test]
     fn shows_a_beginning_and_an_end_once() {
-        let mut shown = Shown {
-            all: false,
-            running: HashMap::new(),
-        };
+        let mut shown = Shown { all: false, running: HashMap::new() };
         assert!(shown.take(&run(RunStatus::Running, true)));
         assert!(!shown.take(&run(RunStatus::Running, true)));
         assert!(shown.take(&run(RunStatus::Incomplete, true)));

@@ -40,10 +40,7 @@ impl Trouble {
     #[must_use]
     pub(super) fn hint(self, text: impl Into<String>) -> Self {
         match self {
-            Self::Failed { error, .. } => Self::Failed {
-                error,
-                hint: Some(text.into()),
-            },
+            Self::Failed { error, .. } => Self::Failed { error, hint: Some(text.into()) },
             Self::ReaderGone => Self::ReaderGone,
         }
     }
@@ -90,11 +87,7 @@ fn told(error: &(dyn Error + 'static), hint: Option<&str>) -> String {
         if depth > 0 && last.ends_with(&cause) {
             continue;
         }
-        let lead = if depth == 0 {
-            "salt-herald: "
-        } else {
-            "  because "
-        };
+        let lead = if depth == 0 { "salt-herald: " } else { "  because " };
         text.push_str(&format!("{lead}{cause}\n"));
         last = cause;
     }
@@ -107,9 +100,7 @@ fn told(error: &(dyn Error + 'static), hint: Option<&str>) -> String {
 fn chain<'e>(
     error: &'e (dyn Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn Error + 'static)> + 'e {
-    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
-        (*error).source()
-    })
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source())
 }
 
 fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
@@ -140,10 +131,7 @@ fn is_denied(error: &(dyn Error + Send + Sync + 'static)) -> bool {
         .downcast_ref::<rusqlite::Error>()
         .and_then(rusqlite::Error::sqlite_error_code)
         .is_some_and(|code| {
-            matches!(
-                code,
-                rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen
-            )
+            matches!(code, rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)
         })
 }
 
@@ -159,19 +147,9 @@ mod tests {
         let path = PathBuf::from("/var/lib/salt-herald/journal.db");
         let source = || Box::new(io::Error::from(io::ErrorKind::PermissionDenied));
         let troubles = [
-            Trouble::of(StoreError::Open {
-                path: path.clone(),
-                source: source(),
-            }),
-            Trouble::of(StoreError::Newer {
-                path: path.clone(),
-                found: 7,
-                known: 1,
-            }),
-            Trouble::of(StoreError::Busy {
-                path: path.clone(),
-                holder: "4711".to_owned(),
-            }),
+            Trouble::of(StoreError::Open { path: path.clone(), source: source() }),
+            Trouble::of(StoreError::Newer { path: path.clone(), found: 7, known: 1 }),
+            Trouble::of(StoreError::Busy { path: path.clone(), holder: "4711".to_owned() }),
             Trouble::of(StoreError::Absent { path }),
             Trouble::new("no run has a jid that begins with 99\u{1b}[31m").hint("see log"),
             Trouble::ReaderGone,

@@ -120,10 +120,8 @@ mod tests {
             "2026-13-01",
             "tomorrow",
         ];
-        let lines: Vec<String> = texts
-            .iter()
-            .map(|text| format!("{text:28} {}", read(text, End::Begin)))
-            .collect();
+        let lines: Vec<String> =
+            texts.iter().map(|text| format!("{text:28} {}", read(text, End::Begin))).collect();
         insta::assert_snapshot!(lines.join("\n"));
     }
 

@@ -38,19 +38,12 @@ pub(super) fn read(options: &LoadOptions) -> Files {
     let mut problems = Vec::new();
     let (paths, first) = match &options.file {
         Some(file) => (vec![file.clone()], file),
-        None => (
-            default_files(&options.default_file, &mut problems),
-            &options.default_file,
-        ),
+        None => (default_files(&options.default_file, &mut problems), &options.default_file),
     };
     if paths.is_empty() && problems.is_empty() {
         problems.push(no_config(first));
     }
-    let place = Place {
-        file: Arc::from(first.as_path()),
-        line: 0,
-        column: 0,
-    };
+    let place = Place { file: Arc::from(first.as_path()), line: 0, column: 0 };
     let mut merged = Vec::new();
     let mut files = Vec::new();
     let mut complete = true;
@@ -66,12 +59,7 @@ pub(super) fn read(options: &LoadOptions) -> Files {
             }
         }
     }
-    Files {
-        root: Table::new("", place, merged),
-        files,
-        problems,
-        complete,
-    }
+    Files { root: Table::new("", place, merged), files, problems, complete }
 }
 
 /// The default file and its drop-ins, those that exist.
@@ -108,13 +96,9 @@ fn read_one(path: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Entry>, Prob
                 && let Some(place) = find_secret(&entries)
             {
                 problems.push(
-                    Problem::at(
-                        &place,
-                        "",
-                        "a secret stands in a file that everybody can read",
-                    )
-                    .hint(format!("chmod o-rwx {}", path.display()))
-                    .severity(Severity::Warning),
+                    Problem::at(&place, "", "a secret stands in a file that everybody can read")
+                        .hint(format!("chmod o-rwx {}", path.display()))
+                        .severity(Severity::Warning),
                 );
             }
             Ok(entries)
@@ -151,24 +135,15 @@ pub(super) fn read_text(path: &Path) -> Result<(Zeroizing<String>, u32), Problem
         .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
     if bytes.len() as u64 > LONGEST_FILE {
-        return Err(Problem::in_file(
-            path,
-            "is larger than 4 MiB, which no config is",
-        ));
+        return Err(Problem::in_file(path, "is larger than 4 MiB, which no config is"));
     }
     match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok((
-            Zeroizing::new(text.to_owned()),
-            metadata.permissions().mode(),
-        )),
+        Ok(text) => Ok((Zeroizing::new(text.to_owned()), metadata.permissions().mode())),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let line = before.split(|byte| *byte == b'\n').count();
-            let place = Place {
-                file: Arc::from(path),
-                line: u32::try_from(line).unwrap_or(0),
-                column: 0,
-            };
+            let place =
+                Place { file: Arc::from(path), line: u32::try_from(line).unwrap_or(0), column: 0 };
             Err(Problem::at(&place, "", "not valid UTF-8").hint("save the file as UTF-8"))
         }
     }

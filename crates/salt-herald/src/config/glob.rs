@@ -17,10 +17,7 @@ pub(crate) struct Expanded {
 
 /// The existing files that an absolute pattern names.
 pub(crate) fn expand(pattern: &Path) -> Expanded {
-    let mut expanded = Expanded {
-        paths: vec![PathBuf::new()],
-        ..Expanded::default()
-    };
+    let mut expanded = Expanded { paths: vec![PathBuf::new()], ..Expanded::default() };
     for component in pattern.components() {
         let text = component.as_os_str().to_string_lossy();
         if matches!(component, Component::Normal(_)) && text.contains(['*', '?', '[']) {
@@ -34,9 +31,7 @@ pub(crate) fn expand(pattern: &Path) -> Expanded {
             }
         }
     }
-    expanded
-        .paths
-        .retain(|path| path.symlink_metadata().is_ok());
+    expanded.paths.retain(|path| path.symlink_metadata().is_ok());
     expanded.paths.sort();
     expanded
 }

@@ -35,14 +35,8 @@ pub(super) struct MasterFiles {
 pub(super) fn read(config_dir: &Path) -> MasterFiles {
     let mut read = MasterFiles::default();
     let main = config_dir.join("master");
-    let missing = main
-        .symlink_metadata()
-        .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
-    let mut entries = if missing {
-        Vec::new()
-    } else {
-        read.file(&main).unwrap_or_default()
-    };
+    let missing = main.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let mut entries = if missing { Vec::new() } else { read.file(&main).unwrap_or_default() };
     // Both are taken from the main file alone, before any included file could change them.
     let default_include = read
         .patterns(&entries, "default_include")
@@ -70,10 +64,7 @@ impl MasterFiles {
             }
             for path in expanded.paths {
                 if self.files.len() >= MOST_FILES {
-                    self.warn(Problem::in_file(
-                        &path,
-                        "is one of more than 1000 included files",
-                    ));
+                    self.warn(Problem::in_file(&path, "is one of more than 1000 included files"));
                     return merged;
                 }
                 let Some(mut entries) = self.file(&path) else {
@@ -113,10 +104,8 @@ impl MasterFiles {
             Value::Map(entries) => entries,
             Value::Null => Vec::new(),
             other => {
-                let message = format!(
-                    "must be a table of keys, not {}; Salt refuses it",
-                    other.kind()
-                );
+                let message =
+                    format!("must be a table of keys, not {}; Salt refuses it", other.kind());
                 self.warn(Problem::at(&node.place, "", message));
                 return None;
             }

@@ -140,33 +140,16 @@ pub(super) fn read(
     let read = include::read(config_dir);
     problems.extend(read.problems);
     let file: Arc<Path> = Arc::from(config_dir.join("master"));
-    let mut salt = Table::new(
-        "",
-        Place {
-            file,
-            line: 0,
-            column: 0,
-        },
-        read.entries,
-    )
-    .lenient();
-    let mut settings = Settings {
-        own,
-        salt: &mut salt,
-        problems,
-    };
-    let root_dir = settings
-        .get("root_dir", text)
-        .map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let mut salt = Table::new("", Place { file, line: 0, column: 0 }, read.entries).lenient();
+    let mut settings = Settings { own, salt: &mut salt, problems };
+    let root_dir = settings.get("root_dir", text).map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let (sock_dir, cachedir) = settings.directories(&root_dir);
     MasterConfig {
         config_dir: config_dir.to_path_buf(),
         files: read.files,
         user: settings.get("user", text),
         id: settings.get("id", salt_text),
-        interface: settings
-            .get("interface", text)
-            .unwrap_or_else(|| "0.0.0.0".to_owned()),
+        interface: settings.get("interface", text).unwrap_or_else(|| "0.0.0.0".to_owned()),
         ipv6: settings.get("ipv6", boolean).unwrap_or(false),
         sock_dir,
         cachedir,
@@ -184,9 +167,7 @@ pub(super) fn read(
         fileserver_backend: settings
             .get("fileserver_backend", texts)
             .unwrap_or_else(|| vec!["roots".to_owned()]),
-        file_roots: settings
-            .get("file_roots", path_lists)
-            .unwrap_or_else(default_file_roots),
+        file_roots: settings.get("file_roots", path_lists).unwrap_or_else(default_file_roots),
         nodegroups: settings.get("nodegroups", text_table).unwrap_or_default(),
         root_dir,
     }
@@ -230,8 +211,7 @@ impl Settings<'_> {
     }
 
     fn seconds(&mut self, key: &'static str, default: u64) -> Duration {
-        self.get(key, salt_seconds)
-            .unwrap_or(Duration::from_secs(default))
+        self.get(key, salt_seconds).unwrap_or(Duration::from_secs(default))
     }
 
     /// `get_keep_jobs_seconds`: the older key, in hours, counts when it alone was changed. 3008
@@ -260,19 +240,13 @@ impl Settings<'_> {
         let mut sock_dir = or(salt_sock, "/var/run/salt/master");
         // Salt keeps a long sock_dir beside a short cachedir from overflowing a socket's name.
         if sock_dir.chars().count() > cachedir.chars().count() + 10 {
-            sock_dir = Path::new(&cachedir)
-                .join(".salt-unix")
-                .to_string_lossy()
-                .into_owned();
+            sock_dir = Path::new(&cachedir).join(".salt-unix").to_string_lossy().into_owned();
         }
         let mut literal = |given: Option<Given<String>>, salt: &str| match given {
             Some(given) if Path::new(&given.value).is_absolute() => PathBuf::from(given.value),
             Some(given) => {
-                self.problems.push(
-                    given
-                        .problem("must be an absolute path")
-                        .hint("start it with \"/\""),
-                );
+                self.problems
+                    .push(given.problem("must be an absolute path").hint("start it with \"/\""));
                 below_root_dir(root_dir, Path::new(salt))
             }
             None => below_root_dir(root_dir, Path::new(salt)),

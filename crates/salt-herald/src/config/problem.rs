@@ -139,9 +139,7 @@ pub(super) fn sort(problems: &mut [Problem]) {
 
 /// Whether one of them stands in the way of using the config.
 pub(super) fn any_error(problems: &[Problem]) -> bool {
-    problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error)
+    problems.iter().any(|problem| problem.severity == Severity::Error)
 }
 
 /// Text with its control characters written out, so that a key or a file name can't draw on the

@@ -12,15 +12,8 @@ use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig, master, sla
 use super::{Config, DEFAULT_JOURNAL};
 
 /// The keys of one sink under `slack`.
-pub(super) const SINK_KEYS: &[&str] = &[
-    "webhook_url",
-    "webhook_url_file",
-    "token",
-    "token_file",
-    "channel",
-    "api_url",
-    "slow_after",
-];
+pub(super) const SINK_KEYS: &[&str] =
+    &["webhook_url", "webhook_url_file", "token", "token_file", "channel", "api_url", "slow_after"];
 
 /// Where each key belongs, for one that stands under another parent.
 const HOMES: &[(&str, &[&str])] = &[
@@ -86,23 +79,11 @@ fn read_journal(mut table: Table, problems: &mut Vec<Problem>) -> JournalConfig 
 }
 
 fn read_announce(mut table: Table, problems: &mut Vec<Problem>) -> AnnounceConfig {
-    let say = table
-        .take("say", texts, problems)
-        .map(|given| given.value)
-        .unwrap_or_default();
-    let quiet = table
-        .take("quiet", texts, problems)
-        .map(|given| given.value)
-        .unwrap_or_default();
-    let scheduled = table
-        .take("scheduled", boolean, problems)
-        .is_some_and(|given| given.value);
+    let say = table.take("say", texts, problems).map(|given| given.value).unwrap_or_default();
+    let quiet = table.take("quiet", texts, problems).map(|given| given.value).unwrap_or_default();
+    let scheduled = table.take("scheduled", boolean, problems).is_some_and(|given| given.value);
     table.finish(elsewhere("announce"), problems);
-    AnnounceConfig {
-        say,
-        quiet,
-        scheduled,
-    }
+    AnnounceConfig { say, quiet, scheduled }
 }
 
 fn read_runs(mut table: Table, problems: &mut Vec<Problem>) -> RunsConfig {

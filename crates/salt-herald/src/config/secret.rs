@@ -54,18 +54,13 @@ pub(super) fn take(
         (None, None) => None,
     };
     let value = value.filter(|given| one_word(given, problems));
-    Taken {
-        mentioned: inline_mention.or(file_mention),
-        value,
-    }
+    Taken { mentioned: inline_mention.or(file_mention), value }
 }
 
 fn one_word(given: &Given<SecretString>, problems: &mut Vec<Problem>) -> bool {
     use secrecy::ExposeSecret;
-    let broken = given
-        .value
-        .expose_secret()
-        .contains(|c: char| c.is_whitespace() || c.is_control());
+    let broken =
+        given.value.expose_secret().contains(|c: char| c.is_whitespace() || c.is_control());
     if broken {
         problems.push(given.problem("holds blanks or line breaks, which no secret of Slack does"));
     }
@@ -87,11 +82,7 @@ fn from_file(
                         .severity(Severity::Warning),
                 );
             }
-            Some(Given {
-                value: secret,
-                key: given.key.clone(),
-                place: given.place.clone(),
-            })
+            Some(Given { value: secret, key: given.key.clone(), place: given.place.clone() })
         }
         Err(Unreadable { why, hint }) => {
             let problem = given.problem(format!("{} {why}", path.display()));
@@ -120,35 +111,21 @@ fn read(path: &Path) -> Result<(SecretString, u32), Unreadable> {
             )),
             _ => None,
         };
-        Unreadable {
-            why: format!("can't be read: {error}"),
-            hint,
-        }
+        Unreadable { why: format!("can't be read: {error}"), hint }
     };
     // Asked before opening: to open a named pipe would wait for its writer.
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
-        return Err(Unreadable {
-            why: "is no file".to_owned(),
-            hint: None,
-        });
+        return Err(Unreadable { why: "is no file".to_owned(), hint: None });
     }
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LONGEST_SECRET + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(LONGEST_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LONGEST_SECRET {
-        return Err(Unreadable {
-            why: "is too long to hold one secret".to_owned(),
-            hint: None,
-        });
+        return Err(Unreadable { why: "is too long to hold one secret".to_owned(), hint: None });
     }
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Err(Unreadable {
-            why: "is no text".to_owned(),
-            hint: None,
-        });
+        return Err(Unreadable { why: "is no text".to_owned(), hint: None });
     };
     let text = text.trim_end_matches(['\n', '\r']);
     if text.trim().is_empty() {
@@ -157,8 +134,5 @@ fn read(path: &Path) -> Result<(SecretString, u32), Unreadable> {
             hint: Some("write the secret alone into it, in one line".to_owned()),
         });
     }
-    Ok((
-        SecretString::from(text.to_owned()),
-        metadata.permissions().mode(),
-    ))
+    Ok((SecretString::from(text.to_owned()), metadata.permissions().mode()))
 }

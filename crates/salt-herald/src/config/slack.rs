@@ -40,11 +40,7 @@ fn read_sink(entry: Entry, problems: &mut Vec<Problem>) -> Option<SlackConfig> {
         Value::Map(entries) => entries,
         Value::Null => Vec::new(),
         other => {
-            problems.push(not_a_sink(
-                &entry.key,
-                &other,
-                Problem::at(&entry.place, path, ""),
-            ));
+            problems.push(not_a_sink(&entry.key, &other, Problem::at(&entry.place, path, "")));
             return None;
         }
     };
@@ -87,9 +83,7 @@ impl Keys {
             api_url: table
                 .take("api_url", line, problems)
                 .and_then(|given| read_api_url(&given, problems)),
-            slow_after: table
-                .take("slow_after", seconds, problems)
-                .map(|given| given.value),
+            slow_after: table.take("slow_after", seconds, problems).map(|given| given.value),
         }
     }
 
@@ -112,9 +106,7 @@ impl Keys {
                 let why = "a webhook posts to the channel that it was made for";
                 warn_useless(self.channel_mention, why, problems);
                 warn_useless(self.api_mention, "only a token uses it", problems);
-                self.webhook
-                    .value
-                    .and_then(|given| read_webhook(given, problems))
+                self.webhook.value.and_then(|given| read_webhook(given, problems))
             }
             (None, Some(token)) => {
                 let why = "only a webhook uses it: with a token the first message is edited";
@@ -134,10 +126,7 @@ impl Keys {
 
 /// `slack: {webhook_url: ...}` without a name between is the likeliest mistake of all.
 fn not_a_sink(name: &str, value: &Value, problem: Problem) -> Problem {
-    let message = format!(
-        "must be a table that describes a sink, not {}",
-        value.kind()
-    );
+    let message = format!("must be a table that describes a sink, not {}", value.kind());
     let hint = if schema::SINK_KEYS.contains(&name) {
         format!(
             "give the sink a name and put \"{name}\" under it: slack: -> monitoring: -> {name}:"
@@ -193,10 +182,7 @@ fn read_bot(
         problems.push(token.problem("is no bot token").hint(hint));
         return None;
     }
-    Some(SlackAccess::Bot {
-        token: token.value,
-        channel: channel?.value.trim().to_owned(),
-    })
+    Some(SlackAccess::Bot { token: token.value, channel: channel?.value.trim().to_owned() })
 }
 
 fn read_api_url(given: &Given<String>, problems: &mut Vec<Problem>) -> Option<String> {

@@ -37,17 +37,8 @@ pub(super) struct Table {
 impl Table {
     /// A map under a path (`slack.ops`; empty for the root), where a wrong value is an error.
     pub(super) fn new(path: impl Into<String>, place: Place, entries: Vec<Entry>) -> Self {
-        let entries = entries
-            .into_iter()
-            .map(|entry| (entry.key.clone(), entry))
-            .collect();
-        Self {
-            path: path.into(),
-            place,
-            entries,
-            known: Vec::new(),
-            severity: Severity::Error,
-        }
+        let entries = entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
+        Self { path: path.into(), place, entries, known: Vec::new(), severity: Severity::Error }
     }
 
     /// The same, where a wrong value is only a warning and counts as not given.
@@ -72,11 +63,7 @@ impl Table {
         let entry = self.entries.remove(key)?;
         let full = join(&self.path, key);
         match read(entry.node.value) {
-            Ok(value) => Some(Given {
-                value,
-                key: full,
-                place: entry.place,
-            }),
+            Ok(value) => Some(Given { value, key: full, place: entry.place }),
             Err(mismatch) => {
                 let problem = mismatch.at(&entry.place, full).severity(self.severity);
                 problems.push(match self.severity {
@@ -91,11 +78,7 @@ impl Table {
     /// Whether a key is there, of whatever kind, before it is taken.
     pub(super) fn mention(&self, key: &str) -> Option<Given<()>> {
         let entry = self.entries.get(key)?;
-        Some(Given {
-            value: (),
-            key: join(&self.path, key),
-            place: entry.place.clone(),
-        })
+        Some(Given { value: (), key: join(&self.path, key), place: entry.place.clone() })
     }
 
     /// The table under a key; an empty one when the key is not there or has nothing under it.
@@ -110,10 +93,9 @@ impl Table {
             return empty;
         };
         match entry.node.value {
-            Value::Map(entries) => Self {
-                severity: self.severity,
-                ..Self::new(path, entry.place, entries)
-            },
+            Value::Map(entries) => {
+                Self { severity: self.severity, ..Self::new(path, entry.place, entries) }
+            }
             Value::Null => empty,
             other => {
                 let message = format!("must be a table of keys, not {}", other.kind());

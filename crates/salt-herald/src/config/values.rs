@@ -21,10 +21,7 @@ pub(super) struct Mismatch {
 impl Mismatch {
     /// With a message that goes after the key.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-        }
+        Self { message: message.into(), hint: None }
     }
 
     fn wanted(wanted: &str, value: &Value) -> Self {
@@ -44,10 +41,7 @@ impl Mismatch {
 
     /// As a problem of a key at its place.
     pub(super) fn at(self, place: &Place, key: String) -> Problem {
-        Problem {
-            hint: self.hint,
-            ..Problem::at(place, key, self.message)
-        }
+        Problem { hint: self.hint, ..Problem::at(place, key, self.message) }
     }
 }
 
@@ -163,11 +157,9 @@ pub(super) fn some_seconds(value: Value) -> Result<Duration, Mismatch> {
 /// A count that Salt keeps as seconds or hours; it takes numbers in quotes, too.
 pub(super) fn salt_seconds(value: Value) -> Result<Duration, Mismatch> {
     match value {
-        Value::Text(text) if text.trim().parse::<i64>().is_ok() => seconds(
-            text.trim()
-                .parse()
-                .map_or(Value::Text(text), Value::Integer),
-        ),
+        Value::Text(text) if text.trim().parse::<i64>().is_ok() => {
+            seconds(text.trim().parse().map_or(Value::Text(text), Value::Integer))
+        }
         other => seconds(other),
     }
 }
@@ -211,10 +203,7 @@ pub(super) fn path_lists(value: Value) -> Result<BTreeMap<String, Vec<PathBuf>>,
     entries
         .into_iter()
         .map(|entry| {
-            let paths = texts(entry.node.value)?
-                .into_iter()
-                .map(PathBuf::from)
-                .collect();
+            let paths = texts(entry.node.value)?.into_iter().map(PathBuf::from).collect();
             Ok((entry.key, paths))
         })
         .collect()
@@ -238,8 +227,5 @@ pub(super) fn text_table(value: Value) -> Result<BTreeMap<String, String>, Misma
         }
         other => return Err(Mismatch::wanted("a table of texts", &other)),
     };
-    entries
-        .into_iter()
-        .map(|entry| Ok((entry.key, texts(entry.node.value)?.join(" "))))
-        .collect()
+    entries.into_iter().map(|entry| Ok((entry.key, texts(entry.node.value)?.join(" ")))).collect()
 }

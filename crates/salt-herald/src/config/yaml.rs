@@ -99,11 +99,7 @@ pub(crate) fn parse(file: &Arc<Path>, text: &str) -> Result<(Node, Vec<Problem>)
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options())
         .map_err(|error| describe(&error, file, text))?;
     let mut problems = Vec::new();
-    let node = Locator {
-        file,
-        problems: &mut problems,
-    }
-    .node(raw, "");
+    let node = Locator { file, problems: &mut problems }.node(raw, "");
     Ok((node, problems))
 }
 
@@ -139,16 +135,9 @@ fn describe(error: &serde_saphyr::Error, file: &Arc<Path>, text: &str) -> Proble
     use serde_saphyr::Error;
     let error = error.without_snippet();
     let (line, column) = error.location().map_or((0, 0), |at| {
-        (
-            u32::try_from(at.line()).unwrap_or(0),
-            u32::try_from(at.column()).unwrap_or(0),
-        )
+        (u32::try_from(at.line()).unwrap_or(0), u32::try_from(at.column()).unwrap_or(0))
     });
-    let place = Place {
-        file: Arc::clone(file),
-        line,
-        column,
-    };
+    let place = Place { file: Arc::clone(file), line, column };
     if indented_with_tab(text, line) {
         return Problem::at(&place, "", "a tab stands where YAML wants spaces")
             .hint("indent with spaces only");
@@ -166,12 +155,10 @@ fn describe(error: &serde_saphyr::Error, file: &Arc<Path>, text: &str) -> Proble
         Error::MultipleDocuments { .. } => {
             Problem::at(&place, "", "a second document starts here").hint("remove the \"---\" line")
         }
-        Error::UnknownAnchor { .. } => Problem::at(
-            &place,
-            "",
-            "an alias (*name) that no anchor (&name) defines",
-        )
-        .hint("quote a value that starts with \"*\""),
+        Error::UnknownAnchor { .. } => {
+            Problem::at(&place, "", "an alias (*name) that no anchor (&name) defines")
+                .hint("quote a value that starts with \"*\"")
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
@@ -185,11 +172,7 @@ fn describe(error: &serde_saphyr::Error, file: &Arc<Path>, text: &str) -> Proble
 }
 
 fn too_much(place: &Place) -> Problem {
-    Problem::at(
-        place,
-        "",
-        "more values, nesting or aliases than a config can need",
-    )
+    Problem::at(place, "", "more values, nesting or aliases than a config can need")
 }
 
 /// Whether this line, or the one before it, is indented with a tab.
@@ -198,12 +181,7 @@ fn indented_with_tab(text: &str, line: u32) -> bool {
     text.lines()
         .enumerate()
         .filter(|(index, _)| *index + 1 == line || *index + 2 == line)
-        .any(|(_, content)| {
-            content
-                .chars()
-                .take_while(|c| c.is_whitespace())
-                .any(|c| c == '\t')
-        })
+        .any(|(_, content)| content.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t'))
 }
 
 /// A value as the library hands it over, before it knows its file.
@@ -307,12 +285,9 @@ impl Locator<'_> {
             Raw::Integer(value) => Value::Integer(value),
             Raw::Decimal(value) => Value::Decimal(value),
             Raw::Text(value) => Value::Text(value),
-            Raw::List(items) => Value::List(
-                items
-                    .into_iter()
-                    .map(|item| self.node(item, path))
-                    .collect(),
-            ),
+            Raw::List(items) => {
+                Value::List(items.into_iter().map(|item| self.node(item, path)).collect())
+            }
             Raw::Map(entries) => Value::Map(self.entries(entries, path)),
         };
         Node { value, place }
@@ -327,14 +302,8 @@ impl Locator<'_> {
             let key = key.value;
             let full = join(path, &key);
             let node = self.node(value, &full);
-            let entry = Entry {
-                key: key.clone(),
-                place,
-                node,
-            };
-            let first = seen
-                .get(&key)
-                .and_then(|index: &usize| entries.get_mut(*index));
+            let entry = Entry { key: key.clone(), place, node };
+            let first = seen.get(&key).and_then(|index: &usize| entries.get_mut(*index));
             if let Some(first) = first {
                 let message = format!("stands twice, first on line {}", first.place.line);
                 self.problems
@@ -351,9 +320,5 @@ impl Locator<'_> {
 
 /// A key below its parents.
 pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -67,11 +67,7 @@ impl Intake {
     /// Records that the journal was opened.
     pub fn note_opened(&mut self, now: Timestamp) {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.add(vec![Change {
-            at: now,
-            what: What::Opened { version },
-            payloads: Vec::new(),
-        }]);
+        self.add(vec![Change { at: now, what: What::Opened { version }, payloads: Vec::new() }]);
     }
 
     /// Takes one item.
@@ -84,16 +80,8 @@ impl Intake {
             Heard::Frame(bytes) => self.take_frame(item.at, bytes)?,
             Heard::TooLong { length, start } => self.add_unreadable(item.at, "", *length, start),
             Heard::Gap { from, reason } => {
-                let what = What::Gap {
-                    from: (*from).min(item.at),
-                    to: item.at,
-                    reason: *reason,
-                };
-                self.add(vec![Change {
-                    at: item.at,
-                    what,
-                    payloads: Vec::new(),
-                }]);
+                let what = What::Gap { from: (*from).min(item.at), to: item.at, reason: *reason };
+                self.add(vec![Change { at: item.at, what, payloads: Vec::new() }]);
                 let changes = self.ledger.handle_gap(item.at);
                 self.add(changes);
             }
@@ -175,19 +163,13 @@ impl Intake {
 
     /// Counts what is only counted.
     fn count(&mut self, event: &Event<'_>) {
-        if !matches!(
-            event.kind,
-            Kind::Other | Kind::Echo | Kind::FromMinion { .. }
-        ) {
+        if !matches!(event.kind, Kind::Other | Kind::Echo | Kind::FromMinion { .. }) {
             return;
         }
         let family = salt_event::tag::family(&event.tag);
         let is_new = !self.seen.contains_key(&family);
-        let family = if is_new && self.seen.len() >= MAX_FAMILIES {
-            "(others)".to_owned()
-        } else {
-            family
-        };
+        let family =
+            if is_new && self.seen.len() >= MAX_FAMILIES { "(others)".to_owned() } else { family };
         *self.seen.entry(family).or_default() += 1;
     }
 
@@ -205,16 +187,8 @@ impl Intake {
     fn add_unreadable(&mut self, at: Timestamp, tag: &str, length: u64, bytes: &[u8]) {
         self.counts.unreadable += 1;
         let tag = tag.chars().take(256).collect();
-        let what = What::Unreadable {
-            tag,
-            length,
-            digest: Digest::of(bytes),
-        };
-        self.add(vec![Change {
-            at,
-            what,
-            payloads: Vec::new(),
-        }]);
+        let what = What::Unreadable { tag, length, digest: Digest::of(bytes) };
+        self.add(vec![Change { at, what, payloads: Vec::new() }]);
     }
 
     fn add(&mut self, changes: Vec<Change>) {

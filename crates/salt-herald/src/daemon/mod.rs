@@ -64,10 +64,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            waiting: source::MAX_WAITING,
-            grace: GRACE,
-        }
+        Self { waiting: source::MAX_WAITING, grace: GRACE }
     }
 }
 
@@ -94,10 +91,8 @@ pub async fn serve(
         "salt-herald begins"
     );
     let (stop_publisher, stopping) = watch::channel(false);
-    let settings = publish::Settings {
-        master: config.name.clone(),
-        journal: config.journal.path.clone(),
-    };
+    let settings =
+        publish::Settings { master: config.name.clone(), journal: config.journal.path.clone() };
     // Before the bus is heard: what comes first is news already.
     let publisher =
         Publisher::start(settings, targets, writer.clone(), stopping, limits.grace).await;
@@ -130,10 +125,8 @@ async fn listen_until(mut bus: Listening, stop: impl Future<Output = ()>) -> Res
 fn targets(config: &Config) -> Result<Vec<Target>, reqwest::Error> {
     let sinks = chat::sinks(config)?;
     let target = |sink: chat::Sink| {
-        let slow_after = config
-            .slack
-            .get(sink.name())
-            .map_or(Duration::MAX, |slack| slack.slow_after);
+        let slow_after =
+            config.slack.get(sink.name()).map_or(Duration::MAX, |slack| slack.slow_after);
         Target { sink, slow_after }
     };
     Ok(sinks.into_iter().map(target).collect())
@@ -178,30 +171,21 @@ fn listen(
 ) -> Result<Listening, RunError> {
     let queue = Arc::new(Queue::new(limits.waiting));
     let stop = Arc::new(AtomicBool::new(false));
-    let heard_at = reader
-        .noted("heard_at")?
-        .and_then(|at| Timestamp::from_microsecond(at).ok());
+    let heard_at = reader.noted("heard_at")?.and_then(|at| Timestamp::from_microsecond(at).ok());
     let blind = heard_at.map(|at| (at, GapReason::NotRunning));
     let now = Timestamp::now();
     let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?;
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();
     let taken = Arc::clone(&queue);
-    let thread = std::thread::Builder::new()
-        .name("intake".to_owned())
-        .spawn(move || {
-            if let Err(error) = take_all(&mut intake, &taken) {
-                tracing::error!(error = &error as &dyn Error, "the intake ended");
-                let _ = tell.send(error.to_string());
-            }
-        })?;
+    let thread = std::thread::Builder::new().name("intake".to_owned()).spawn(move || {
+        if let Err(error) = take_all(&mut intake, &taken) {
+            tracing::error!(error = &error as &dyn Error, "the intake ended");
+            let _ = tell.send(error.to_string());
+        }
+    })?;
     let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), blind)?;
-    Ok(Listening {
-        stop,
-        bus,
-        intake: thread,
-        ended,
-    })
+    Ok(Listening { stop, bus, intake: thread, ended })
 }
 
 /// Takes items until the queue is closed and empty.
@@ -216,9 +200,7 @@ fn take_all(intake: &mut Intake, queue: &Queue) -> Result<(), StoreError> {
         let now = Timestamp::now();
         intake.catch_up(now);
         intake.flush()?;
-        let changed = items
-            .iter()
-            .any(|item| matches!(item.heard, Heard::Connected | Heard::Lost));
+        let changed = items.iter().any(|item| matches!(item.heard, Heard::Connected | Heard::Lost));
         let is_due =
             noted.is_none_or(|noted| now.duration_since(noted).unsigned_abs() >= NOTE_EVERY);
         if changed || (connected && is_due) {
@@ -236,11 +218,7 @@ fn take_all(intake: &mut Intake, queue: &Queue) -> Result<(), StoreError> {
 fn note(intake: &mut Intake, now: Timestamp, connected: bool) -> Result<(), StoreError> {
     intake.flush_all()?;
     intake.writer().note("connected", i64::from(connected))?;
-    if connected {
-        intake.writer().note("heard_at", now.as_microsecond())
-    } else {
-        Ok(())
-    }
+    if connected { intake.writer().note("heard_at", now.as_microsecond()) } else { Ok(()) }
 }
 
 fn is_connected(item: &Item, before: bool) -> bool {

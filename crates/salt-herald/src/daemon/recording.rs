@@ -41,11 +41,7 @@ pub struct ReplayReport {
 pub fn record(config: Config, file: &Path) -> Result<(), RunError> {
     let bus = bus_of(&config);
     let mut stream = connect(&bus).map_err(|error| format!("{bus} can't be reached: {error}"))?;
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)?;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(file)?;
     let mut out = Vec::new();
     write_header(&mut out);
     let mut buffer = vec![0; 128 << 10];
@@ -56,22 +52,13 @@ pub fn record(config: Config, file: &Path) -> Result<(), RunError> {
             Ok(count @ 1..) => {
                 let bytes = buffer.get(..count).unwrap_or_default();
                 write_record(
-                    Record {
-                        at: Timestamp::now(),
-                        what: Captured::Bytes(bytes),
-                    },
+                    Record { at: Timestamp::now(), what: Captured::Bytes(bytes) },
                     &mut out,
                 );
             }
             Err(error) if crate::source::is_patience(&error) => {}
             Ok(0) | Err(_) => {
-                write_record(
-                    Record {
-                        at: Timestamp::now(),
-                        what: Captured::Lost,
-                    },
-                    &mut out,
-                );
+                write_record(Record { at: Timestamp::now(), what: Captured::Lost }, &mut out);
                 stream = loop {
                     match connect(&bus) {
                         Ok(stream) => break stream,
@@ -93,10 +80,7 @@ pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
     let opened = Journal::open(journal)?;
     let reader = opened.reader()?;
     let writer = opened.into_writer()?;
-    let start = capture
-        .clone()
-        .next()
-        .map_or(Timestamp::now(), |record| record.at);
+    let start = capture.clone().next().map_or(Timestamp::now(), |record| record.at);
     let mut intake = Intake::new(Settings::default(), reader, writer.clone(), start)?;
     let end = take_capture(&mut intake, &mut capture)?;
     // What had not ended when the recording did would not have ended by itself.
@@ -132,14 +116,8 @@ fn take_capture(
             }
             Captured::Lost => {
                 frames = FrameBuffer::default();
-                let heard = Heard::Gap {
-                    from: record.at,
-                    reason: GapReason::MasterAway,
-                };
-                items.push(Item {
-                    at: record.at,
-                    heard,
-                });
+                let heard = Heard::Gap { from: record.at, reason: GapReason::MasterAway };
+                items.push(Item { at: record.at, heard });
             }
         }
         for item in items.drain(..) {

@@ -5,6 +5,7 @@
 //! [`herald_core::owed`]; this carries it out, one step at a time, within the sink's limits, and
 //! notes in the journal what was said where.
 
+mod outcome;
 mod pace;
 mod view;
 mod worker;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use pace::Budget;
+use pace::Budget;
 pub use worker::Target;
 
 use crate::store::JournalWriter;

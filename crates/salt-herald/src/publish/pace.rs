@@ -19,12 +19,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Full at the beginning.
     pub(super) fn new(capacity: u32, per_second: f64) -> Self {
-        Self {
-            capacity: f64::from(capacity),
-            per_second,
-            level: f64::from(capacity),
-            at: None,
-        }
+        Self { capacity: f64::from(capacity), per_second, level: f64::from(capacity), at: None }
     }
 
     fn fill(&mut self, now: Instant) {
@@ -52,14 +47,14 @@ impl Bucket {
 
 /// The edits of the whole app: all sinks share it.
 #[derive(Debug)]
-pub struct Budget(Mutex<Bucket>);
+pub(super) struct Budget(Mutex<Bucket>);
 
 /// Edits that progress may not take, because endings will need them.
 const RESERVE: f64 = 6.0;
 
 impl Budget {
     /// Slack's Tier 3: 50 edits a minute for an app, of which some may come at once.
-    pub fn for_edits() -> Self {
+    pub(super) fn for_edits() -> Self {
         Self(Mutex::new(Bucket::new(12, 48.0 / 60.0)))
     }
 
@@ -67,7 +62,7 @@ impl Budget {
     ///
     /// # Errors
     /// How long it takes until there is one.
-    pub fn take(&self, now: Instant, is_progress: bool) -> Result<(), Duration> {
+    pub(super) fn take(&self, now: Instant, is_progress: bool) -> Result<(), Duration> {
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.take(now, if is_progress { RESERVE } else { 0.0 })
     }
@@ -97,12 +92,8 @@ mod tests {
     fn progress_leaves_edits_for_endings() {
         let start = Instant::now();
         let budget = Budget::for_edits();
-        let progress = (0..50)
-            .take_while(|_| budget.take(start, true).is_ok())
-            .count();
-        let endings = (0..50)
-            .take_while(|_| budget.take(start, false).is_ok())
-            .count();
+        let progress = (0..50).take_while(|_| budget.take(start, true).is_ok()).count();
+        let endings = (0..50).take_while(|_| budget.take(start, false).is_ok()).count();
         assert_eq!((progress, endings), (6, 6));
     }
 

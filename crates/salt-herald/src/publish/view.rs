@@ -46,13 +46,9 @@ pub(super) fn look(
     let Some(announcement) = announcement(reader, service, &run)? else {
         return Ok(None);
     };
-    let took = run
-        .finished_at
-        .map(|at| at.duration_since(run.started_at).unsigned_abs());
-    let manner = Manner {
-        edits: service.edits,
-        slow: took.is_some_and(|took| took > service.slow_after),
-    };
+    let took = run.finished_at.map(|at| at.duration_since(run.started_at).unsigned_abs());
+    let manner =
+        Manner { edits: service.edits, slow: took.is_some_and(|took| took > service.slow_after) };
     let said = said(&deliveries, version, &announcement);
     let place = |part| {
         deliveries
@@ -82,15 +78,8 @@ fn announcement(
     };
     let has_failed = run.status != RunStatus::Running;
     let ids: Vec<RunId> = together.iter().map(|run| run.id).collect();
-    let failures = if has_failed {
-        reader.failures(&ids)?
-    } else {
-        Vec::new()
-    };
-    let context = Context {
-        master: service.master.as_deref(),
-        minions: reader.minions()?,
-    };
+    let failures = if has_failed { reader.failures(&ids)? } else { Vec::new() };
+    let context = Context { master: service.master.as_deref(), minions: reader.minions()? };
     Ok(match together.as_slice() {
         [run] => Some(announce(run, &failures, context)),
         runs => announce_quiet(runs, &failures, context),

@@ -1,13 +1,11 @@
-//! One sink's publisher: which run next, what to send, and what comes of it.
+//! One sink's publisher: which run next, and what to send.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use herald_core::digest::Digest;
-use herald_core::owed::{Step, digest_of_message, digest_of_thread};
+use herald_core::owed::Step;
 use herald_core::run::RunId;
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -15,7 +13,7 @@ use super::Settings;
 use super::pace::{Bucket, Budget, backoff};
 use super::view::{Service, View, look};
 use crate::chat::{DeliveryError, MessageRef, Sink};
-use crate::store::{Delivery, DeliveryState, JournalReader, JournalWriter, Part, StoreError};
+use crate::store::{JournalReader, JournalWriter, SinkState, StoreError};
 
 /// A sink with what its table in the config says beside.
 #[derive(Debug)]
@@ -28,13 +26,13 @@ pub struct Target {
 
 /// A message is rewritten for progress no more often than this.
 const PROGRESS_EVERY: Duration = Duration::from_secs(3);
-/// After credentials were refused, and nobody is likely to have mended them sooner.
-const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// It is noted that nothing is owed once so many entries were looked at.
+const SETTLED_EVERY: u64 = 64;
 
 pub(super) struct Worker {
-    service: Service,
-    sink: Sink,
-    writer: JournalWriter,
+    pub(super) service: Service,
+    pub(super) sink: Sink,
+    pub(super) writer: JournalWriter,
     reader: Arc<Mutex<JournalReader>>,
     version: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
@@ -42,15 +40,15 @@ pub(super) struct Worker {
     budget: Arc<Budget>,
     posts: Bucket,
     /// Runs that are owed something.
-    pending: BTreeMap<RunId, View>,
+    pub(super) pending: BTreeMap<RunId, View>,
     /// When the message of a run was last written: progress waits a while.
     written: BTreeMap<RunId, Instant>,
     /// Everything up to this version was looked at.
-    looked_at: u64,
-    /// What nobody was told of before this version is old news here.
-    since: u64,
-    blocked_until: Option<Instant>,
-    failures: u32,
+    pub(super) looked_at: u64,
+    /// How far the sink is, as the journal has it.
+    pub(super) state: SinkState,
+    pub(super) blocked_until: Option<Instant>,
+    pub(super) failures: u32,
 }
 
 impl Worker {
@@ -68,18 +66,10 @@ impl Worker {
             slow_after: target.slow_after,
             master: settings.master,
         };
-        let name = service.sink.clone();
         let path = settings.journal;
-        let opened = tokio::task::spawn_blocking(move || {
-            let reader = JournalReader::open(&path)?;
-            let since = reader.sink_since(&name)?;
-            Ok::<_, StoreError>((reader, since))
-        });
-        let (reader, since) = opened.await.map_err(|_| StoreError::Closed)??;
-        let since = match since {
-            Some(since) => since,
-            None => writer.introduce(&service.sink).await?,
-        };
+        let opened = tokio::task::spawn_blocking(move || JournalReader::open(&path));
+        let reader = opened.await.map_err(|_| StoreError::Closed)??;
+        let state = writer.introduce(&service.sink).await?;
         Ok(Self {
             service,
             sink: target.sink,
@@ -92,8 +82,8 @@ impl Worker {
             posts: Bucket::new(1, 1.0),
             pending: BTreeMap::new(),
             written: BTreeMap::new(),
-            looked_at: 0,
-            since,
+            looked_at: state.settled,
+            state,
             blocked_until: None,
             failures: 0,
         })
@@ -123,8 +113,14 @@ impl Worker {
                     self.take_step(run).await;
                     continue;
                 }
-                Next::Idle if *stop.borrow() => return,
-                Next::Idle => None,
+                Next::Idle if *stop.borrow() => {
+                    self.note_settled(1).await;
+                    return;
+                }
+                Next::Idle => {
+                    self.note_settled(SETTLED_EVERY).await;
+                    None
+                }
                 Next::Wait(until) => Some(until),
             };
             let is_stopping = *stop.borrow();
@@ -139,10 +135,10 @@ impl Worker {
     /// Reads what changed since the last look.
     async fn look_again(&mut self) {
         let now = *self.version.borrow_and_update();
-        if now == self.looked_at && self.looked_at > 0 {
+        if now == self.looked_at {
             return;
         }
-        let (after, since) = (self.looked_at, self.since);
+        let (after, since) = (self.looked_at, self.state.since);
         let service = self.service.clone();
         let found = self
             .with_reader(move |reader| {
@@ -187,11 +183,8 @@ impl Worker {
         }
         let mut waits: Option<Instant> = None;
         let mut wait = |until: Instant| waits = Some(waits.map_or(until, |other| other.min(until)));
-        let mut order: Vec<(Step, RunId)> = self
-            .pending
-            .iter()
-            .filter_map(|(id, view)| Some((view.step?, *id)))
-            .collect();
+        let mut order: Vec<(Step, RunId)> =
+            self.pending.iter().filter_map(|(id, view)| Some((view.step?, *id))).collect();
         order.sort_unstable();
         let mut posts_tried = false;
         for (step, id) in order {
@@ -227,122 +220,39 @@ impl Worker {
         match self.send(step, view).await {
             Ok(message) => {
                 self.failures = 0;
+                self.note_trouble(None).await;
                 let delivery = self.delivered(id, step, message);
                 self.note(delivery).await;
             }
             Err(error) => self.handle(id, step, error).await,
         }
         let now = Instant::now();
-        self.written
-            .retain(|_, at| now.duration_since(*at) < PROGRESS_EVERY);
+        self.written.retain(|_, at| now.duration_since(*at) < PROGRESS_EVERY);
         self.written.insert(id, now);
         self.look_at(id).await;
     }
 
     async fn send(&self, step: Step, view: &View) -> Result<Option<MessageRef>, DeliveryError> {
-        let gone = || DeliveryError::MessageGone {
-            reason: "its place is not known".to_owned(),
-        };
+        let gone = || DeliveryError::MessageGone { reason: "its place is not known".to_owned() };
         let message = view.message.clone().map(MessageRef).ok_or_else(gone);
         match step {
             Step::Post | Step::PostEnding => self.sink.post(&view.announcement).await.map(Some),
             Step::Finish | Step::Progress => {
                 let message = message?;
-                self.sink
-                    .update(&message, &view.announcement)
-                    .await
-                    .map(|()| Some(message))
+                self.sink.update(&message, &view.announcement).await.map(|()| Some(message))
             }
-            Step::Reply => self
-                .sink
-                .reply(&message?, &view.announcement)
-                .await
-                .map(Some),
+            Step::Reply => self.sink.reply(&message?, &view.announcement).await.map(Some),
             Step::UpdateReply => {
                 let reply = view.thread.clone().map(MessageRef).ok_or_else(gone)?;
-                self.sink
-                    .update_reply(&reply, &view.announcement)
-                    .await
-                    .map(|()| Some(reply))
+                self.sink.update_reply(&reply, &view.announcement).await.map(|()| Some(reply))
             }
-        }
-    }
-
-    fn delivered(&self, id: RunId, step: Step, message: Option<MessageRef>) -> Delivery {
-        let view = self.pending.get(&id);
-        let digest = view.map(|view| match part_of(step) {
-            Part::Thread => digest_of_thread(&view.announcement),
-            Part::Message | Part::Ending => digest_of_message(&view.announcement),
-        });
-        Delivery {
-            run: id,
-            sink: self.service.sink.clone(),
-            part: part_of(step),
-            message: message.map(|message| message.0),
-            said: digest.map(|Digest(bytes)| bytes),
-            version: view.map_or(0, |view| view.version),
-            state: DeliveryState::Said,
-            error: None,
-            at: Timestamp::now(),
-        }
-    }
-
-    async fn handle(&mut self, id: RunId, step: Step, error: DeliveryError) {
-        self.log(id, &error);
-        let wait = match &error {
-            DeliveryError::RateLimited { retry_after } => *retry_after,
-            DeliveryError::Unavailable(_) | DeliveryError::InDoubt(_) => {
-                self.failures += 1;
-                backoff(self.failures)
-            }
-            DeliveryError::Unauthorized { .. } => REFUSED_FOR,
-            DeliveryError::MessageGone { .. } | DeliveryError::Rejected { .. } => {
-                let delivery = self.given_up(id, step, error.to_string());
-                self.note(delivery).await;
-                return;
-            }
-        };
-        self.blocked_until = Some(Instant::now() + wait);
-    }
-
-    fn log(&self, id: RunId, error: &DeliveryError) {
-        let (sink, label, run) = (self.service.sink.as_str(), error.label(), id.0);
-        let hint = self.sink.hint(error).unwrap_or_default();
-        let error = error as &dyn std::error::Error;
-        match label {
-            "rate_limited" => tracing::info!(sink, label, error),
-            "unavailable" | "in_doubt" => {
-                tracing::warn!(sink, label, run, error, hint, "trying on")
-            }
-            _ => tracing::error!(sink, label, run, error, hint, "not said"),
-        }
-    }
-
-    fn given_up(&self, id: RunId, step: Step, error: String) -> Delivery {
-        let mut delivery = self.delivered(id, step, None);
-        let view = self.pending.get(&id);
-        delivery.message = match part_of(step) {
-            Part::Thread => view.and_then(|view| view.thread.clone()),
-            Part::Message | Part::Ending => view.and_then(|view| view.message.clone()),
-        };
-        delivery.state = DeliveryState::GivenUp;
-        delivery.error = Some(error);
-        delivery
-    }
-
-    async fn note(&self, delivery: Delivery) {
-        if let Err(error) = self.writer.deliver(delivery).await {
-            tracing::error!(%error, "what was said can't be noted");
         }
     }
 
     /// Looks at one run again, after something was done for it.
     async fn look_at(&mut self, id: RunId) {
         let service = self.service.clone();
-        match self
-            .with_reader(move |reader| look(reader, &service, id))
-            .await
-        {
+        match self.with_reader(move |reader| look(reader, &service, id)).await {
             Ok(Some(view)) => self.put(id, view),
             Ok(None) => {
                 self.pending.remove(&id);
@@ -371,12 +281,4 @@ enum Next {
     Take(RunId),
     Wait(Instant),
     Idle,
-}
-
-fn part_of(step: Step) -> Part {
-    match step {
-        Step::Post | Step::Finish | Step::Progress => Part::Message,
-        Step::Reply | Step::UpdateReply => Part::Thread,
-        Step::PostEnding => Part::Ending,
-    }
 }

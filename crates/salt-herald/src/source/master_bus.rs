@@ -48,19 +48,11 @@ pub fn listen(
     stop: Arc<AtomicBool>,
     blind: Option<(Timestamp, GapReason)>,
 ) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("bus".to_owned())
-        .spawn(move || {
-            let mut listener = Listener {
-                bus,
-                queue,
-                stop,
-                blind,
-                told: String::new(),
-            };
-            listener.run();
-            listener.queue.close();
-        })
+    std::thread::Builder::new().name("bus".to_owned()).spawn(move || {
+        let mut listener = Listener { bus, queue, stop, blind, told: String::new() };
+        listener.run();
+        listener.queue.close();
+    })
 }
 
 struct Listener {
@@ -85,10 +77,7 @@ impl Listener {
                     }
                     let now = Timestamp::now();
                     self.blind = Some((now, reason));
-                    self.queue.push([Item {
-                        at: now,
-                        heard: Heard::Lost,
-                    }]);
+                    self.queue.push([Item { at: now, heard: Heard::Lost }]);
                 }
                 Err(error) => self.say_trouble(&error),
             }
@@ -103,10 +92,7 @@ impl Listener {
 
     fn say_connected(&mut self) {
         let at = Timestamp::now();
-        let gap = self
-            .blind
-            .take()
-            .map(|(from, reason)| Heard::Gap { from, reason });
+        let gap = self.blind.take().map(|(from, reason)| Heard::Gap { from, reason });
         let heard = gap.into_iter().chain([Heard::Connected]);
         self.queue.push(heard.map(|heard| Item { at, heard }));
         self.told.clear();
@@ -144,10 +130,7 @@ impl Listener {
             }
         }
         if frames.pending() > 0 {
-            tracing::warn!(
-                bytes = frames.pending(),
-                "the bus broke off inside an event"
-            );
+            tracing::warn!(bytes = frames.pending(), "the bus broke off inside an event");
         }
         GapReason::MasterAway
     }
@@ -165,10 +148,7 @@ pub fn take_frames(
     while let Some(frame) = frames.next_frame()? {
         let heard = match frame {
             Frame::Whole(bytes) => Heard::Frame(bytes.into()),
-            Frame::TooLong { length, start } => Heard::TooLong {
-                length: length as u64,
-                start,
-            },
+            Frame::TooLong { length, start } => Heard::TooLong { length: length as u64, start },
         };
         items.push(Item { at, heard });
     }

@@ -38,10 +38,7 @@ struct State {
 impl Queue {
     /// A queue in which so many bytes may wait.
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            ..Self::default()
-        }
+        Self { limit, ..Self::default() }
     }
 
     /// Puts items in, in order. What does not fit is dropped, and told of as a gap once there is
@@ -61,9 +58,7 @@ impl Queue {
         let state = self.lock();
         let (mut state, _) = self
             .filled
-            .wait_timeout_while(state, patience, |state| {
-                state.items.is_empty() && !state.closed
-            })
+            .wait_timeout_while(state, patience, |state| state.items.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         if state.items.is_empty() && state.closed {
             return None;
@@ -120,10 +115,7 @@ impl State {
     fn end_drop(&mut self) {
         if let Some((from, at)) = self.dropping.take() {
             let reason = GapReason::QueueFull;
-            self.add(Item {
-                at,
-                heard: Heard::Gap { from, reason },
-            });
+            self.add(Item { at, heard: Heard::Gap { from, reason } });
         }
     }
 
@@ -139,10 +131,7 @@ mod tests {
 
     fn frame(second: i64, size: usize) -> Item {
         let at = Timestamp::from_second(second).unwrap();
-        Item {
-            at,
-            heard: Heard::Frame(vec![0; size].into()),
-        }
+        Item { at, heard: Heard::Frame(vec![0; size].into()) }
     }
 
     #[test]
@@ -157,10 +146,7 @@ mod tests {
         let from = Timestamp::from_second(taken as i64).unwrap();
         let gap = Item {
             at: Timestamp::from_second(9).unwrap(),
-            heard: Heard::Gap {
-                from,
-                reason: GapReason::QueueFull,
-            },
+            heard: Heard::Gap { from, reason: GapReason::QueueFull },
         };
         assert_eq!(next, [gap, frame(20, 10)]);
     }

@@ -79,9 +79,7 @@ impl Part {
 
     /// The one with that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Part::Message, Part::Thread, Part::Ending]
-            .into_iter()
-            .find(|part| part.name() == name)
+        [Part::Message, Part::Thread, Part::Ending].into_iter().find(|part| part.name() == name)
     }
 }
 
@@ -105,10 +103,21 @@ impl DeliveryState {
 
     /// The one with that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [DeliveryState::Said, DeliveryState::GivenUp]
-            .into_iter()
-            .find(|state| state.name() == name)
+        [DeliveryState::Said, DeliveryState::GivenUp].into_iter().find(|state| state.name() == name)
     }
+}
+
+/// How far a sink is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkState {
+    /// Its name.
+    pub name: String,
+    /// What nobody was told of before this entry is old news there.
+    pub since: u64,
+    /// Up to this entry nothing is owed.
+    pub settled: u64,
+    /// Why nothing can be said at the moment.
+    pub trouble: Option<String>,
 }
 
 /// Why the journal can't be used.

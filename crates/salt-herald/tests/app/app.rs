@@ -25,7 +25,6 @@ pub(crate) enum Manner {
     Bot,
     Webhook,
     Both,
-    Nowhere,
 }
 
 pub(crate) struct App {
@@ -47,11 +46,8 @@ struct Running {
 impl App {
     /// Everything in its place, but the app does not run yet.
     pub(crate) async fn new(manner: Manner) -> Self {
-        let options = Options {
-            token: TOKEN.to_owned(),
-            webhook: WEBHOOK.to_owned(),
-            ..Options::default()
-        };
+        let options =
+            Options { token: TOKEN.to_owned(), webhook: WEBHOOK.to_owned(), ..Options::default() };
         let folder = tempfile::tempdir().unwrap();
         let sockets = folder.path().join("sock");
         std::fs::create_dir(&sockets).unwrap();
@@ -110,13 +106,8 @@ impl App {
 
     /// The config, read from a file as any other.
     pub(crate) fn config(&self) -> Config {
-        let options = LoadOptions {
-            file: Some(self.write_config()),
-            ..LoadOptions::default()
-        };
-        config::load(&options)
-            .unwrap_or_else(|problems| panic!("{problems}"))
-            .0
+        let options = LoadOptions { file: Some(self.write_config()), ..LoadOptions::default() };
+        config::load(&options).unwrap_or_else(|problems| panic!("{problems}")).0
     }
 
     /// Writes the config, and gives its place.
@@ -124,24 +115,19 @@ impl App {
         let folder = self.folder.path().display();
         let bus = match &self.bus.place {
             Place::Unix(path) => format!("  sock_dir: {}\n", path.parent().unwrap().display()),
-            Place::Tcp(address) => format!(
-                "  ipc_mode: tcp\n  tcp_master_pub_port: {}\n",
-                address.port()
-            ),
+            Place::Tcp(address) => {
+                format!("  ipc_mode: tcp\n  tcp_master_pub_port: {}\n", address.port())
+            }
         };
         let bot = format!(
             "  bot:\n    token: {TOKEN}\n    channel: \"#monitoring\"\n    api_url: {}\n",
             self.slack.api_url()
         );
-        let webhook = format!(
-            "  webhook:\n    webhook_url: {}\n",
-            self.slack.webhook_url()
-        );
+        let webhook = format!("  webhook:\n    webhook_url: {}\n", self.slack.webhook_url());
         let sinks = match self.manner {
             Manner::Bot => format!("slack:\n{bot}"),
             Manner::Webhook => format!("slack:\n{webhook}"),
             Manner::Both => format!("slack:\n{bot}{webhook}"),
-            Manner::Nowhere => String::new(),
         };
         let more = &self.more;
         let text = format!(
@@ -184,10 +170,7 @@ impl App {
 
     /// Waits until so many runs have begun.
     pub(crate) async fn until_began(&self, count: u64) {
-        self.until("runs", |journal| {
-            (journal.count_runs().unwrap() >= count).then_some(())
-        })
-        .await;
+        self.until("runs", |journal| (journal.count_runs().unwrap() >= count).then_some(())).await;
     }
 
     /// Waits until so many runs are over.
@@ -222,15 +205,10 @@ impl App {
 
 /// Whether any message says something.
 pub(crate) fn shows(channel: &Channel, part: &str) -> bool {
-    channel
-        .roots()
-        .any(|message| message.content.shown().contains(part))
+    channel.roots().any(|message| message.content.shown().contains(part))
 }
 
 /// Every run there is.
 pub(crate) fn all() -> salt_herald::store::RunFilter {
-    salt_herald::store::RunFilter {
-        limit: 1_000_000,
-        ..Default::default()
-    }
+    salt_herald::store::RunFilter { limit: 1_000_000, ..Default::default() }
 }

@@ -50,12 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl FakeBus {
     pub(crate) fn unix(folder: &Path, framing: Framing) -> Self {
         let place = Place::Unix(folder.join("master_event_pub.ipc"));
-        let mut bus = Self {
-            place,
-            framing,
-            listening: Listening::Gone,
-            streams: Vec::new(),
-        };
+        let mut bus = Self { place, framing, listening: Listening::Gone, streams: Vec::new() };
         bus.come_back();
         bus
     }

@@ -18,10 +18,7 @@ fn the_daemon() {
     let Some(file) = std::env::var_os(CONFIG) else {
         return;
     };
-    let options = LoadOptions {
-        file: Some(file.into()),
-        ..LoadOptions::default()
-    };
+    let options = LoadOptions { file: Some(file.into()), ..LoadOptions::default() };
     let (config, warnings) = load(&options).unwrap();
     salt_herald::daemon::run(config, warnings).unwrap();
 }
@@ -67,15 +64,9 @@ async fn killed_in_the_middle_it_goes_on_with_the_same_message() {
     let mut app = App::new(crate::app::Manner::Bot).await;
     let mut process = Process::start(&app);
     app.bus.accept();
-    app.bus.send([
-        highstate(&jid(1), &["web1", "web2"]),
-        good(&jid(1), "web1", false),
-    ]);
+    app.bus.send([highstate(&jid(1), &["web1", "web2"]), good(&jid(1), "web1", false)]);
     app.only_message_says("of 2 returned").await;
-    app.until("the delivery", |_| {
-        (count(&app.journal(), "delivery") == 1).then_some(())
-    })
-    .await;
+    app.until("the delivery", |_| (count(&app.journal(), "delivery") == 1).then_some(())).await;
     process.signal(Signal::KILL);
     assert!(!process.ended());
     app.bus.hang_up();
@@ -89,11 +80,7 @@ async fn killed_in_the_middle_it_goes_on_with_the_same_message() {
     verify_chain(&app.journal());
     let runs = app.reader().runs(&all()).unwrap();
     assert_eq!(runs[0].tally.returned.len(), 2);
-    assert_eq!(
-        app.reader().gaps(9).unwrap().len(),
-        1,
-        "the time when it was dead"
-    );
+    assert_eq!(app.reader().gaps(9).unwrap().len(), 1, "the time when it was dead");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,9 +94,6 @@ async fn sigterm_and_sigint_are_orderly_ends() {
         process.signal(signal);
         assert!(process.ended(), "{signal:?}");
         assert_eq!(count(&app.journal(), "run"), 1);
-        assert!(
-            !app.folder.path().join("journal.db-wal").exists(),
-            "closed cleanly"
-        );
+        assert!(!app.folder.path().join("journal.db-wal").exists(), "closed cleanly");
     }
 }

@@ -23,12 +23,7 @@ pub(crate) fn texts<T: AsRef<str>>(items: &[T]) -> Value<'static> {
 }
 
 pub(crate) fn map(pairs: Vec<(&str, Value<'static>)>) -> Value<'static> {
-    Value::Map(
-        pairs
-            .into_iter()
-            .map(|(key, value)| (text(key), value))
-            .collect(),
-    )
+    Value::Map(pairs.into_iter().map(|(key, value)| (text(key), value)).collect())
 }
 
 /// `salt '*' FUN ARG…` by alice.
@@ -48,10 +43,7 @@ pub(crate) fn new_job<T: AsRef<str>>(
         ("minions", texts(minions)),
         ("missing", Value::Array(Vec::new())),
     ]);
-    Event {
-        tag: format!("salt/job/{jid}/new"),
-        data,
-    }
+    Event { tag: format!("salt/job/{jid}/new"), data }
 }
 
 pub(crate) fn highstate<T: AsRef<str>>(jid: &str, minions: &[T]) -> Event {
@@ -79,23 +71,13 @@ pub(crate) fn ret_of(
         ("user", text("sudo_alice")),
         ("out", text("nested")),
     ]);
-    Event {
-        tag: format!("salt/job/{jid}/ret/{minion}"),
-        data,
-    }
+    Event { tag: format!("salt/job/{jid}/ret/{minion}"), data }
 }
 
 /// A highstate that went well, with one change or with none.
 pub(crate) fn good(jid: &str, minion: &str, changed: bool) -> Event {
     let states = vec![state("motd", true, changed, "File is in the correct state")];
-    ret_of(
-        jid,
-        minion,
-        "state.highstate",
-        Vec::new(),
-        map_of(states),
-        0,
-    )
+    ret_of(jid, minion, "state.highstate", Vec::new(), map_of(states), 0)
 }
 
 /// A highstate with one state that failed.
@@ -104,14 +86,7 @@ pub(crate) fn bad(jid: &str, minion: &str, comment: &str) -> Event {
         state("motd", true, false, "File is in the correct state"),
         state("nginx", false, false, comment),
     ];
-    ret_of(
-        jid,
-        minion,
-        "state.highstate",
-        Vec::new(),
-        map_of(states),
-        2,
-    )
+    ret_of(jid, minion, "state.highstate", Vec::new(), map_of(states), 2)
 }
 
 /// One state of a return, with its key.
@@ -121,11 +96,7 @@ pub(crate) fn state(
     changed: bool,
     comment: &str,
 ) -> (Value<'static>, Value<'static>) {
-    let changes = if changed {
-        map(vec![("diff", text("-a\n+b"))])
-    } else {
-        map(Vec::new())
-    };
+    let changes = if changed { map(vec![("diff", text("-a\n+b"))]) } else { map(Vec::new()) };
     let data = map(vec![
         ("result", Value::Bool(result)),
         ("changes", changes),
@@ -158,10 +129,7 @@ pub(crate) fn scheduled(jid: &str, minion: &str, fun: &str, failed: bool) -> Eve
         ("fun_args", Value::Array(Vec::new())),
         ("schedule", text("hourly")),
     ]);
-    Event {
-        tag: format!("salt/job/{jid}/ret/{minion}"),
-        data,
-    }
+    Event { tag: format!("salt/job/{jid}/ret/{minion}"), data }
 }
 
 /// A client asks minions whether they still work on `about`.
@@ -176,14 +144,7 @@ pub(crate) fn still_works(jid: &str, about: &str, minion: &str, works: bool) -> 
     } else {
         map(Vec::new())
     };
-    ret_of(
-        jid,
-        minion,
-        "saltutil.find_job",
-        vec![text(about)],
-        result,
-        0,
-    )
+    ret_of(jid, minion, "saltutil.find_job", vec![text(about)], result, 0)
 }
 
 /// A runner begins.
@@ -194,10 +155,7 @@ pub(crate) fn runner(jid: &str, fun: &str) -> Event {
         ("fun_args", Value::Array(Vec::new())),
         ("user", text("sudo_alice")),
     ]);
-    Event {
-        tag: format!("salt/run/{jid}/new"),
-        data,
-    }
+    Event { tag: format!("salt/run/{jid}/new"), data }
 }
 
 /// A runner ends.
@@ -210,8 +168,5 @@ pub(crate) fn runner_ret(jid: &str, fun: &str) -> Event {
         ("return", Value::Bool(true)),
         ("success", Value::Bool(true)),
     ]);
-    Event {
-        tag: format!("salt/run/{jid}/ret"),
-        data,
-    }
+    Event { tag: format!("salt/run/{jid}/ret"), data }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use fake_slack::Channel;
 use herald_core::change::GapReason;
 use salt_event::Value;
 use salt_herald::store::JournalReader;
@@ -19,18 +20,14 @@ async fn until_gaps(app: &App, wanted: &[GapReason]) {
     // The latest first.
     let wanted: Vec<&str> = wanted.iter().rev().map(|reason| reason.name()).collect();
     let what = format!("gaps {wanted:?}");
-    app.until(&what, |journal| (gaps(journal) == wanted).then_some(()))
-        .await;
+    app.until(&what, |journal| (gaps(journal) == wanted).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_restarts_is_heard_again_and_its_silence_is_a_gap() {
     let mut app = App::started().await;
     let job = jid(1);
-    app.bus.send([
-        highstate(&job, &["web1", "web2"]),
-        good(&job, "web1", false),
-    ]);
+    app.bus.send([highstate(&job, &["web1", "web2"]), good(&job, "web1", false)]);
     app.bus.send_half(&good(&job, "web2", false));
     app.bus.refuse();
     std::thread::sleep(Duration::from_millis(300));
@@ -39,19 +36,11 @@ async fn a_master_that_restarts_is_heard_again_and_its_silence_is_a_gap() {
     app.bus.come_back();
     let back = Instant::now();
     app.bus.accept();
-    assert!(
-        back.elapsed() < Duration::from_millis(1500),
-        "{:?}",
-        back.elapsed()
-    );
+    assert!(back.elapsed() < Duration::from_millis(1500), "{:?}", back.elapsed());
     until_gaps(&app, &[GapReason::MasterAway]).await;
     app.bus.send([good(&job, "web2", true)]);
     let channel = app.only_message_says("1 changed").await;
-    assert!(
-        shows(&channel, "not seen in full"),
-        "{:#?}",
-        channel.changes
-    );
+    assert!(shows(&channel, "not seen in full"), "{:#?}", channel.changes);
     app.stop().await;
     assert_eq!(count(&app.journal(), "return"), 2);
     assert_eq!(unreadable(&app), 0);
@@ -69,10 +58,7 @@ async fn a_bus_that_hangs_up_at_once_is_not_asked_without_a_rest() {
         std::thread::sleep(Duration::from_millis(1));
     }
     app.bus.accept();
-    assert!(
-        (1..20).contains(&connections),
-        "{connections} connections in two seconds"
-    );
+    assert!((1..20).contains(&connections), "{connections} connections in two seconds");
     app.bus.send([highstate(&jid(1), &["web1"])]);
     app.only_message_says("0 of 1 returned").await;
     app.stop().await;
@@ -92,10 +78,7 @@ async fn the_time_in_which_it_did_not_run_is_a_gap() {
     app.stop().await;
     let (from, to, _) = app.reader().gaps(1).unwrap().remove(0);
     assert!(from <= stopped && to >= stopped, "{from} {stopped} {to}");
-    assert!(
-        from >= heard,
-        "it was heard until {heard} at least, not {from}"
-    );
+    assert!(from >= heard, "it was heard until {heard} at least, not {from}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,10 +106,8 @@ async fn a_stream_that_is_no_bus_is_begun_anew() {
     app.bus.send_bytes(&[0xc1; 64]);
     app.bus.hang_up();
     app.bus.accept();
-    app.until("a gap", |journal| (!gaps(journal).is_empty()).then_some(()))
-        .await;
-    app.bus
-        .send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
+    app.until("a gap", |journal| (!gaps(journal).is_empty()).then_some(())).await;
+    app.bus.send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
     app.only_message_says("1 changed").await;
     app.stop().await;
     assert_eq!(gaps(&mut app.reader()), [GapReason::Unreadable.name()]);
@@ -135,23 +116,28 @@ async fn a_stream_that_is_no_bus_is_begun_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_is_dropped_and_told_of_as_a_gap() {
     let mut app = App::new(Manner::Bot).await;
-    app.limits.waiting = 64 << 10;
+    // Less than one read brings: however quick the intake is, something is dropped.
+    app.limits.waiting = 4 << 10;
     app.start().await;
     let names: Vec<String> = (0..2000).map(|n| format!("web{n}")).collect();
     app.bus.send([highstate(&jid(1), &names)]);
-    app.bus
-        .send(names.iter().map(|name| good(&jid(1), name, false)));
+    app.bus.send(names.iter().map(|name| good(&jid(1), name, false)));
     app.until("a gap", |journal| {
-        gaps(journal)
-            .contains(&GapReason::QueueFull.name().to_owned())
-            .then_some(())
+        gaps(journal).contains(&GapReason::QueueFull.name().to_owned()).then_some(())
     })
     .await;
-    // It goes on with what comes after.
-    app.bus
-        .send([highstate(&jid(2), &["db1"]), good(&jid(2), "db1", true)]);
-    app.said("the next run", |channel| shows(channel, "1 changed"))
-        .await;
+    // It goes on with what comes after; how long the flood's rest takes is nobody's knowledge.
+    let mut said = false;
+    for number in 2..60 {
+        let jid = jid(number);
+        app.bus.send([highstate(&jid, &["db1"]), good(&jid, "db1", true)]);
+        let next = |channel: &Channel| shows(channel, "1 changed");
+        said = app.slack.wait_for(next, Duration::from_secs(1)).await.is_ok();
+        if said {
+            break;
+        }
+    }
+    assert!(said, "it goes on with what comes after");
     app.stop().await;
     assert!(count(&app.journal(), "return") < 2001);
 }
@@ -163,14 +149,7 @@ fn unreadable(app: &App) -> i64 {
         length: 0,
         digest: herald_core::digest::Digest::ZERO,
     };
-    let change = herald_core::change::Change {
-        at,
-        what,
-        payloads: Vec::new(),
-    };
+    let change = herald_core::change::Change { at, what, payloads: Vec::new() };
     let kind = herald_core::entry::kind_code(&change.what);
-    number(
-        &app.journal(),
-        &format!("SELECT count(*) FROM entry WHERE kind = {kind}"),
-    )
+    number(&app.journal(), &format!("SELECT count(*) FROM entry WHERE kind = {kind}"))
 }

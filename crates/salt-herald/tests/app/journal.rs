@@ -12,36 +12,26 @@ pub(crate) const MADE: &[&str] = &["run", "job", "return", "failure", "minion", 
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let connection = Connection::open_with_flags(path, flags).unwrap();
-    connection
-        .busy_timeout(std::time::Duration::from_secs(10))
-        .unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     connection
 }
 
 /// Recomputes the chain over all entries, and gives how many there are.
 pub(crate) fn verify_chain(path: &Path) -> i64 {
     let connection = open(path);
-    let mut select = connection
-        .prepare("SELECT number, bytes, hash FROM entry ORDER BY number")
-        .unwrap();
+    let mut select =
+        connection.prepare("SELECT number, bytes, hash FROM entry ORDER BY number").unwrap();
     let mut rows = select.query([]).unwrap();
     let (mut count, mut before) = (0, vec![0; 32]);
     while let Some(row) = rows.next().unwrap() {
-        let (number, bytes, hash): (i64, Vec<u8>, Vec<u8>) = (
-            row.get(0).unwrap(),
-            row.get(1).unwrap(),
-            row.get(2).unwrap(),
-        );
+        let (number, bytes, hash): (i64, Vec<u8>, Vec<u8>) =
+            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
         count += 1;
         assert_eq!(number, count, "a hole in the numbers");
         let mut sha = Sha256::new();
         sha.update(&before);
         sha.update(&bytes);
-        assert_eq!(
-            sha.finalize().to_vec(),
-            hash,
-            "entry {number} breaks the chain"
-        );
+        assert_eq!(sha.finalize().to_vec(), hash, "entry {number} breaks the chain");
         before = hash;
     }
     count
@@ -50,19 +40,13 @@ pub(crate) fn verify_chain(path: &Path) -> i64 {
 /// All rows of a table.
 pub(crate) fn dump(path: &Path, table: &str) -> Vec<Vec<Value>> {
     let connection = open(path);
-    let columns = number(
-        path,
-        &format!("SELECT count(*) FROM pragma_table_info('{table}')"),
-    );
+    let columns = number(path, &format!("SELECT count(*) FROM pragma_table_info('{table}')"));
     let columns = usize::try_from(columns).unwrap();
     let order: Vec<String> = (1..=columns).map(|column| column.to_string()).collect();
     let sql = format!("SELECT * FROM {table} ORDER BY {}", order.join(", "));
     let mut select = connection.prepare(&sql).unwrap();
-    let rows = select
-        .query_map([], |row| {
-            (0..columns).map(|column| row.get(column)).collect()
-        })
-        .unwrap();
+    let rows =
+        select.query_map([], |row| (0..columns).map(|column| row.get(column)).collect()).unwrap();
     rows.map(Result::unwrap).collect()
 }
 

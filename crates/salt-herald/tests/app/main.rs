@@ -1,12 +1,7 @@
 //! The whole app against a bus on a real socket and a stand-in for Slack: what people see in the
 //! channel, and what the journal holds, for every trouble that is not one part's alone.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod app;
 mod bus;

@@ -10,17 +10,10 @@ use crate::events::{jid, scheduled};
 #[test]
 fn ended_runs_are_forgotten_though_nothing_is_ever_given_up() {
     let now = Timestamp::from_second(1_795_000_000).unwrap();
-    let mut ledger = Ledger::restore(
-        Settings::default(),
-        Redactor::new(),
-        now,
-        Restored::default(),
-    );
+    let mut ledger =
+        Ledger::restore(Settings::default(), Redactor::new(), now, Restored::default());
     for n in 0..3000 {
-        let frame = frame(
-            Framing::Bare,
-            &scheduled(&jid(n), "web1", "test.version", false),
-        );
+        let frame = frame(Framing::Bare, &scheduled(&jid(n), "web1", "test.version", false));
         let event = salt_event::event::decode(&frame).unwrap();
         assert!(!ledger.handle_event(now, &event).is_empty());
         // As the daemon does, not after each event.

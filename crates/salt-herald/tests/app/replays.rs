@@ -48,11 +48,7 @@ fn a_replay_says_nothing_new() {
         let before = tables.map(|table| count(&journal, table));
         let second = replay(&bus, &journal).unwrap();
         assert_eq!(first, second, "{bus:?}");
-        assert_eq!(
-            before,
-            tables.map(|table| count(&journal, table)),
-            "{bus:?}"
-        );
+        assert_eq!(before, tables.map(|table| count(&journal, table)), "{bus:?}");
         verify_chain(&journal);
     }
 }

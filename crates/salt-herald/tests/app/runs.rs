@@ -28,9 +28,7 @@ async fn a_highstate_is_said_at_once_filled_in_and_closed() {
         bad(&job, "web3", "unknown directive"),
     ]);
     let channel = app
-        .said("the thread", |channel| {
-            channel.messages.iter().any(|m| m.thread_ts.is_some())
-        })
+        .said("the thread", |channel| channel.messages.iter().any(|m| m.thread_ts.is_some()))
         .await;
     let root = channel.roots().next().unwrap();
     let shown = root.content.shown();
@@ -38,10 +36,8 @@ async fn a_highstate_is_said_at_once_filled_in_and_closed() {
     for part in ["1 failed (web3)", "1 changed", "2 unchanged"] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
-    let replies: Vec<String> = channel
-        .replies(&root.ts)
-        .map(|reply| reply.content.shown())
-        .collect();
+    let replies: Vec<String> =
+        channel.replies(&root.ts).map(|reply| reply.content.shown()).collect();
     assert_eq!(replies.len(), 1);
     assert!(replies[0].contains("unknown directive"), "{replies:?}");
     assert!(replies[0].contains("web3"), "{replies:?}");
@@ -51,11 +47,7 @@ async fn a_highstate_is_said_at_once_filled_in_and_closed() {
     assert_eq!(runs.len(), 1);
     let tally = &runs[0].tally;
     assert_eq!(runs[0].status, RunStatus::Failed);
-    let counts = (
-        tally.expected.len(),
-        tally.returned.len(),
-        tally.failed.len(),
-    );
+    let counts = (tally.expected.len(), tally.returned.len(), tally.failed.len());
     assert_eq!(counts, (4, 4, 1));
     assert_eq!(count(&app.journal(), "return"), 4);
     assert!(verify_chain(&app.journal()) > 8);
@@ -72,8 +64,7 @@ async fn every_framing_and_tcp_are_understood() {
     for bus in buses {
         let mut app = App::new(Manner::Bot).await.with_bus(bus);
         app.start().await;
-        app.bus
-            .send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
+        app.bus.send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
         let place = app.bus.place.clone();
         let channel = app.only_message_says("1 changed").await;
         assert!(shows(&channel, "web1"), "{place:?}");
@@ -89,18 +80,12 @@ async fn a_run_that_is_over_at_once_is_one_message_without_edits() {
         good(&jid(1), "web1", false),
         bad(&jid(1), "web2", "no"),
     ]));
-    let channel = app
-        .said("a reply", |channel| channel.messages.len() == 2)
-        .await;
+    let channel = app.said("a reply", |channel| channel.messages.len() == 2).await;
     app.stop().await;
     let what: Vec<What> = channel.changes.iter().map(|change| change.what).collect();
     let edits = what.iter().filter(|what| **what == What::Edit).count();
     assert!(edits <= 1, "{:#?}", channel.changes);
-    assert_eq!(
-        app.slack.channel().changes.len(),
-        what.len(),
-        "nothing after it"
-    );
+    assert_eq!(app.slack.channel().changes.len(), what.len(), "nothing after it");
 }
 
 fn together(events: &[Event]) -> Vec<u8> {
@@ -113,10 +98,7 @@ async fn a_minion_that_comes_late_is_taken_up() {
     let mut app = App::new(Manner::Bot).await;
     app.more = "runs:\n  patience: 1\n".to_owned();
     app.start().await;
-    app.bus.send([
-        highstate(&jid(1), &["web1", "web2"]),
-        good(&jid(1), "web1", false),
-    ]);
+    app.bus.send([highstate(&jid(1), &["web1", "web2"]), good(&jid(1), "web1", false)]);
     app.only_message_says("1 never answered (web2)").await;
     app.bus.send([good(&jid(1), "web2", true)]);
     let channel = app.only_message_says("1 changed").await;
@@ -166,19 +148,10 @@ fn outcome(names: &[String], returns: &[Event]) -> String {
     let run = reader.runs(&all()).unwrap().remove(0);
     let failures = reader.failures(&[run.id]).unwrap();
     let minions = reader.minions().unwrap();
-    let context = herald_core::compose::Context {
-        master: None,
-        minions,
-    };
+    let context = herald_core::compose::Context { master: None, minions };
     let said = herald_core::compose::announce(&run, &failures, context);
     let tally = &run.tally;
-    let sets = [
-        &tally.expected,
-        &tally.returned,
-        &tally.failed,
-        &tally.changed,
-        &tally.silent,
-    ];
+    let sets = [&tally.expected, &tally.returned, &tally.failed, &tally.changed, &tally.silent];
     let sets: Vec<Vec<&str>> = sets.map(|set| minions.names(set)).into();
     format!("{said:?} {sets:?} {:?}", run.status)
 }

@@ -17,20 +17,13 @@ fn code(code: &str) -> Fault {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_429_is_obeyed() {
     let mut app = App::started().await;
-    let wait = Fault::RateLimited {
-        retry_after: Some("3".to_owned()),
-    };
+    let wait = Fault::RateLimited { retry_after: Some("3".to_owned()) };
     app.slack.fail_next(None, 1, wait);
     let asked = Instant::now();
-    app.bus
-        .send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
+    app.bus.send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
     let channel = app.only_message_says("1 changed").await;
     let first = channel.roots().next().unwrap().at;
-    assert!(
-        first.duration_since(asked) >= Duration::from_secs(3),
-        "{:?}",
-        first - asked
-    );
+    assert!(first.duration_since(asked) >= Duration::from_secs(3), "{:?}", first - asked);
     app.stop().await;
 }
 
@@ -39,19 +32,13 @@ async fn trouble_that_passes_loses_nothing() {
     let mut app = App::started().await;
     for fault in [
         code("internal_error"),
-        Fault::Answer {
-            status: 503,
-            body: b"<html>".to_vec(),
-        },
+        Fault::Answer { status: 503, body: b"<html>".to_vec() },
         Fault::Slow(Duration::from_millis(300)),
     ] {
         app.slack.fail_next(None, 1, fault);
     }
-    app.bus
-        .send([highstate(&jid(1), &["web1"]), bad(&jid(1), "web1", "no")]);
-    let channel = app
-        .said("a thread", |channel| channel.messages.len() == 2)
-        .await;
+    app.bus.send([highstate(&jid(1), &["web1"]), bad(&jid(1), "web1", "no")]);
+    let channel = app.said("a thread", |channel| channel.messages.len() == 2).await;
     assert!(shows(&channel, "1 failed"));
     app.stop().await;
 }
@@ -63,8 +50,7 @@ async fn an_outage_is_made_up_for() {
     app.only_message_says("0 of 1 returned").await;
     app.slack.go_down().await;
     app.bus.send([good(&jid(1), "web1", true)]);
-    app.bus
-        .send((2..5).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
+    app.bus.send((2..5).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
     app.until_over(4).await;
     app.slack.come_back().await.unwrap();
     let channel = app
@@ -80,14 +66,10 @@ async fn an_outage_is_made_up_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_got_lost_is_one_message_more_at_the_most() {
     let mut app = App::started().await;
-    app.slack
-        .fail_next(Some("chat.postMessage"), 1, Fault::DroppedAnswer);
-    app.bus
-        .send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
+    app.slack.fail_next(Some("chat.postMessage"), 1, Fault::DroppedAnswer);
+    app.bus.send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
     let channel = app
-        .said("its end", |channel| {
-            channel.roots().count() > 1 && shows(channel, "1 changed")
-        })
+        .said("its end", |channel| channel.roots().count() > 1 && shows(channel, "1 changed"))
         .await;
     assert_eq!(channel.roots().count(), 2, "said again, and once only");
     app.stop().await;
@@ -103,14 +85,9 @@ async fn a_message_that_somebody_deleted_does_not_hinder_the_rest() {
     assert!(app.slack.delete_message(&ts));
     app.bus.send([bad(&jid(1), "web1", "no")]);
     app.until_over(1).await;
-    app.bus
-        .send([highstate(&jid(2), &["web1"]), good(&jid(2), "web1", true)]);
+    app.bus.send([highstate(&jid(2), &["web1"]), good(&jid(2), "web1", true)]);
     let channel = app.only_message_says("1 changed").await;
-    assert_ne!(
-        channel.roots().next().unwrap().ts,
-        ts,
-        "it is not said again"
-    );
+    assert_ne!(channel.roots().next().unwrap().ts, ts, "it is not said again");
     app.stop().await;
     assert_eq!(number(&app.journal(), GIVEN_UP), 1);
 }
@@ -127,8 +104,7 @@ async fn a_message_that_is_refused_does_not_hinder_the_rest() {
     })
     .await;
     app.bus.send([good(&jid(1), "web1", false)]);
-    app.bus
-        .send([highstate(&jid(2), &["web1"]), good(&jid(2), "web1", true)]);
+    app.bus.send([highstate(&jid(2), &["web1"]), good(&jid(2), "web1", true)]);
     app.only_message_says("1 changed").await;
     app.stop().await;
 }
@@ -137,10 +113,17 @@ async fn a_message_that_is_refused_does_not_hinder_the_rest() {
 async fn an_archived_channel_is_no_reason_to_stop_recording() {
     let mut app = App::started().await;
     app.slack.change_channel(|channel| channel.archived = true);
-    app.bus
-        .send((1..4).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
+    app.bus.send((1..4).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
     app.until_over(3).await;
     assert_eq!(app.slack.channel().messages.len(), 0);
+    app.until("the trouble, for those who ask", |journal| {
+        let sinks = journal.sinks().unwrap();
+        sinks
+            .iter()
+            .any(|sink| sink.trouble.as_ref().is_some_and(|it| it.contains("is_archived")))
+            .then_some(())
+    })
+    .await;
     app.stop().await;
 }
 
@@ -153,12 +136,9 @@ async fn a_webhook_says_the_beginning_and_an_end_that_is_bad() {
     app.bus.send([good(&jid(1), "web1", true)]);
     app.until_over(1).await;
     app.bus.send([highstate(&jid(2), &["web1"])]);
-    app.said("the second run", |channel| channel.messages.len() == 2)
-        .await;
+    app.said("the second run", |channel| channel.messages.len() == 2).await;
     app.bus.send([bad(&jid(2), "web1", "unknown directive")]);
-    let channel = app
-        .said("its end", |channel| channel.messages.len() == 3)
-        .await;
+    let channel = app.said("its end", |channel| channel.messages.len() == 3).await;
     let last = channel.messages[2].content.shown();
     assert!(last.contains("1 failed (web1)"), "{last}");
     assert!(last.contains("unknown directive"), "{last}");
@@ -181,8 +161,7 @@ async fn a_webhook_says_the_end_of_what_took_long() {
     app.bus.send([highstate(&jid(1), &["web1"])]);
     app.only_message_says("0 of 1 returned").await;
     app.bus.send([good(&jid(1), "web1", true)]);
-    app.said("its end", |channel| channel.messages.len() == 2)
-        .await;
+    app.said("its end", |channel| channel.messages.len() == 2).await;
     app.stop().await;
 }
 
@@ -190,13 +169,9 @@ async fn a_webhook_says_the_end_of_what_took_long() {
 async fn a_burst_of_runs_keeps_to_slacks_limits() {
     let mut app = App::started().await;
     app.slack.change_options(|options| {
-        options.posts = Some(Rate {
-            per_second: 1.0,
-            burst: 2.0,
-        });
+        options.posts = Some(Rate { per_second: 1.0, burst: 2.0 });
     });
-    app.bus
-        .send((1..7).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
+    app.bus.send((1..7).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
     let is_over = |channel: &Channel| {
         let over = |m: &&fake_slack::Message| m.content.shown().contains("1 changed");
         channel.roots().filter(over).count() == 6
@@ -205,38 +180,27 @@ async fn a_burst_of_runs_keeps_to_slacks_limits() {
     assert_eq!(channel.messages.len(), 6);
     let sent: Vec<Instant> = channel.roots().map(|message| message.at).collect();
     let least = Duration::from_millis(800);
-    assert!(
-        sent.windows(2).all(|pair| pair[1] - pair[0] > least),
-        "{sent:?}"
-    );
+    assert!(sent.windows(2).all(|pair| pair[1] - pair[0] > least), "{sent:?}");
     app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_does_not_edit_what_is_closed() {
     let mut app = App::started().await;
-    app.bus
-        .send([highstate(&jid(1), &["web1"]), bad(&jid(1), "web1", "no")]);
-    app.said("a thread", |channel| channel.messages.len() == 2)
-        .await;
+    app.bus.send([highstate(&jid(1), &["web1"]), bad(&jid(1), "web1", "no")]);
+    app.said("a thread", |channel| channel.messages.len() == 2).await;
     app.stop().await;
     app.bus.hang_up();
     // As if it had been said in other words.
-    let changed = open(&app.journal())
-        .execute("UPDATE delivery SET said = zeroblob(32)", [])
-        .unwrap();
+    let changed =
+        open(&app.journal()).execute("UPDATE delivery SET said = zeroblob(32)", []).unwrap();
     assert_eq!(changed, 2);
     let before = app.slack.channel().changes.len();
     app.start().await;
-    app.bus
-        .send([highstate(&jid(2), &["web1"]), good(&jid(2), "web1", true)]);
-    let channel = app
-        .said("the next run", |channel| shows(channel, "1 changed"))
-        .await;
+    app.bus.send([highstate(&jid(2), &["web1"]), good(&jid(2), "web1", true)]);
+    let channel = app.said("the next run", |channel| shows(channel, "1 changed")).await;
     app.stop().await;
     let first = channel.roots().next().unwrap();
-    let edits = channel.changes[before..]
-        .iter()
-        .filter(|change| change.ts == first.ts);
+    let edits = channel.changes[before..].iter().filter(|change| change.ts == first.ts);
     assert_eq!(edits.count(), 0, "{:#?}", channel.changes);
 }

@@ -14,22 +14,15 @@ use crate::journal::{count, verify_chain};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_goes_on_with_the_same_message() {
     let mut app = App::started().await;
-    app.bus.send([
-        highstate(&jid(1), &["web1", "web2", "web3"]),
-        good(&jid(1), "web1", false),
-    ]);
+    app.bus.send([highstate(&jid(1), &["web1", "web2", "web3"]), good(&jid(1), "web1", false)]);
     app.only_message_says("of 3 returned").await;
     app.stop().await;
     app.bus.hang_up();
     app.start().await;
-    app.bus
-        .send([good(&jid(1), "web2", true), bad(&jid(1), "web3", "no")]);
+    app.bus.send([good(&jid(1), "web2", true), bad(&jid(1), "web3", "no")]);
     let channel = app.only_message_says("1 failed (web3)").await;
     let shown = channel.roots().next().unwrap().content.shown();
-    assert!(
-        shown.contains("1 changed") && shown.contains("1 unchanged"),
-        "{shown}"
-    );
+    assert!(shown.contains("1 changed") && shown.contains("1 unchanged"), "{shown}");
     app.stop().await;
     verify_chain(&app.journal());
 }
@@ -39,12 +32,8 @@ async fn what_was_read_is_in_the_journal_and_said_before_the_end() {
     let mut app = App::started().await;
     let names: Vec<String> = (0..500).map(|n| format!("web{n}")).collect();
     app.bus.send([highstate(&jid(1), &names)]);
-    app.bus
-        .send(names.iter().map(|name| good(&jid(1), name, false)));
-    app.until("something", |journal| {
-        (journal.count_runs().unwrap() == 1).then_some(())
-    })
-    .await;
+    app.bus.send(names.iter().map(|name| good(&jid(1), name, false)));
+    app.until("something", |journal| (journal.count_runs().unwrap() == 1).then_some(())).await;
     // A socket's buffer holds little of it: most was read when the last could be sent.
     app.stop().await;
     let returns = count(&app.journal(), "return");
@@ -60,8 +49,7 @@ async fn what_was_read_is_in_the_journal_and_said_before_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_cut_off_what_is_being_said() {
     let mut app = App::started().await;
-    app.slack
-        .fail_next(None, 1, Fault::SlowAnswer(Duration::from_secs(1)));
+    app.slack.fail_next(None, 1, Fault::SlowAnswer(Duration::from_secs(1)));
     app.bus.send([highstate(&jid(1), &["web1"])]);
     // Slack has it, and we don't know yet.
     app.only_message_says("0 of 1 returned").await;
@@ -78,17 +66,12 @@ async fn a_dead_slack_does_not_keep_it_from_ending() {
     let mut app = App::new(Manner::Both).await;
     app.limits.grace = Duration::from_millis(500);
     app.start().await;
-    app.slack
-        .fail_next(None, 100, Fault::Slow(Duration::from_secs(60)));
+    app.slack.fail_next(None, 100, Fault::Slow(Duration::from_secs(60)));
     app.bus.send([highstate(&jid(1), &["web1"])]);
     app.until_began(1).await;
     let asked = std::time::Instant::now();
     app.stop().await;
-    assert!(
-        asked.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,10 +90,7 @@ async fn without_a_master_it_waits_for_one() {
     let mut app = App::new(Manner::Bot).await;
     app.bus.go_away_now();
     app.start_without_bus().await;
-    app.until("the journal", |journal| {
-        (journal.last_entry().unwrap() > 0).then_some(())
-    })
-    .await;
+    app.until("the journal", |journal| (journal.last_entry().unwrap() > 0).then_some(())).await;
     app.bus.come_back();
     app.bus.accept();
     app.bus.send([highstate(&jid(1), &["web1"])]);
@@ -131,9 +111,7 @@ async fn who_still_works_is_waited_for_and_who_does_not_answer_is_given_up() {
     let silent = app
         .until("web3 is given up", |journal| {
             let runs = journal.runs(&all()).unwrap();
-            let poll = runs
-                .iter()
-                .find(|run| run.head.funs == ["saltutil.find_job"])?;
+            let poll = runs.iter().find(|run| run.head.funs == ["saltutil.find_job"])?;
             (poll.status != RunStatus::Running || runs.len() == 2).then_some(runs)
         })
         .await;
@@ -177,9 +155,6 @@ async fn a_runner_that_returns_twice_does_not_stop_the_journal() {
         highstate(&jid(2), &["web1"]),
         good(&jid(2), "web1", true),
     ]);
-    app.said("the next run", |channel| {
-        crate::app::shows(channel, "1 changed")
-    })
-    .await;
+    app.said("the next run", |channel| crate::app::shows(channel, "1 changed")).await;
     app.stop().await;
 }

@@ -20,39 +20,24 @@ fn no_journal_there() {
 fn no_journal_but_something_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
-    std::fs::write(
-        &path,
-        "not a journal at all, but a text that is long enough",
-    )
-    .unwrap();
+    std::fs::write(&path, "not a journal at all, but a text that is long enough").unwrap();
     let output = herald(&path, &["log"]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(
-        said.contains("\n  because ") && said.contains("\n  hint: "),
-        "{said}"
-    );
+    assert!(said.contains("\n  because ") && said.contains("\n  hint: "), "{said}");
 }
 
 #[test]
 fn a_journal_of_a_later_version() {
     let scene = Scene::usual().close();
     let connection = rusqlite::Connection::open(scene.path()).unwrap();
-    connection
-        .execute("INSERT INTO migration VALUES (7, 'x')", [])
-        .unwrap();
+    connection.execute("INSERT INTO migration VALUES (7, 'x')", []).unwrap();
     drop(connection);
     let output = herald(&scene.path(), &["log"]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(
-        said.contains("has schema 7, made by a later salt-herald"),
-        "{said}"
-    );
-    assert!(
-        said.contains("hint: use the salt-herald that made it"),
-        "{said}"
-    );
+    assert!(said.contains("has schema 7, made by a later salt-herald"), "{said}");
+    assert!(said.contains("hint: use the salt-herald that made it"), "{said}");
 }
 
 #[test]
@@ -82,11 +67,7 @@ fn a_journal_that_only_others_may_write() {
     readable(&scene.path(), 0o600);
     let output = log();
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("ask as a user who may read"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("ask as a user who may read"), "{}", stderr(&output));
 }
 
 #[test]
@@ -110,21 +91,11 @@ fn a_config_that_can_not_be_used() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("herald");
     std::fs::write(&config, "jurnal: {}\n").unwrap();
-    let run = |args: &[&str]| {
-        binary()
-            .args(args)
-            .arg("--config")
-            .arg(&config)
-            .output()
-            .unwrap()
-    };
+    let run = |args: &[&str]| binary().args(args).arg("--config").arg(&config).output().unwrap();
     for command in ["log", "run", "status"] {
         let output = run(&[command]);
         assert_eq!(output.status.code(), Some(2), "{command}");
-        assert!(
-            stderr(&output).contains("the config can't be used\n  "),
-            "{command}"
-        );
+        assert!(stderr(&output).contains("the config can't be used\n  "), "{command}");
     }
     let output = run(&["check"]);
     assert_eq!(output.status.code(), Some(1));

@@ -56,11 +56,8 @@ fn filters_choose() {
     let jids = |args: &[&str]| -> Vec<String> {
         let args = [&["log", "--json"], args].concat();
         let runs = objects(&herald(&scene.path(), &args));
-        let last = |run: &Value| {
-            run["jid"].as_str().unwrap()[14..]
-                .trim_start_matches('0')
-                .to_owned()
-        };
+        let last =
+            |run: &Value| run["jid"].as_str().unwrap()[14..].trim_start_matches('0').to_owned();
         runs.iter().map(last).collect()
     };
     assert_eq!(jids(&["--user", "bob"]), ["3", "4"]);
@@ -89,15 +86,9 @@ fn long_lists_come_whole_and_in_order() {
     }
     let scene = scene.close();
     let runs = objects(&herald(&scene.path(), &["log", "--json"]));
-    let numbers: Vec<u64> = runs
-        .iter()
-        .map(|run| run["run"].as_u64().unwrap())
-        .collect();
+    let numbers: Vec<u64> = runs.iter().map(|run| run["run"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=1_201).collect::<Vec<u64>>());
-    let runs = objects(&herald(
-        &scene.path(),
-        &["log", "--json", "--limit", "1100"],
-    ));
+    let runs = objects(&herald(&scene.path(), &["log", "--json", "--limit", "1100"]));
     assert_eq!(runs.len(), 1_100);
     assert_eq!(runs[0]["run"], 102);
 }

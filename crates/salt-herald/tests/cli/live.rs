@@ -42,31 +42,16 @@ fn tail_shows_beginnings_and_ends() {
     let (mut child, mut lines) = tail(&scene, &["-n", "2"]);
     assert!(line(&mut lines).contains("echo"));
     assert!(line(&mut lines).contains("state.apply"));
-    scene.new_job(
-        "20261122150000000006",
-        "carol",
-        "state.apply",
-        &["web"],
-        &["web1"],
-    );
+    scene.new_job("20261122150000000006", "carol", "state.apply", &["web"], &["web1"]);
     let began = line(&mut lines);
-    assert!(
-        began.contains("carol") && began.contains("0 of 1 returned"),
-        "{began}"
-    );
+    assert!(began.contains("carol") && began.contains("0 of 1 returned"), "{began}");
     let key = "pkg_|-nginx_|-nginx_|-installed";
     let ret = map(vec![(key, state(false, "No.", Vec::new()))]);
     scene.returns("20261122150000000006", "state.apply", "web1", 2, ret);
     let ended = line(&mut lines);
     assert!(ended.contains("1 failed (web1)"), "{ended}");
     let pid = child.0.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");

@@ -91,9 +91,6 @@ fn nothing_acts_on_a_terminal() {
         .unwrap();
     let text = stdout(&output);
     assert!(text.contains("\u{1b}["));
-    assert!(
-        !text.contains("\u{1b}]") && !text.contains('\u{9b}'),
-        "{text:?}"
-    );
+    assert!(!text.contains("\u{1b}]") && !text.contains('\u{9b}'), "{text:?}");
     assert!(text.contains(r"\u{1b}]0;owned\u{7}red\u{9b}0m"), "{text}");
 }

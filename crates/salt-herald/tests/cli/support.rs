@@ -22,9 +22,7 @@ pub(crate) struct Scene {
 
 /// A map from pairs.
 pub(crate) fn map(pairs: Vec<(&str, Value<'static>)>) -> Value<'static> {
-    let pairs = pairs
-        .into_iter()
-        .map(|(key, value)| (Value::from(key.to_owned()), value));
+    let pairs = pairs.into_iter().map(|(key, value)| (Value::from(key.to_owned()), value));
     Value::Map(pairs.collect())
 }
 
@@ -62,17 +60,9 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = START.parse().unwrap();
-        let writer = Journal::open(&dir.path().join("journal.db"))
-            .unwrap()
-            .into_writer()
-            .unwrap();
+        let writer = Journal::open(&dir.path().join("journal.db")).unwrap().into_writer().unwrap();
         Self {
-            ledger: Ledger::restore(
-                Settings::default(),
-                Redactor::new(),
-                now,
-                Restored::default(),
-            ),
+            ledger: Ledger::restore(Settings::default(), Redactor::new(), now, Restored::default()),
             writer: Some(writer),
             dir,
             now,
@@ -88,10 +78,8 @@ impl Scene {
         self.now += SignedDuration::from_secs(1);
         let mut body = format!("{tag}\n\n").into_bytes();
         map(data).write(&mut body);
-        let frame = map(vec![
-            ("head", Value::Map(Vec::new())),
-            ("body", Value::Bytes(body.into())),
-        ]);
+        let frame =
+            map(vec![("head", Value::Map(Vec::new())), ("body", Value::Bytes(body.into()))]);
         let bytes = frame.to_bytes();
         let event = salt_event::event::decode(&bytes).unwrap();
         let changes = self.ledger.handle_event(self.now, &event);
@@ -166,10 +154,7 @@ impl Scene {
 
     /// All that was written is on disk.
     pub(crate) fn settle(&self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.writer().introduce("none")).unwrap();
     }
 
@@ -196,42 +181,12 @@ impl Scene {
             vec![("nginx", map(vec![("old", text("")), ("new", text("1.26"))]))],
         );
         let bad = state(false, "No package on web2.\nTried twice.", Vec::new());
-        scene.returns(
-            "20261122140001000001",
-            "state.apply",
-            "web1",
-            0,
-            map(vec![(key, good)]),
-        );
-        scene.returns(
-            "20261122140001000001",
-            "state.apply",
-            "web2",
-            2,
-            map(vec![(key, bad)]),
-        );
+        scene.returns("20261122140001000001", "state.apply", "web1", 0, map(vec![(key, good)]));
+        scene.returns("20261122140001000001", "state.apply", "web2", 2, map(vec![(key, bad)]));
         scene.new_job("20261122140004000002", "root", "test.ping", &[], &["web1"]);
-        scene.returns(
-            "20261122140004000002",
-            "test.ping",
-            "web1",
-            0,
-            Value::Bool(true),
-        );
-        scene.new_job(
-            "20261122140006000003",
-            "bob",
-            "cmd.run",
-            &["uptime"],
-            &["web1", "db1"],
-        );
-        scene.returns(
-            "20261122140006000003",
-            "cmd.run",
-            "web1",
-            0,
-            text("up 3 days"),
-        );
+        scene.returns("20261122140004000002", "test.ping", "web1", 0, Value::Bool(true));
+        scene.new_job("20261122140006000003", "bob", "cmd.run", &["uptime"], &["web1", "db1"]);
+        scene.returns("20261122140006000003", "cmd.run", "web1", 0, text("up 3 days"));
         scene.pass(SignedDuration::from_mins(20));
         scene.new_job(
             "20261122142100000004",
@@ -247,13 +202,7 @@ impl Scene {
             0,
             text("\u{1b}]0;owned\u{7}red\u{9b}0m"),
         );
-        scene.new_job(
-            "20261122142102000005",
-            "alice",
-            "state.apply",
-            &[],
-            &["db1"],
-        );
+        scene.new_job("20261122142102000005", "alice", "state.apply", &[], &["db1"]);
         scene
     }
 }
@@ -267,12 +216,7 @@ pub(crate) fn binary() -> Command {
 
 /// Runs a command on a journal.
 pub(crate) fn herald(journal: &Path, args: &[&str]) -> Output {
-    binary()
-        .args(args)
-        .arg("--journal")
-        .arg(journal)
-        .output()
-        .unwrap()
+    binary().args(args).arg("--journal").arg(journal).output().unwrap()
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
@@ -285,8 +229,5 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 /// The objects of JSON Lines.
 pub(crate) fn objects(output: &Output) -> Vec<serde_json::Value> {
-    stdout(output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

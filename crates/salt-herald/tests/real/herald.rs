@@ -28,9 +28,7 @@ impl Herald {
         let runtime = Runtime::new().expect("a runtime");
         let options = Options::default();
         let (token, channel) = (options.token.clone(), options.channel.clone());
-        let slack = runtime
-            .block_on(FakeSlack::start(options))
-            .expect("a stand-in");
+        let slack = runtime.block_on(FakeSlack::start(options)).expect("a stand-in");
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
             "salt:\n  config_dir: {}\njournal:\n  path: {}\nslack:\n  test:\n    token: {token:?}\n    \
@@ -51,12 +49,7 @@ impl Herald {
             .stderr(log)
             .spawn()
             .expect("salt-herald starts");
-        let herald = Self {
-            child,
-            folder,
-            runtime,
-            slack,
-        };
+        let herald = Self { child, folder, runtime, slack };
         herald.wait_until_connected();
         herald
     }
@@ -64,9 +57,7 @@ impl Herald {
     pub(crate) fn journal_files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.folder.path()).expect("the folder");
         let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        paths
-            .filter(|path| path.to_string_lossy().contains("journal.db"))
-            .collect()
+        paths.filter(|path| path.to_string_lossy().contains("journal.db")).collect()
     }
 
     pub(crate) fn log_text(&self) -> String {
@@ -87,15 +78,9 @@ impl Herald {
     /// Every run that the journal holds, as `log --json` tells it.
     pub(crate) fn runs(&self) -> Vec<Value> {
         let output = self.command(&["log", "--json"]);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
     /// The last run of which something holds, once it does.
@@ -108,10 +93,7 @@ impl Herald {
             }
             if Instant::now() > deadline {
                 let last: Vec<_> = runs.iter().rev().take(5).collect();
-                panic!(
-                    "{what}: not in the journal; the last runs: {last:#?}\n{}",
-                    self.log_text()
-                );
+                panic!("{what}: not in the journal; the last runs: {last:#?}\n{}", self.log_text());
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -121,10 +103,7 @@ impl Herald {
     pub(crate) fn channel_where(&self, what: &str, holds: impl Fn(&Channel) -> bool) -> Channel {
         let waited = self.runtime.block_on(self.slack.wait_for(holds, PATIENCE));
         waited.unwrap_or_else(|channel| {
-            panic!(
-                "{what}: not in the channel: {channel:#?}\n{}",
-                self.log_text()
-            )
+            panic!("{what}: not in the channel: {channel:#?}\n{}", self.log_text())
         })
     }
 
@@ -140,11 +119,7 @@ impl Herald {
     fn wait_until_connected(&self) {
         let deadline = Instant::now() + PATIENCE;
         while !self.log_text().contains("listening") {
-            assert!(
-                Instant::now() < deadline,
-                "it never listened:\n{}",
-                self.log_text()
-            );
+            assert!(Instant::now() < deadline, "it never listened:\n{}", self.log_text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

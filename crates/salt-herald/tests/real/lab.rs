@@ -27,23 +27,14 @@ impl Lab {
         let orders = child.stdin.take();
         let mut answers = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
-        answers
-            .read_line(&mut line)
-            .expect("the lab says what it started");
+        answers.read_line(&mut line).expect("the lab says what it started");
         let site = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("the lab did not come up ({error}): {line:?}"));
-        Self {
-            child,
-            orders,
-            answers,
-            site,
-        }
+        Self { child, orders, answers, site }
     }
 
     pub(crate) fn text(&self, key: &str) -> &str {
-        self.site[key]
-            .as_str()
-            .unwrap_or_else(|| panic!("no {key} in {}", self.site))
+        self.site[key].as_str().unwrap_or_else(|| panic!("no {key} in {}", self.site))
     }
 
     /// Gives an order and waits until it is done.
@@ -65,44 +56,28 @@ impl Lab {
     /// `salt ARGS`, to its end, whatever it is.
     pub(crate) fn salt(&self, args: &[&str]) -> Output {
         let mut command = self.program("salt");
-        command
-            .args(["-c", self.text("config_dir")])
-            .args(args)
-            .output()
-            .expect("salt runs")
+        command.args(["-c", self.text("config_dir")]).args(args).output().expect("salt runs")
     }
 
     /// `salt --async ARGS`.
     pub(crate) fn salt_async(&self, args: &[&str]) {
-        let args: Vec<&str> = ["--async"]
-            .into_iter()
-            .chain(args.iter().copied())
-            .collect();
+        let args: Vec<&str> = ["--async"].into_iter().chain(args.iter().copied()).collect();
         assert!(self.salt(&args).status.success());
     }
 
     /// `salt-run ARGS`: what it prints.
     pub(crate) fn salt_run(&self, args: &[&str]) -> String {
         let mut command = self.program("salt-run");
-        let output = command
-            .args(["-c", self.text("config_dir")])
-            .args(args)
-            .output()
-            .expect("it runs");
+        let output =
+            command.args(["-c", self.text("config_dir")]).args(args).output().expect("it runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// `salt-call ARGS` on one minion.
     pub(crate) fn salt_call(&self, minion: &str, args: &[&str]) -> Output {
-        let config = self.site["minion_config_dirs"][minion]
-            .as_str()
-            .expect("a minion");
+        let config = self.site["minion_config_dirs"][minion].as_str().expect("a minion");
         let mut command = self.program("salt-call");
-        command
-            .args(["-c", config])
-            .args(args)
-            .output()
-            .expect("salt-call runs")
+        command.args(["-c", config]).args(args).output().expect("salt-call runs")
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Needs the lab (`lab/lab.py install`); `./test` sees to that, `./test --quick` leaves these out.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 mod herald;
 mod lab;
 mod scenes;
@@ -52,9 +54,7 @@ fn real_master_with_its_bus_on_tcp() {
     let lab = Lab::up("3008", &["--ipc-mode", "tcp", "--minions", "2"]);
     let herald = Herald::start(&lab);
     lab.salt(&["*", "cmd.run", "echo hello"]);
-    let run = herald.run_where("the command", |run| {
-        run["fun"][0] == "cmd.run" && ended(run)
-    });
+    let run = herald.run_where("the command", |run| run["fun"][0] == "cmd.run" && ended(run));
     assert_eq!(run["status"], "succeeded");
     assert_eq!(run["minions"]["returned"], 2);
 }

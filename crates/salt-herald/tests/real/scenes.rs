@@ -21,14 +21,9 @@ fn message<'c>(channel: &'c Channel, command: &str) -> Option<&'c Message> {
 }
 
 fn thread_of(channel: &Channel, message: &Message) -> String {
-    let replies = channel
-        .messages
-        .iter()
-        .filter(|reply| reply.thread_ts.as_ref() == Some(&message.ts));
-    replies
-        .map(|reply| reply.content.shown())
-        .collect::<Vec<_>>()
-        .join("\n")
+    let replies =
+        channel.messages.iter().filter(|reply| reply.thread_ts.as_ref() == Some(&message.ts));
+    replies.map(|reply| reply.content.shown()).collect::<Vec<_>>().join("\n")
 }
 
 fn says(channel: &Channel, command: &str, words: &[&str]) -> bool {
@@ -58,15 +53,9 @@ pub(crate) fn a_highstate_fails(lab: &Lab, herald: &Herald) {
             && message(channel, command).is_some_and(|it| !thread_of(channel, it).is_empty())
     });
     let said = message(&channel, command).expect("just seen");
-    assert!(
-        !said.edits.is_empty(),
-        "it was posted at the start and then edited"
-    );
+    assert!(!said.edits.is_empty(), "it was posted at the start and then edited");
     let thread = thread_of(&channel, said);
-    assert!(
-        thread.contains("certificate /etc/ssl/shop.pem expired 3 days ago"),
-        "{thread}"
-    );
+    assert!(thread.contains("certificate /etc/ssl/shop.pem expired 3 days ago"), "{thread}");
     let shown = herald.command(&["show", "last", "failed"]);
     let story = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(story.contains("certificate-valid"), "{story}");
@@ -78,23 +67,13 @@ pub(crate) fn a_test_run_keeps_its_secret(lab: &Lab, herald: &Herald) {
     let run = herald.run_where("the test run", |run| run["test"] == true && ended(run));
     assert_eq!(run["status"], "succeeded");
     let command = run["command"].as_str().expect("a command");
-    assert!(
-        command.contains("db_password") && command.contains("9.9"),
-        "{command}"
-    );
+    assert!(command.contains("db_password") && command.contains("9.9"), "{command}");
     herald.channel_where("the test run", |channel| {
         says(channel, "test=True", &["✎", "1 would change"])
     });
-    lab.salt(&[
-        "web1",
-        "cmd.run",
-        &format!("echo --password={SECRET}; exit 3"),
-    ]);
+    lab.salt(&["web1", "cmd.run", &format!("echo --password={SECRET}; exit 3")]);
     herald.run_where("a failing command with a password", |run| {
-        run["command"]
-            .as_str()
-            .is_some_and(|command| command.contains("exit 3"))
-            && ended(run)
+        run["command"].as_str().is_some_and(|command| command.contains("exit 3")) && ended(run)
     });
     herald.channel_where("its failure's thread", |channel| {
         message(channel, "exit 3").is_some_and(|it| thread_of(channel, it).contains("--password"))
@@ -103,28 +82,21 @@ pub(crate) fn a_test_run_keeps_its_secret(lab: &Lab, herald: &Herald) {
 
 pub(crate) fn no_secret_is_anywhere(herald: &Herald) {
     let channel = format!("{:?}", herald.channel());
-    assert!(
-        channel.contains("--password"),
-        "the channel tells of the command"
-    );
+    assert!(channel.contains("--password"), "the channel tells of the command");
     assert!(!channel.contains(SECRET), "in the channel");
     assert!(!herald.log_text().contains(SECRET), "in the log");
     let files = herald.journal_files();
     assert!(!files.is_empty());
     for file in files {
         let bytes = fs::read(&file).expect("a journal's file");
-        let at = bytes
-            .windows(SECRET.len())
-            .position(|window| window == SECRET.as_bytes());
+        let at = bytes.windows(SECRET.len()).position(|window| window == SECRET.as_bytes());
         assert_eq!(at, None, "in {}", file.display());
     }
 }
 
 pub(crate) fn a_minion_that_is_not_there_is_missing(lab: &Lab, herald: &Herald) {
     lab.salt(&["-L", "web1,web2,ghost", "test.ping"]);
-    let run = herald.run_where("the ping", |run| {
-        run["tgt"] == "web1,web2,ghost" && ended(run)
-    });
+    let run = herald.run_where("the ping", |run| run["tgt"] == "web1,web2,ghost" && ended(run));
     assert_eq!(run["minions"]["missing"], json!(["ghost"]));
     assert_eq!(run["minions"]["returned"], 2);
     assert_eq!(run["announced"], false, "test.ping is noise");
@@ -139,17 +111,11 @@ pub(crate) fn two_state_runs_meet(lab: &Lab, herald: &Herald) {
     lab.salt(&["web1", "test.sleep", "2"]);
     lab.salt(&["web1", "state.apply", "web"]);
     let second = herald.run_where("the run that met it", |run| {
-        run["collides_with"]
-            .as_array()
-            .is_some_and(|met| !met.is_empty())
+        run["collides_with"].as_array().is_some_and(|met| !met.is_empty())
     });
     assert_eq!(second["collides_with"], json!([first["jid"]]));
     assert_eq!(second["status"], "failed");
-    assert!(
-        second["flags"]
-            .as_array()
-            .is_some_and(|flags| flags.contains(&json!("collision")))
-    );
+    assert!(second["flags"].as_array().is_some_and(|flags| flags.contains(&json!("collision"))));
     let jid = first["jid"].clone();
     herald.run_where("the slow run's end", |run| run["jid"] == jid && ended(run));
 }
@@ -164,32 +130,23 @@ pub(crate) fn a_batch_is_one_run(lab: &Lab, herald: &Herald) {
     assert_eq!(run["status"], "succeeded");
     let runs = herald.runs();
     let applied: Vec<_> = runs.iter().filter(|run| same_apply(run)).collect();
-    assert_eq!(
-        applied.len(),
-        1,
-        "one run, not one for each slice: {applied:#?}"
-    );
+    assert_eq!(applied.len(), 1, "one run, not one for each slice: {applied:#?}");
     let channel = herald.channel_where("the batch's end", |channel| {
         says(channel, "salt -b 2 '*' state.apply common", &["4 minions"])
     });
-    let said = channel
-        .messages
-        .iter()
-        .filter(|it| it.content.shown().contains("state.apply common"));
+    let said =
+        channel.messages.iter().filter(|it| it.content.shown().contains("state.apply common"));
     assert_eq!(said.count(), 1, "one message");
 }
 
 fn same_apply(run: &Value) -> bool {
-    run["command"]
-        .as_str()
-        .is_some_and(|command| command.ends_with("state.apply common"))
+    run["command"].as_str().is_some_and(|command| command.ends_with("state.apply common"))
 }
 
 pub(crate) fn an_orchestration_has_its_children(lab: &Lab, herald: &Herald) {
     lab.salt_run(&["state.orchestrate", "orch.deploy"]);
-    let run = herald.run_where("the orchestration", |run| {
-        run["kind"] == "orchestration" && ended(run)
-    });
+    let run =
+        herald.run_where("the orchestration", |run| run["kind"] == "orchestration" && ended(run));
     assert_eq!(run["status"], "succeeded", "{run:#}");
     assert_eq!(run["command"], "salt-run state.orchestrate orch.deploy");
     let jobs = run["jobs"].as_array().map_or(0, Vec::len);
@@ -210,9 +167,7 @@ pub(crate) fn a_stopped_minion_never_answers(lab: &mut Lab, herald: &Herald) {
     lab.order("stop-minion web2");
     lab.salt(&["-t", "2", "*", "cmd.run", "echo anybody there"]);
     let is_it = |run: &Value| {
-        run["command"]
-            .as_str()
-            .is_some_and(|command| command.contains("anybody there"))
+        run["command"].as_str().is_some_and(|command| command.contains("anybody there"))
     };
     let run = herald.run_where("the command", |run| is_it(run) && ended(run));
     assert_eq!(run["status"], "incomplete", "{run:#}");
@@ -227,21 +182,13 @@ pub(crate) fn a_stopped_minion_never_answers(lab: &mut Lab, herald: &Herald) {
 pub(crate) fn the_master_restarts(lab: &mut Lab, herald: &Herald) {
     lab.order("restart-master");
     lab.salt(&["web1", "cmd.run", "echo back again"]);
-    let is_it = |run: &Value| {
-        run["command"]
-            .as_str()
-            .is_some_and(|command| command.contains("back again"))
-    };
-    let run = herald.run_where("a command after the restart", |run| {
-        is_it(run) && ended(run)
-    });
+    let is_it =
+        |run: &Value| run["command"].as_str().is_some_and(|command| command.contains("back again"));
+    let run = herald.run_where("a command after the restart", |run| is_it(run) && ended(run));
     assert_eq!(run["status"], "succeeded");
     let status = herald.status();
     let gaps = status["gaps"].as_array().cloned().unwrap_or_default();
-    assert!(
-        gaps.iter().any(|gap| gap["reason"] == "master away"),
-        "{status:#}"
-    );
+    assert!(gaps.iter().any(|gap| gap["reason"] == "master away"), "{status:#}");
 }
 
 pub(crate) fn the_journal_names_all_jobs_of_the_master(lab: &Lab, herald: &Herald) {
@@ -251,11 +198,8 @@ pub(crate) fn the_journal_names_all_jobs_of_the_master(lab: &Lab, herald: &Heral
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
     let jobs = listed.as_object().expect("a map by jid");
     // What the master did before salt-herald came is for back-fill.
-    let jids: BTreeSet<&str> = jobs
-        .keys()
-        .map(String::as_str)
-        .filter(|jid| *jid >= first.as_str())
-        .collect();
+    let jids: BTreeSet<&str> =
+        jobs.keys().map(String::as_str).filter(|jid| *jid >= first.as_str()).collect();
     assert!(jids.len() > 10, "{jids:?}");
     let known: BTreeSet<String> = herald
         .runs()
@@ -264,23 +208,10 @@ pub(crate) fn the_journal_names_all_jobs_of_the_master(lab: &Lab, herald: &Heral
         .filter_map(|jid| jid.as_str().map(str::to_owned))
         .collect();
     let unknown: Vec<&&str> = jids.iter().filter(|jid| !known.contains(**jid)).collect();
-    let lost: Vec<_> = unknown
-        .iter()
-        .map(|jid| (&jid[..], &jobs[&***jid]))
-        .collect();
-    let during_restart = |job: &Value| {
-        matches!(
-            job["Function"].as_str(),
-            Some("test.ping" | "saltutil.find_job")
-        )
-    };
+    let lost: Vec<_> = unknown.iter().map(|jid| (&jid[..], &jobs[&***jid])).collect();
+    let during_restart =
+        |job: &Value| matches!(job["Function"].as_str(), Some("test.ping" | "saltutil.find_job"));
     // The lab pings while the master comes back: those are in the gap, and the gap is told.
-    let lost: Vec<_> = lost
-        .into_iter()
-        .filter(|(_, job)| !during_restart(job))
-        .collect();
-    assert!(
-        lost.is_empty(),
-        "the master knows of jobs that the journal does not: {lost:#?}"
-    );
+    let lost: Vec<_> = lost.into_iter().filter(|(_, job)| !during_restart(job)).collect();
+    assert!(lost.is_empty(), "the master knows of jobs that the journal does not: {lost:#?}");
 }

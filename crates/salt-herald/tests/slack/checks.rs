@@ -7,11 +7,7 @@ use crate::support::{TOKEN, bot, bot_with, fake, trouble, webhook, webhook_at};
 
 fn checked(result: Result<Checked, DeliveryError>) -> String {
     let checked = result.unwrap();
-    format!(
-        "{}; unknown: {}",
-        checked.identity.unwrap_or_default(),
-        checked.unknown.join("; ")
-    )
+    format!("{}; unknown: {}", checked.identity.unwrap_or_default(), checked.unknown.join("; "))
 }
 
 #[tokio::test]
@@ -26,25 +22,16 @@ async fn a_check_of_a_bot_posts_nothing() {
         fake.change_channel(|channel| channel.member = false);
         let error = sink.check().await.unwrap_err();
         let hint = sink.hint(&error).unwrap();
-        assert!(
-            hint.starts_with("invite the app: type /invite @herald in "),
-            "{hint}"
-        );
+        assert!(hint.starts_with("invite the app: type /invite @herald in "), "{hint}");
         assert_eq!(trouble::<()>(Err(error)), "unauthorized not_in_channel");
         fake.change_channel(|channel| channel.archived = true);
         assert_eq!(trouble(sink.check().await), "unauthorized is_archived");
         fake.change_channel(|channel| (channel.member, channel.archived) = (true, false));
     }
     let nowhere = bot_with(&fake, TOKEN, "nowhere", http_client().unwrap());
-    assert_eq!(
-        trouble(nowhere.check().await),
-        "unauthorized channel_not_found"
-    );
+    assert_eq!(trouble(nowhere.check().await), "unauthorized channel_not_found");
     let no_id = bot_with(&fake, TOKEN, "C0NOTTHERE", http_client().unwrap());
-    assert_eq!(
-        trouble(no_id.check().await),
-        "unauthorized channel_not_found"
-    );
+    assert_eq!(trouble(no_id.check().await), "unauthorized channel_not_found");
     assert!(fake.channel().changes.is_empty());
 }
 
@@ -61,10 +48,7 @@ async fn a_check_says_what_it_could_not_find_out() {
     fake.change_options(|options| options.scopes.retain(|scope| scope == "chat:write"));
     insta::assert_snapshot!(checked(sink.check().await));
     fake.change_options(|options| options.scopes.clear());
-    assert_eq!(
-        trouble(sink.check().await),
-        "unauthorized missing_scope: chat:write"
-    );
+    assert_eq!(trouble(sink.check().await), "unauthorized missing_scope: chat:write");
 }
 
 #[tokio::test]
@@ -83,24 +67,10 @@ async fn a_check_of_a_webhook_posts_nothing() {
     assert_eq!(checked(webhook(&fake).check().await), "; unknown: ");
     let dead = webhook_at(format!("{}x", fake.webhook_url()), http_client().unwrap());
     let error = dead.check().await.unwrap_err();
-    assert!(
-        dead.hint(&error)
-            .unwrap()
-            .starts_with("the webhook is gone")
-    );
+    assert!(dead.hint(&error).unwrap().starts_with("the webhook is gone"));
     assert_eq!(trouble::<()>(Err(error)), "unauthorized invalid_token");
-    fake.fail_next(
-        None,
-        1,
-        Fault::Answer {
-            status: 200,
-            body: b"ok".to_vec(),
-        },
-    );
+    fake.fail_next(None, 1, Fault::Answer { status: 200, body: b"ok".to_vec() });
     let unsure = checked(webhook(&fake).check().await);
-    assert_eq!(
-        unsure,
-        "; unknown: it takes empty messages, so it may not be Slack"
-    );
+    assert_eq!(unsure, "; unknown: it takes empty messages, so it may not be Slack");
     assert!(fake.channel().changes.is_empty());
 }

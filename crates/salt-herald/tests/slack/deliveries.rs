@@ -14,10 +14,7 @@ async fn a_bot_posts_edits_and_replies() {
     assert!(sink.abilities().edit);
     let message = sink.post(&running()).await.unwrap();
     let place: serde_json::Value = serde_json::from_str(&message.0).unwrap();
-    assert_eq!(
-        place["channel"], "C0FAKE0001",
-        "the ID, since editing takes no names"
-    );
+    assert_eq!(place["channel"], "C0FAKE0001", "the ID, since editing takes no names");
     sink.update(&message, &failed()).await.unwrap();
     let reply = sink.reply(&message, &failed()).await.unwrap();
     sink.update_reply(&reply, &failed()).await.unwrap();
@@ -46,33 +43,19 @@ async fn a_webhook_says_all_in_one_message() {
     let only_posts = "rejected webhooks_only_post";
     assert_eq!(trouble(sink.update(&message, &failed()).await), only_posts);
     assert_eq!(trouble(sink.reply(&message, &failed()).await), only_posts);
-    assert_eq!(
-        trouble(sink.update_reply(&message, &failed()).await),
-        only_posts
-    );
+    assert_eq!(trouble(sink.update_reply(&message, &failed()).await), only_posts);
 }
 
 #[tokio::test]
 async fn nothing_in_a_message_refers_to_anybody() {
     let fake = fake().await;
     let (bot, webhook) = (bot(&fake), webhook(&fake));
-    let all = [
-        "<!channel>",
-        "<@U1>",
-        "<https://x|y>",
-        "`<!here>`",
-        "&lt;!here&gt;",
-        "\u{202e}x",
-    ];
+    let all = ["<!channel>", "<@U1>", "<https://x|y>", "`<!here>`", "&lt;!here&gt;", "\u{202e}x"];
     for text in all {
         let mut hostile = failed();
         (hostile.command, hostile.byline) = (text.repeat(50), text.to_owned());
         hostile.tally = text.to_owned();
-        let detail = |s: &str| Detail {
-            title: s.into(),
-            minions: s.into(),
-            text: s.repeat(500),
-        };
+        let detail = |s: &str| Detail { title: s.into(), minions: s.into(), text: s.repeat(500) };
         hostile.details = vec![detail(text); 20];
         let message = bot.post(&hostile).await.unwrap();
         bot.update(&message, &hostile).await.unwrap();
@@ -90,17 +73,11 @@ async fn nothing_in_a_message_refers_to_anybody() {
 async fn waiting_for_the_channel_sees_what_arrives() {
     let fake = fake().await;
     let sink = bot(&fake);
-    let arrives = fake.wait_for(
-        |channel| channel.messages.len() == 1,
-        Duration::from_secs(10),
-    );
+    let arrives = fake.wait_for(|channel| channel.messages.len() == 1, Duration::from_secs(10));
     let announcement = running();
     let (channel, posted) = tokio::join!(arrives, sink.post(&announcement));
     posted.unwrap();
     assert_eq!(channel.unwrap().messages.len(), 1);
-    let never = fake.wait_for(
-        |channel| channel.messages.len() == 2,
-        Duration::from_millis(20),
-    );
+    let never = fake.wait_for(|channel| channel.messages.len() == 2, Duration::from_millis(20));
     assert_eq!(never.await.unwrap_err().messages.len(), 1);
 }

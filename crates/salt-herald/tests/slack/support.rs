@@ -22,20 +22,13 @@ pub(crate) async fn fake() -> FakeSlack {
 }
 
 pub(crate) fn sink(api_url: String, access: Access, http: reqwest::Client) -> Sink {
-    let settings = SlackSettings {
-        api_url,
-        access,
-        name: "monitoring".to_owned(),
-    };
+    let settings = SlackSettings { api_url, access, name: "monitoring".to_owned() };
     Sink::Slack(Slack::new(settings, http))
 }
 
 /// A client that loses its patience sooner.
 pub(crate) fn hasty() -> reqwest::Client {
-    reqwest::Client::builder()
-        .timeout(Duration::from_millis(300))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().timeout(Duration::from_millis(300)).build().unwrap()
 }
 
 pub(crate) fn bot_with(
@@ -44,10 +37,7 @@ pub(crate) fn bot_with(
     channel: &str,
     http: reqwest::Client,
 ) -> Sink {
-    let access = Access::Bot {
-        token: SecretString::from(token),
-        channel: channel.to_owned(),
-    };
+    let access = Access::Bot { token: SecretString::from(token), channel: channel.to_owned() };
     sink(fake.api_url(), access, http)
 }
 
@@ -56,13 +46,7 @@ pub(crate) fn bot(fake: &FakeSlack) -> Sink {
 }
 
 pub(crate) fn webhook_at(url: String, http: reqwest::Client) -> Sink {
-    sink(
-        String::new(),
-        Access::Webhook {
-            url: SecretString::from(url),
-        },
-        http,
-    )
+    sink(String::new(), Access::Webhook { url: SecretString::from(url) }, http)
 }
 
 pub(crate) fn webhook(fake: &FakeSlack) -> Sink {

@@ -8,16 +8,12 @@ use super::*;
 static RULES: std::sync::LazyLock<Redactor> = std::sync::LazyLock::new(Redactor::new);
 
 fn redact(text: &str) -> String {
-    RULES
-        .redact_text(text, &mut Secrets::default())
-        .into_owned()
+    RULES.redact_text(text, &mut Secrets::default()).into_owned()
 }
 
 /// The lines of a table; a written `\n` stays two characters.
 fn lines(table: &'static str) -> impl Iterator<Item = &'static str> {
-    table
-        .lines()
-        .filter(|line| !line.starts_with("# ") && !line.is_empty())
+    table.lines().filter(|line| !line.starts_with("# ") && !line.is_empty())
 }
 
 #[test]
@@ -86,25 +82,13 @@ fn lines_among_others_are_found() {
         "web1:\n    ----------\n    db_password:\n        [hidden]\n    user:\n        bob\n";
     assert_eq!(redact(text), expected);
     let text = "key:\n  private_key: |\n    abc\n    def\n  user: bob\n";
-    assert_eq!(
-        redact(text),
-        "key:\n  private_key: |\n    [hidden]\n  user: bob\n"
-    );
+    assert_eq!(redact(text), "key:\n  private_key: |\n    [hidden]\n  user: bob\n");
     let text = "passwords:\n  - hunter2x\n  - \"hunter3x\"\nnext: 1\n";
-    assert_eq!(
-        redact(text),
-        "passwords:\n  - [hidden]\n  - \"[hidden]\"\nnext: 1\n"
-    );
+    assert_eq!(redact(text), "passwords:\n  - [hidden]\n  - \"[hidden]\"\nnext: 1\n");
     let text = "--- \n+++ \n@@ -1,2 +1,2 @@\n [client]\n-password = old one\n+password = new one\n user = x\n";
     let hidden = redact(text);
-    assert!(
-        !hidden.contains("old") && !hidden.contains("new one"),
-        "{hidden}"
-    );
-    assert!(
-        hidden.contains("+password = [hidden]\n user = x\n"),
-        "{hidden}"
-    );
+    assert!(!hidden.contains("old") && !hidden.contains("new one"), "{hidden}");
+    assert!(hidden.contains("+password = [hidden]\n user = x\n"), "{hidden}");
 }
 
 #[test]
@@ -113,10 +97,7 @@ fn keys_of_several_lines_are_found_again_line_by_line() {
     let mut secrets = Secrets::default();
     let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7\nabcdefghijklmnop0\n-----END RSA PRIVATE KEY-----\n";
     let hidden = redactor.redact_text(key, &mut secrets);
-    assert_eq!(
-        hidden,
-        "-----BEGIN RSA PRIVATE KEY-----[hidden]-----END RSA PRIVATE KEY-----\n"
-    );
+    assert_eq!(hidden, "-----BEGIN RSA PRIVATE KEY-----[hidden]-----END RSA PRIVATE KEY-----\n");
     assert_eq!(secrets.hide("+MIIEpAIBAAKCAQEA7"), "+[hidden]");
 }
 
@@ -134,23 +115,14 @@ fn known_secrets_are_found_in_their_forms() {
     ] {
         assert!(secrets.hide(text).contains(MARK), "{text}");
     }
-    assert_eq!(
-        format!("{secrets:?}"),
-        format!("Secrets({})", secrets.len())
-    );
+    assert_eq!(format!("{secrets:?}"), format!("Secrets({})", secrets.len()));
 }
 
 #[test]
 fn words_and_short_values_are_not_sought_elsewhere() {
     let redactor = Redactor::new();
     let mut secrets = Secrets::default();
-    for text in [
-        "password=root",
-        "password=abc",
-        "password=12345",
-        "token=password",
-        "pw=hidden",
-    ] {
+    for text in ["password=root", "password=abc", "password=12345", "token=password", "pw=hidden"] {
         redactor.redact_text(text, &mut secrets);
     }
     assert!(secrets.is_empty(), "{secrets:?}");
@@ -182,10 +154,7 @@ fn speed() {
     let clean = "2026-11-22 17:00:01 web1 nginx[123]: 10.0.0.1 GET /index.html 200 1234 0.01\n";
     let mixed = format!("{}password=hunter2x user=bob\n", clean.repeat(20));
     let redactor = Redactor::new();
-    for (name, text) in [
-        ("clean", clean.repeat(200_000)),
-        ("mixed", mixed.repeat(10_000)),
-    ] {
+    for (name, text) in [("clean", clean.repeat(200_000)), ("mixed", mixed.repeat(10_000))] {
         let start = std::time::Instant::now();
         let mut secrets = Secrets::default();
         let hidden = redactor.redact_text(&text, &mut secrets).len();

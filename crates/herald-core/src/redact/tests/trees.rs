@@ -7,12 +7,7 @@ fn text(text: &str) -> Value<'_> {
 }
 
 fn map<'a, const N: usize>(pairs: [(&'a str, Value<'a>); N]) -> Value<'a> {
-    Value::Map(
-        pairs
-            .into_iter()
-            .map(|(key, value)| (text(key), value))
-            .collect(),
-    )
+    Value::Map(pairs.into_iter().map(|(key, value)| (text(key), value)).collect())
 }
 
 fn clean(value: Value<'_>) -> (Value<'_>, Secrets) {
@@ -29,27 +24,19 @@ fn keyword_arguments_are_hidden() {
         map([
             ("__kwarg__", Value::Bool(true)),
             ("test", Value::Bool(true)),
-            (
-                "pillar",
-                map([("db_password", text("hunter2x")), ("version", text("1.2"))]),
-            ),
+            ("pillar", map([("db_password", text("hunter2x")), ("version", text("1.2"))])),
         ]),
     ]);
     let (args, secrets) = clean(args);
     let shown = format!("{args:?}");
     assert!(!shown.contains("hunter2x"), "{shown}");
     assert!(shown.contains("1.2") && shown.contains("nginx") && shown.contains("db_password"));
-    let mut other = Value::Array(vec![
-        text("wrote hunter2x to x"),
-        Value::Bytes(b"\xffhunter2x"[..].into()),
-    ]);
+    let mut other =
+        Value::Array(vec![text("wrote hunter2x to x"), Value::Bytes(b"\xffhunter2x"[..].into())]);
     secrets.hide_value(&mut other);
     assert_eq!(
         other,
-        Value::Array(vec![
-            text("wrote [hidden] to x"),
-            Value::Bytes(b"\xff[hidden]"[..].into())
-        ])
+        Value::Array(vec![text("wrote [hidden] to x"), Value::Bytes(b"\xff[hidden]"[..].into())])
     );
 }
 
@@ -59,10 +46,7 @@ fn everything_under_a_secret_name_is_hidden() {
         "passwords",
         map([
             ("alice", text("hunter2x")),
-            (
-                "bob",
-                Value::Array(vec![Value::Int(123_456_789), Value::Bool(true), Value::Nil]),
-            ),
+            ("bob", Value::Array(vec![Value::Int(123_456_789), Value::Bool(true), Value::Nil])),
         ]),
     )]));
     assert_eq!(
@@ -71,10 +55,7 @@ fn everything_under_a_secret_name_is_hidden() {
             "passwords",
             map([
                 ("alice", text(MARK)),
-                (
-                    "bob",
-                    Value::Array(vec![text(MARK), Value::Bool(true), Value::Nil])
-                ),
+                ("bob", Value::Array(vec![text(MARK), Value::Bool(true), Value::Nil])),
             ]),
         )])
     );
@@ -88,15 +69,9 @@ fn names_of_states_hide_nothing() {
     let value = map([
         (
             "file_|-passwords_|-/etc/passwords_|-managed",
-            map([
-                ("comment", text("is in the correct state")),
-                ("__sls__", text("passwords")),
-            ]),
+            map([("comment", text("is in the correct state")), ("__sls__", text("passwords"))]),
         ),
-        (
-            "passwords",
-            map([("__sls__", text("passwords")), ("file", text("managed"))]),
-        ),
+        ("passwords", map([("__sls__", text("passwords")), ("file", text("managed"))])),
         ("passwd", text("x")),
         ("password", Value::Nil),
         ("token", text("")),
@@ -107,43 +82,22 @@ fn names_of_states_hide_nothing() {
 
 #[test]
 fn words_of_a_command_are_read_in_order() {
-    let words = [
-        "deploy",
-        "--password",
-        "hunter2x",
-        "--token",
-        "--verbose",
-        "web",
-    ];
+    let words = ["deploy", "--password", "hunter2x", "--token", "--verbose", "web"];
     let (value, _) = clean(Value::Array(words.iter().map(|word| text(word)).collect()));
     let expected = ["deploy", "--password", MARK, "--token", "--verbose", "web"];
+    assert_eq!(value, Value::Array(expected.iter().map(|word| text(word)).collect()));
+    let (value, _) =
+        clean(Value::Array(vec![text("password=a b c"), text("PASSWORD=x1 psql -h db")]));
     assert_eq!(
         value,
-        Value::Array(expected.iter().map(|word| text(word)).collect())
-    );
-    let (value, _) = clean(Value::Array(vec![
-        text("password=a b c"),
-        text("PASSWORD=x1 psql -h db"),
-    ]));
-    assert_eq!(
-        value,
-        Value::Array(vec![
-            text("password=[hidden]"),
-            text("PASSWORD=[hidden] psql -h db")
-        ])
+        Value::Array(vec![text("password=[hidden]"), text("PASSWORD=[hidden] psql -h db")])
     );
 }
 
 #[test]
 fn environments_of_containers_are_read() {
-    let (value, _) = clean(map([
-        ("name", text("DB_PASSWORD")),
-        ("value", text("hunter2x")),
-    ]));
-    assert_eq!(
-        value,
-        map([("name", text("DB_PASSWORD")), ("value", text(MARK))])
-    );
+    let (value, _) = clean(map([("name", text("DB_PASSWORD")), ("value", text("hunter2x"))]));
+    assert_eq!(value, map([("name", text("DB_PASSWORD")), ("value", text(MARK))]));
 }
 
 #[test]
@@ -160,10 +114,7 @@ fn arguments_are_secret_by_their_place() {
     let mut secrets = Secrets::default();
     let mut arg = Value::Array(vec![text("bob"), text("localhost"), text("hunter2x")]);
     redactor.redact_arguments("mysql.user_create", &mut arg, &mut secrets);
-    assert_eq!(
-        arg,
-        Value::Array(vec![text("bob"), text("localhost"), text(MARK)])
-    );
+    assert_eq!(arg, Value::Array(vec![text("bob"), text("localhost"), text(MARK)]));
     let mut arg = Value::Array(vec![text("DB_PASSWORD"), text("hunter3x")]);
     redactor.redact_arguments("environ.setval", &mut arg, &mut secrets);
     assert_eq!(arg, Value::Array(vec![text("DB_PASSWORD"), text(MARK)]));
@@ -190,17 +141,11 @@ fn returns_repeat_what_was_given() {
     redactor.redact_arguments("state.apply", &mut arg, &mut secrets);
     let mut value = map([
         ("comment", text("called with zvg-3344-x")),
-        (
-            "changes",
-            map([("stdout", text("token=other-one-1 and zvg-3344-x"))]),
-        ),
+        ("changes", map([("stdout", text("token=other-one-1 and zvg-3344-x"))])),
     ]);
     redactor.clean_return(&mut value, &secrets);
     let shown = format!("{value:?}");
-    assert!(
-        !shown.contains("zvg") && !shown.contains("other-one"),
-        "{shown}"
-    );
+    assert!(!shown.contains("zvg") && !shown.contains("other-one"), "{shown}");
 }
 
 #[test]
@@ -208,10 +153,7 @@ fn versions_of_packages_stay() {
     let value = map([
         ("passwd", text("1:4.13+dfsg1-1+b1")),
         ("base-passwd", text("3.6.1")),
-        (
-            "libsecret-1-0",
-            map([("old", text("")), ("new", text("0.20.5-3"))]),
-        ),
+        ("libsecret-1-0", map([("old", text("")), ("new", text("0.20.5-3"))])),
         ("python3-secretstorage", Value::Array(vec![text("3.3.3-1")])),
         ("auth_tries", Value::Int(7)),
     ]);

@@ -130,18 +130,13 @@ fn describe(answer: &Answer) -> String {
         }
         Body::Whole(bytes) if bytes.is_empty() => format!("HTTP {status} with nothing in it"),
         Body::Whole(bytes) => {
-            format!(
-                "HTTP {status} with {} bytes that are no answer of Slack's",
-                bytes.len()
-            )
+            format!("HTTP {status} with {} bytes that are no answer of Slack's", bytes.len())
         }
     }
 }
 
 fn rate_limited(answer: &Answer) -> DeliveryError {
-    DeliveryError::RateLimited {
-        retry_after: wait(answer.retry_after.as_deref()),
-    }
+    DeliveryError::RateLimited { retry_after: wait(answer.retry_after.as_deref()) }
 }
 
 /// How long to wait: what Slack says in seconds, within reason.
@@ -159,13 +154,11 @@ fn wait(retry_after: Option<&str>) -> Duration {
 
 fn error_of_status(status: u16) -> DeliveryError {
     match status {
-        401 | 403 | 404 | 407 | 410 => DeliveryError::Unauthorized {
-            reason: format!("http_{status}"),
-        },
+        401 | 403 | 404 | 407 | 410 => {
+            DeliveryError::Unauthorized { reason: format!("http_{status}") }
+        }
         408 | 425 | 500.. => DeliveryError::Unavailable(format!("HTTP {status}").into()),
-        400..500 => DeliveryError::Rejected {
-            reason: format!("http_{status}"),
-        },
+        400..500 => DeliveryError::Rejected { reason: format!("http_{status}") },
         _ => DeliveryError::Unavailable(
             format!("HTTP {status}, which Slack does not answer: is there a proxy?").into(),
         ),
@@ -240,12 +233,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let body = Body::Whole(body.as_bytes().to_vec());
-        Answer {
-            status,
-            retry_after: None,
-            scopes: None,
-            body,
-        }
+        Answer { status, retry_after: None, scopes: None, body }
     }
 
     fn label_of(result: Result<impl Sized, DeliveryError>) -> String {
@@ -274,10 +262,7 @@ mod tests {
             (200, r#"{"ok":true,"ts":"1.2"}"#),
             (200, r#"{"ok":false,"error":"ratelimited"}"#),
             (200, r#"{"ok":false,"error":"message_not_found"}"#),
-            (
-                200,
-                r#"{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"x"}"#,
-            ),
+            (200, r#"{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"x"}"#),
             (200, r#"{"ok":false,"error":"not_in_channel"}"#),
             (200, r#"{"ok":false,"error":"msg_too_long"}"#),
             (200, r#"{"ok":false,"error":"something_new"}"#),

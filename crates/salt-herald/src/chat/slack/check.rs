@@ -31,9 +31,7 @@ pub(super) async fn webhook(slack: &Slack, url: &str) -> Result<Checked, Deliver
         return Ok(checked);
     }
     answer::read_webhook(&answer)?;
-    checked
-        .unknown
-        .push("it takes empty messages, so it may not be Slack".to_owned());
+    checked.unknown.push("it takes empty messages, so it may not be Slack".to_owned());
     Ok(checked)
 }
 
@@ -60,9 +58,7 @@ pub(super) async fn bot(slack: &Slack, bot: &Bot) -> Result<Checked, DeliveryErr
     match find_channel(slack, bot, &scopes).await? {
         Found::Channel(channel) => judge(&channel, &scopes)?,
         Found::NotThere => {
-            return Err(DeliveryError::Unauthorized {
-                reason: "channel_not_found".to_owned(),
-            });
+            return Err(DeliveryError::Unauthorized { reason: "channel_not_found".to_owned() });
         }
         Found::CanNotTell(why) => checked.unknown.push(why),
     }
@@ -72,11 +68,7 @@ pub(super) async fn bot(slack: &Slack, bot: &Bot) -> Result<Checked, DeliveryErr
 /// Whether the bot can post into a channel that is there.
 fn judge(channel: &Value, scopes: &Scopes) -> Result<(), DeliveryError> {
     let says = |field: &str| channel.get(field).and_then(Value::as_bool);
-    let refuse = |reason: &str| {
-        Err(DeliveryError::Unauthorized {
-            reason: reason.to_owned(),
-        })
-    };
+    let refuse = |reason: &str| Err(DeliveryError::Unauthorized { reason: reason.to_owned() });
     if says("is_archived") == Some(true) {
         return refuse("is_archived");
     }
@@ -89,11 +81,8 @@ fn judge(channel: &Value, scopes: &Scopes) -> Result<(), DeliveryError> {
 
 async fn find_channel(slack: &Slack, bot: &Bot, scopes: &Scopes) -> Result<Found, DeliveryError> {
     let by_id = looks_like_id(&bot.channel);
-    let found = if by_id {
-        by_its_id(slack, bot).await
-    } else {
-        by_its_name(slack, bot, scopes).await
-    };
+    let found =
+        if by_id { by_its_id(slack, bot).await } else { by_its_name(slack, bot, scopes).await };
     match found {
         Err(DeliveryError::Unauthorized { reason }) if reason.starts_with("missing_scope") => {
             Ok(Found::CanNotTell(format!(
@@ -111,19 +100,13 @@ async fn find_channel(slack: &Slack, bot: &Bot, scopes: &Scopes) -> Result<Found
 async fn by_its_id(slack: &Slack, bot: &Bot) -> Result<Found, DeliveryError> {
     let fields = [("channel", bot.channel.as_str())];
     let (_, mut json) = ask(slack, bot, "conversations.info", &fields).await?;
-    Ok(Found::Channel(
-        json.get_mut("channel").map(Value::take).unwrap_or_default(),
-    ))
+    Ok(Found::Channel(json.get_mut("channel").map(Value::take).unwrap_or_default()))
 }
 
 async fn by_its_name(slack: &Slack, bot: &Bot, scopes: &Scopes) -> Result<Found, DeliveryError> {
     let name = bot.channel.trim_start_matches('#');
     let private_too = scopes.has("groups:read");
-    let types = if private_too {
-        "public_channel,private_channel"
-    } else {
-        "public_channel"
-    };
+    let types = if private_too { "public_channel,private_channel" } else { "public_channel" };
     let mut cursor = String::new();
     for _ in 0..MOST_PAGES {
         let mut fields = vec![("types", types), ("limit", "1000")];
@@ -154,11 +137,7 @@ fn take_named(json: &mut Value, name: &str) -> Option<Value> {
             .iter()
             .any(|field| channel.get(*field).and_then(Value::as_str) == Some(name))
     };
-    json.get_mut("channels")?
-        .as_array_mut()?
-        .iter_mut()
-        .find(named)
-        .map(Value::take)
+    json.get_mut("channels")?.as_array_mut()?.iter_mut().find(named).map(Value::take)
 }
 
 fn next_cursor(json: &Value) -> String {
@@ -172,9 +151,7 @@ fn next_cursor(json: &Value) -> String {
 fn looks_like_id(channel: &str) -> bool {
     channel.len() >= 8
         && channel.starts_with(['C', 'G', 'D'])
-        && channel
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && channel.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 async fn ask(
@@ -185,14 +162,8 @@ async fn ask(
 ) -> Result<(Answer, Value), DeliveryError> {
     let url = slack.method_url(method);
     let content = Content::Form(fields);
-    let answer = client::send(
-        &slack.http,
-        &url,
-        Some(&bot.token),
-        content,
-        Effect::Repeatable,
-    )
-    .await?;
+    let answer =
+        client::send(&slack.http, &url, Some(&bot.token), content, Effect::Repeatable).await?;
     let json = answer::read_api(&answer, Effect::Repeatable)?;
     Ok((answer, json))
 }
@@ -202,18 +173,12 @@ struct Scopes(Option<Vec<String>>);
 
 impl Scopes {
     fn of(answer: &Answer) -> Self {
-        let split = |text: &String| {
-            text.split(',')
-                .map(|scope| scope.trim().to_owned())
-                .collect()
-        };
+        let split = |text: &String| text.split(',').map(|scope| scope.trim().to_owned()).collect();
         Self(answer.scopes.as_ref().map(split))
     }
 
     fn has(&self, scope: &str) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|scopes| scopes.iter().any(|known| known == scope))
+        self.0.as_ref().is_some_and(|scopes| scopes.iter().any(|known| known == scope))
     }
 
     /// Whether the token may post: unknown counts as yes. Old tokens have `chat:write:bot` or `bot`.

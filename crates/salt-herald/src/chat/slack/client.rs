@@ -57,11 +57,7 @@ pub(super) async fn send(
     effect: Effect,
 ) -> Result<Answer, DeliveryError> {
     let (kind, body, most) = match content {
-        Content::Json(json) => (
-            "application/json; charset=utf-8",
-            json.to_string(),
-            MOST_BODY,
-        ),
+        Content::Json(json) => ("application/json; charset=utf-8", json.to_string(), MOST_BODY),
         Content::Form(fields) => ("application/x-www-form-urlencoded", form(fields), MOST_LIST),
     };
     let mut request = http.post(url).header(header::CONTENT_TYPE, kind).body(body);
@@ -76,34 +72,20 @@ async fn exchange(
     most: usize,
     effect: Effect,
 ) -> Result<Answer, DeliveryError> {
-    let response = request
-        .send()
-        .await
-        .map_err(|error| explain(error, effect))?;
+    let response = request.send().await.map_err(|error| explain(error, effect))?;
     let header_of = |name: &str| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
+        response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     let status = response.status().as_u16();
     let retry_after = header_of("retry-after");
     let scopes = header_of("x-oauth-scopes");
-    let body = read_bounded(response, most)
-        .await
-        .map_err(|error| explain(error, effect));
+    let body = read_bounded(response, most).await.map_err(|error| explain(error, effect));
     // A status that says everything needs no body.
     let body = match body {
         Err(_) if status != 200 => Body::Whole(Vec::new()),
         body => body?,
     };
-    Ok(Answer {
-        status,
-        retry_after,
-        scopes,
-        body,
-    })
+    Ok(Answer { status, retry_after, scopes, body })
 }
 
 async fn read_bounded(mut response: Response, most: usize) -> Result<Body, reqwest::Error> {
@@ -122,9 +104,7 @@ fn explain(error: reqwest::Error, effect: Effect) -> DeliveryError {
     let error = error.without_url();
     if error.is_builder() {
         // The address or the token can't even be written into a request.
-        DeliveryError::Unauthorized {
-            reason: "invalid_url_or_token".to_owned(),
-        }
+        DeliveryError::Unauthorized { reason: "invalid_url_or_token".to_owned() }
     } else if error.is_connect() {
         DeliveryError::Unavailable(Box::new(error))
     } else {

@@ -107,17 +107,9 @@ mod tests {
         ];
         let mut said = String::new();
         for code in codes {
-            let error = DeliveryError::Unauthorized {
-                reason: code.to_owned(),
-            };
-            let bot = Subject {
-                channel: Some("#ops"),
-                bot: Some("herald"),
-            };
-            let webhook = Subject {
-                channel: None,
-                bot: None,
-            };
+            let error = DeliveryError::Unauthorized { reason: code.to_owned() };
+            let bot = Subject { channel: Some("#ops"), bot: Some("herald") };
+            let webhook = Subject { channel: None, bot: None };
             for subject in [bot, webhook] {
                 let hint = hint(&error, &subject).unwrap_or_default();
                 said.push_str(&format!("{code}: {hint}\n"));

@@ -88,9 +88,7 @@ struct Place {
 
 impl fmt::Debug for Slack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slack")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Slack").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -100,19 +98,12 @@ impl Slack {
     pub fn new(settings: SlackSettings, http: reqwest::Client) -> Self {
         let way = match settings.access {
             Access::Webhook { url } => Way::Webhook(url),
-            Access::Bot { token, channel } => Way::Bot(Bot {
-                token,
-                channel,
-                name: OnceLock::new(),
-            }),
+            Access::Bot { token, channel } => {
+                Way::Bot(Bot { token, channel, name: OnceLock::new() })
+            }
         };
         let api_url = settings.api_url.trim_end_matches('/').to_owned();
-        Self {
-            http,
-            api_url,
-            name: settings.name,
-            way,
-        }
+        Self { http, api_url, name: settings.name, way }
     }
 
     /// The name of the config's table.
@@ -122,9 +113,7 @@ impl Slack {
 
     /// What this sink can do.
     pub fn abilities(&self) -> Abilities {
-        Abilities {
-            edit: matches!(self.way, Way::Bot(_)),
-        }
+        Abilities { edit: matches!(self.way, Way::Bot(_)) }
     }
 
     /// Says it: a new message. A webhook's message of an ended run brings the details along.
@@ -207,10 +196,7 @@ impl Slack {
     pub fn hint(&self, error: &DeliveryError) -> Option<String> {
         let (channel, bot) = match &self.way {
             Way::Webhook(_) => (None, None),
-            Way::Bot(bot) => (
-                Some(bot.channel.as_str()),
-                bot.name.get().map(String::as_str),
-            ),
+            Way::Bot(bot) => (Some(bot.channel.as_str()), bot.name.get().map(String::as_str)),
         };
         hint::hint(error, &hint::Subject { channel, bot })
     }
@@ -218,9 +204,9 @@ impl Slack {
     fn bot(&self) -> Result<&Bot, DeliveryError> {
         match &self.way {
             Way::Bot(bot) => Ok(bot),
-            Way::Webhook(_) => Err(DeliveryError::Rejected {
-                reason: "webhooks_only_post".to_owned(),
-            }),
+            Way::Webhook(_) => {
+                Err(DeliveryError::Rejected { reason: "webhooks_only_post".to_owned() })
+            }
         }
     }
 
@@ -233,15 +219,11 @@ impl Slack {
         bot: &Bot,
         fields: Map<String, Value>,
     ) -> Result<MessageRef, DeliveryError> {
-        let json = self
-            .call(bot, "chat.postMessage", fields, Effect::Posts)
-            .await?;
+        let json = self.call(bot, "chat.postMessage", fields, Effect::Posts).await?;
         let text_of = |field: &str| json.get(field).and_then(Value::as_str).map(str::to_owned);
         match (text_of("channel"), text_of("ts")) {
             (Some(channel), Some(ts)) => Place { channel, ts }.write(),
-            _ => Err(DeliveryError::InDoubt(
-                "Slack did not say where the message is".into(),
-            )),
+            _ => Err(DeliveryError::InDoubt("Slack did not say where the message is".into())),
         }
     }
 
@@ -251,9 +233,7 @@ impl Slack {
         let mut fields = fields_of(content);
         fields.insert("channel".to_owned(), json!(place.channel));
         fields.insert("ts".to_owned(), json!(place.ts));
-        self.call(bot, "chat.update", fields, Effect::Repeatable)
-            .await
-            .map(|_| ())
+        self.call(bot, "chat.update", fields, Effect::Repeatable).await.map(|_| ())
     }
 
     async fn call(
@@ -273,9 +253,8 @@ impl Slack {
 
 impl Place {
     fn read(message: &MessageRef) -> Result<Self, DeliveryError> {
-        serde_json::from_str(&message.0).map_err(|_| DeliveryError::MessageGone {
-            reason: "unreadable_reference".to_owned(),
-        })
+        serde_json::from_str(&message.0)
+            .map_err(|_| DeliveryError::MessageGone { reason: "unreadable_reference".to_owned() })
     }
 
     fn write(&self) -> Result<MessageRef, DeliveryError> {
@@ -287,11 +266,7 @@ impl Place {
 /// What a message says, as both posting and editing take it. Slack is to find nothing in it:
 /// editing would look for links and names if it were not told again.
 fn fields_of(content: Content) -> Map<String, Value> {
-    let Content {
-        text,
-        blocks,
-        attachments,
-    } = content;
+    let Content { text, blocks, attachments } = content;
     Map::from_iter([
         ("text".to_owned(), json!(text)),
         ("blocks".to_owned(), json!(blocks)),
@@ -304,11 +279,7 @@ fn fields_of(content: Content) -> Map<String, Value> {
 /// The same with what only posting takes. A message's `metadata` would go in here.
 fn posted_fields(content: Content) -> Map<String, Value> {
     let mut fields = fields_of(content);
-    for (name, value) in [
-        ("mrkdwn", false),
-        ("unfurl_links", false),
-        ("unfurl_media", false),
-    ] {
+    for (name, value) in [("mrkdwn", false), ("unfurl_links", false), ("unfurl_media", false)] {
         fields.insert(name.to_owned(), json!(value));
     }
     fields

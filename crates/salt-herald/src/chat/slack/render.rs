@@ -74,10 +74,8 @@ pub(super) fn message_with_details(announcement: &Announcement) -> Content {
     if let Some(line) = left_out_line(told.left_out) {
         sections.push(section(line));
     }
-    if let Some(Value::Array(blocks)) = content
-        .attachments
-        .first_mut()
-        .and_then(|attachment| attachment.get_mut("blocks"))
+    if let Some(Value::Array(blocks)) =
+        content.attachments.first_mut().and_then(|attachment| attachment.get_mut("blocks"))
     {
         blocks.append(&mut sections);
     }
@@ -94,15 +92,9 @@ pub(super) fn thread(announcement: &Announcement) -> Content {
         blocks.push(rich_text(vec![rich_section(vec![plain(line)])]));
     }
     if blocks.is_empty() {
-        blocks.push(rich_text(vec![rich_section(vec![plain(
-            "No details.".to_owned(),
-        )])]));
+        blocks.push(rich_text(vec![rich_section(vec![plain("No details.".to_owned())])]));
     }
-    Content {
-        text,
-        blocks,
-        attachments: Vec::new(),
-    }
+    Content { text, blocks, attachments: Vec::new() }
 }
 
 impl Content {
@@ -142,30 +134,16 @@ fn color(mood: Mood) -> &'static str {
 /// What a notification shows: the three lines in one.
 fn fallback(announcement: &Announcement) -> String {
     let symbol = announcement.mood.symbol();
-    let lines = [
-        &announcement.command,
-        &announcement.byline,
-        &announcement.tally,
-    ];
-    let said: Vec<&str> = lines
-        .into_iter()
-        .map(|line| line.trim())
-        .filter(|l| !l.is_empty())
-        .collect();
-    escaped(
-        &format!("{symbol} {}", said.join(" · ")),
-        Lines::One,
-        MOST_FALLBACK,
-    )
+    let lines = [&announcement.command, &announcement.byline, &announcement.tally];
+    let said: Vec<&str> =
+        lines.into_iter().map(|line| line.trim()).filter(|l| !l.is_empty()).collect();
+    escaped(&format!("{symbol} {}", said.join(" · ")), Lines::One, MOST_FALLBACK)
 }
 
 fn thread_fallback(announcement: &Announcement) -> String {
     let symbol = announcement.mood.symbol();
     let first = announcement.details.first();
-    let said = first.map_or_else(
-        || announcement.tally.as_str(),
-        |detail| detail.title.as_str(),
-    );
+    let said = first.map_or_else(|| announcement.tally.as_str(), |detail| detail.title.as_str());
     escaped(&format!("{symbol} {said}"), Lines::One, MOST_FALLBACK)
 }
 
@@ -192,10 +170,7 @@ fn take_fitting(
         shown.push(block);
     }
     let unshown = announcement.details.len() - shown.len();
-    Told {
-        shown,
-        left_out: announcement.details_left_out.saturating_add(unshown),
-    }
+    Told { shown, left_out: announcement.details_left_out.saturating_add(unshown) }
 }
 
 fn left_out_line(left_out: usize) -> Option<String> {
@@ -241,11 +216,7 @@ fn shown(
     limit: usize,
     write: impl Fn(&str, Lines, usize) -> String,
 ) -> String {
-    let text = if text.trim().is_empty() {
-        "(unknown)"
-    } else {
-        text
-    };
+    let text = if text.trim().is_empty() { "(unknown)" } else { text };
     write(text, lines, limit)
 }
 

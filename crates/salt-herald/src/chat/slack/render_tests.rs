@@ -63,10 +63,7 @@ fn changed() {
 
 #[test]
 fn silent() {
-    insta::assert_snapshot!(json(&message(&announcement(
-        Mood::Silent,
-        "web7 never answered"
-    ))));
+    insta::assert_snapshot!(json(&message(&announcement(Mood::Silent, "web7 never answered"))));
 }
 
 #[test]
@@ -91,10 +88,7 @@ fn ten_thousand_minions() {
         .collect();
     insta::assert_snapshot!("ten_thousand_message", json(&message(&everyone)));
     let thread = thread(&everyone);
-    assert!(
-        thread.characters() > MOST_CHARACTERS / 2,
-        "uses the room that there is"
-    );
+    assert!(thread.characters() > MOST_CHARACTERS / 2, "uses the room that there is");
     let last = thread.blocks.last().unwrap();
     let line = last.pointer("/elements/0/elements/0/text").unwrap();
     insta::assert_snapshot!(format!("{} blocks, {line}", thread.blocks.len()), @r#"6 blocks, "… and 495 more""#);
@@ -121,10 +115,7 @@ fn collect(value: &Value, found: &mut Vec<(String, bool)>) {
         Value::Object(fields) => {
             if let Some(Value::String(text)) = fields.get("text") {
                 let kind = fields.get("type").and_then(Value::as_str).unwrap();
-                assert!(
-                    ["text", "plain_text"].contains(&kind),
-                    "{kind} is not literal"
-                );
+                assert!(["text", "plain_text"].contains(&kind), "{kind} is not literal");
                 found.push((text.clone(), kind == "plain_text"));
             }
             fields.values().for_each(|value| collect(value, found));
@@ -139,36 +130,20 @@ fn assert_harmless(content: &Content) {
     for (text, parsed) in texts(content) {
         assert!(!text.trim().is_empty(), "Slack refuses empty texts");
         for character in text.chars() {
-            assert!(
-                character == '\n' || !is_unseen(character),
-                "{character:?} in {text:?}"
-            );
+            assert!(character == '\n' || !is_unseen(character), "{character:?} in {text:?}");
         }
         if parsed {
             assert!(!text.contains(['<', '>']), "unescaped in {text:?}");
             for (at, _) in text.match_indices('&') {
                 let entity = &text[at..];
-                let known = ["&amp;", "&lt;", "&gt;"]
-                    .iter()
-                    .any(|e| entity.starts_with(e));
+                let known = ["&amp;", "&lt;", "&gt;"].iter().any(|e| entity.starts_with(e));
                 assert!(known, "half an escape in {text:?}");
             }
         }
-        assert!(
-            length(&text) <= 3_000,
-            "too long for a section: {}",
-            length(&text)
-        );
+        assert!(length(&text) <= 3_000, "too long for a section: {}", length(&text));
     }
-    assert!(
-        content.characters() <= MOST_CHARACTERS,
-        "{} characters",
-        content.characters()
-    );
-    let hanging = content
-        .attachments
-        .iter()
-        .filter_map(|a| a.get("blocks")?.as_array());
+    assert!(content.characters() <= MOST_CHARACTERS, "{} characters", content.characters());
+    let hanging = content.attachments.iter().filter_map(|a| a.get("blocks")?.as_array());
     let blocks = content.blocks.len() + hanging.map(Vec::len).sum::<usize>();
     assert!((1..=50).contains(&blocks));
 }
@@ -176,20 +151,12 @@ fn assert_harmless(content: &Content) {
 fn assert_all_harmless(announcement: &Announcement) {
     let (message, thread) = (message(announcement), thread(announcement));
     assert_harmless(&message);
-    let below = message.attachments[0]
-        .pointer("/blocks/0/text/text")
-        .unwrap()
-        .as_str()
-        .unwrap();
+    let below = message.attachments[0].pointer("/blocks/0/text/text").unwrap().as_str().unwrap();
     assert!(below.lines().count() <= 2);
     assert_harmless(&message_with_details(announcement));
     assert_harmless(&thread);
     // The command is one code element, whatever is in it.
-    let line = message.blocks[0]
-        .pointer("/elements/0/elements")
-        .unwrap()
-        .as_array()
-        .unwrap();
+    let line = message.blocks[0].pointer("/elements/0/elements").unwrap().as_array().unwrap();
     assert_eq!(message.blocks.len(), 1);
     assert_eq!(line.len(), 2);
     assert_eq!(line[1].pointer("/style/code"), Some(&Value::Bool(true)));
@@ -214,16 +181,8 @@ const HOSTILE: &[&str] = &[
 fn hostile() -> Vec<String> {
     let mut all: Vec<String> = HOSTILE.iter().map(|&text| text.to_owned()).collect();
     all.extend(HOSTILE.iter().map(|text| text.repeat(3_000)));
-    all.extend(
-        HOSTILE
-            .iter()
-            .map(|text| format!("salt '*' cmd.run '{text}' {text}🧂{text}")),
-    );
-    all.extend(
-        HOSTILE
-            .iter()
-            .map(|text| format!("{}{text}", "&<🧂\u{202e}".repeat(700))),
-    );
+    all.extend(HOSTILE.iter().map(|text| format!("salt '*' cmd.run '{text}' {text}🧂{text}")));
+    all.extend(HOSTILE.iter().map(|text| format!("{}{text}", "&<🧂\u{202e}".repeat(700))));
     all
 }
 
@@ -232,11 +191,7 @@ fn no_text_makes_anything_but_text() {
     let all = hostile();
     assert!(all.len() >= 200, "{}", all.len());
     for text in all {
-        let detail = Detail {
-            title: text.clone(),
-            minions: text.clone(),
-            text: text.clone(),
-        };
+        let detail = Detail { title: text.clone(), minions: text.clone(), text: text.clone() };
         let mut everywhere = announcement(Mood::Failed, &text);
         everywhere.command = text.clone();
         everywhere.byline = text.clone();
@@ -251,10 +206,7 @@ fn any_text() -> impl Strategy<Value = String> {
         Just("<!channel>".to_owned()),
         Just("🧂\u{202e}&\n".to_owned()),
     ];
-    (
-        prop::collection::vec(pieces, 0..40),
-        prop_oneof![Just(1usize), 0..400usize],
-    )
+    (prop::collection::vec(pieces, 0..40), prop_oneof![Just(1usize), 0..400usize])
         .prop_map(|(pieces, times)| pieces.concat().repeat(times))
 }
 

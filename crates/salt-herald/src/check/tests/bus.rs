@@ -23,10 +23,7 @@ fn everything_is_fine() {
 
 #[test]
 fn no_salt_on_this_machine() {
-    let facts = Facts {
-        config_dir_exists: false,
-        ..with_bus(at_socket(SocketFact::Absent))
-    };
+    let facts = Facts { config_dir_exists: false, ..with_bus(at_socket(SocketFact::Absent)) };
     insta::assert_snapshot!(wrong(&facts), @r#"
     ✗ master: no Salt master on this machine: neither /nowhere/salt nor /var/run/salt/master/master_event_pub.ipc exists
         salt-herald runs beside a Salt master; if its config is elsewhere, set salt.config_dir
@@ -56,10 +53,7 @@ fn the_master_is_not_running() {
 
 #[test]
 fn a_bus_on_tcp() {
-    let bus = |connect| BusFact::Tcp {
-        address: "127.0.0.1:4512".parse().unwrap(),
-        connect,
-    };
+    let bus = |connect| BusFact::Tcp { address: "127.0.0.1:4512".parse().unwrap(), connect };
     insta::assert_snapshot!(wrong(&with_bus(bus(ConnectFact::Accepted))), @r#"
     ✓ unit: salt-herald.service fits: every user of this machine may read a bus of ipc_mode tcp
 
@@ -153,10 +147,7 @@ fn odd_buses() {
 
 #[test]
 fn the_services_user_is_missing_or_not_in_the_group() {
-    let facts = Facts {
-        service_account: None,
-        ..fine()
-    };
+    let facts = Facts { service_account: None, ..fine() };
     insta::assert_snapshot!(wrong(&facts), @r#"
     ! unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008), but there is no user salt-herald yet
         useradd --system --no-create-home --groups salt salt-herald
@@ -164,10 +155,7 @@ fn the_services_user_is_missing_or_not_in_the_group() {
     1 warning, nothing that keeps salt-herald from running.
     "#);
     let groups = vec!["salt-herald".to_owned()];
-    let facts = Facts {
-        service_account: Some(Account { groups }),
-        ..fine()
-    };
+    let facts = Facts { service_account: Some(Account { groups }), ..fine() };
     insta::assert_snapshot!(wrong(&facts), @r#"
     ! unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008), but the user salt-herald is not in it
         usermod -a -G salt salt-herald, then systemctl restart salt-herald

@@ -17,18 +17,11 @@ fn loaded(text: &str) -> Loaded {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("herald");
     std::fs::write(&file, text).unwrap();
-    let options = LoadOptions {
-        file: None,
-        default_file: file,
-        salt_dir: "/nowhere/salt".into(),
-    };
+    let options = LoadOptions { file: None, default_file: file, salt_dir: "/nowhere/salt".into() };
     let mut loaded = load(&options);
     if let Ok((config, warnings)) = &mut loaded {
         config.files = vec![PathBuf::from("/etc/salt/herald")];
-        config.master.files = vec![
-            "/etc/salt/master".into(),
-            "/etc/salt/master.d/a.conf".into(),
-        ];
+        config.master.files = vec!["/etc/salt/master".into(), "/etc/salt/master.d/a.conf".into()];
         warnings.clear();
     }
     if let Err(problems) = &mut loaded {
@@ -42,11 +35,7 @@ fn loaded(text: &str) -> Loaded {
 const SINK: &str = "slack: {ops: {webhook_url: 'https://hooks.slack.com/x'}}\n";
 
 fn owner(user: &str, group: &str, mode: u32) -> Owner {
-    Owner {
-        user: user.to_owned(),
-        group: group.to_owned(),
-        mode,
-    }
+    Owner { user: user.to_owned(), group: group.to_owned(), mode }
 }
 
 fn socket(owner: Owner, connect: ConnectFact) -> BusFact {
@@ -54,29 +43,20 @@ fn socket(owner: Owner, connect: ConnectFact) -> BusFact {
 }
 
 fn at_socket(socket: SocketFact) -> BusFact {
-    BusFact::Unix {
-        path: "/var/run/salt/master/master_event_pub.ipc".into(),
-        socket,
-    }
+    BusFact::Unix { path: "/var/run/salt/master/master_event_pub.ipc".into(), socket }
 }
 
 /// A machine on which everything is right: Salt 3008, the service's user in the group salt.
 fn fine() -> Facts {
     Facts {
-        who: Who {
-            user: "alice".to_owned(),
-            uid: 1000,
-        },
+        who: Who { user: "alice".to_owned(), uid: 1000 },
         service_account: Some(Account {
             groups: vec!["salt-herald".to_owned(), "salt".to_owned()],
         }),
         config_dir_exists: true,
         bus: socket(owner("salt", "salt", 0o660), ConnectFact::Accepted),
         job_cache: DirFact::Usable,
-        journal: JournalFact {
-            dir: DirFact::Usable,
-            unwritable_file: None,
-        },
+        journal: JournalFact { dir: DirFact::Usable, unwritable_file: None },
     }
 }
 
@@ -87,9 +67,7 @@ fn wrong(facts: &Facts) -> String {
 
 fn wrong_with(text: &str, facts: &Facts) -> String {
     let mut report = decide(&loaded(text), Some(facts));
-    report
-        .findings
-        .retain(|finding| finding.level != Level::Ok || finding.area == Area::Unit);
+    report.findings.retain(|finding| finding.level != Level::Ok || finding.area == Area::Unit);
     render(&report)
 }
 

@@ -41,20 +41,12 @@ fn the_probe_sees_a_socket_come_and_go() {
     assert_eq!(bus_of(&probe_in(dir.path())), &SocketFact::Absent);
     let listener = UnixListener::bind(&path).unwrap();
     let facts = probe_in(dir.path());
-    let SocketFact::Present { connect, owner } = bus_of(&facts) else {
-        panic!("it is there")
-    };
+    let SocketFact::Present { connect, owner } = bus_of(&facts) else { panic!("it is there") };
     assert_eq!(connect, &ConnectFact::Accepted);
     assert_eq!(owner.mode & 0o600, 0o600);
     drop(listener);
     let facts = probe_in(dir.path());
-    assert!(matches!(
-        bus_of(&facts),
-        SocketFact::Present {
-            connect: ConnectFact::Refused,
-            ..
-        }
-    ));
+    assert!(matches!(bus_of(&facts), SocketFact::Present { connect: ConnectFact::Refused, .. }));
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "").unwrap();
     assert_eq!(bus_of(&probe_in(dir.path())), &SocketFact::NotASocket);
@@ -66,22 +58,13 @@ fn the_probe_does_not_wait_for_a_busy_master() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("master_event_pub.ipc");
     let flags = rustix::net::SocketFlags::CLOEXEC;
-    let (family, kind) = (
-        rustix::net::AddressFamily::UNIX,
-        rustix::net::SocketType::STREAM,
-    );
+    let (family, kind) = (rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM);
     let listener = rustix::net::socket_with(family, kind, flags, None).unwrap();
     rustix::net::bind(&listener, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
     let facts = probe_in(dir.path());
-    assert!(matches!(
-        bus_of(&facts),
-        SocketFact::Present {
-            connect: ConnectFact::Busy,
-            ..
-        }
-    ));
+    assert!(matches!(bus_of(&facts), SocketFact::Present { connect: ConnectFact::Busy, .. }));
 }
 
 #[test]
@@ -89,13 +72,7 @@ fn the_probe_sees_directories() {
     let dir = tempfile::tempdir().unwrap();
     let facts = probe_in(dir.path());
     assert_eq!(facts.job_cache, DirFact::Missing);
-    assert_eq!(
-        facts.journal,
-        JournalFact {
-            dir: DirFact::Usable,
-            unwritable_file: None
-        }
-    );
+    assert_eq!(facts.journal, JournalFact { dir: DirFact::Usable, unwritable_file: None });
     assert!(!facts.config_dir_exists);
     std::fs::write(dir.path().join("jobs"), "").unwrap();
     assert_eq!(probe_in(dir.path()).job_cache, DirFact::NotADirectory);

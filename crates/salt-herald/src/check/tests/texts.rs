@@ -6,12 +6,7 @@ use super::{SINK, at_socket, fine, loaded, owner, with_bus, wrong, wrong_with};
 
 #[test]
 fn the_job_cache_is_out_of_reach() {
-    let dir = |job_cache| {
-        wrong(&Facts {
-            job_cache,
-            ..fine()
-        })
-    };
+    let dir = |job_cache| wrong(&Facts { job_cache, ..fine() });
     insta::assert_snapshot!(dir(DirFact::Missing), @r#"
     ! job cache: /var/cache/salt/master/jobs does not exist
         the master makes it at its first job; if it has run jobs already, set salt.cachedir
@@ -85,10 +80,7 @@ fn the_job_cache_is_set_differently() {
 #[test]
 fn the_journal_can_not_be_written() {
     let dir = |dir| {
-        let journal = JournalFact {
-            dir,
-            unwritable_file: None,
-        };
+        let journal = JournalFact { dir, unwritable_file: None };
         wrong(&Facts { journal, ..fine() })
     };
     insta::assert_snapshot!(dir(DirFact::Missing), @r#"
@@ -126,10 +118,8 @@ fn the_journal_can_not_be_written() {
 
     1 error.
     "#);
-    let file = JournalFact {
-        dir: DirFact::Usable,
-        unwritable_file: Some(owner("root", "root", 0o640)),
-    };
+    let file =
+        JournalFact { dir: DirFact::Usable, unwritable_file: Some(owner("root", "root", 0o640)) };
     insta::assert_snapshot!(wrong(&Facts { journal: file, ..fine() }), @r#"
     ✗ journal: alice may not write to /var/lib/salt-herald/journal.db (mode 0640, root:root)
         run this as root, or give the file to the user that salt-herald runs as
@@ -137,10 +127,7 @@ fn the_journal_can_not_be_written() {
 
     1 error.
     "#);
-    let missing = JournalFact {
-        dir: DirFact::Missing,
-        unwritable_file: None,
-    };
+    let missing = JournalFact { dir: DirFact::Missing, unwritable_file: None };
     let elsewhere = format!("{SINK}journal: {{path: /srv/herald/journal.db}}\n");
     insta::assert_snapshot!(wrong_with(&elsewhere, &Facts { journal: missing, ..fine() }), @r#"
     ✗ journal: /srv/herald does not exist

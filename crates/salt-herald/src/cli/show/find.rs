@@ -22,10 +22,7 @@ pub(super) enum Meant {
 
 /// Looks for it: words first, then jids, then minions.
 pub(super) fn find(reader: &mut JournalReader, what: &[String]) -> Result<Meant, Trouble> {
-    let words: Vec<&str> = what
-        .iter()
-        .flat_map(|words| words.split_whitespace())
-        .collect();
+    let words: Vec<&str> = what.iter().flat_map(|words| words.split_whitespace()).collect();
     match words.as_slice() {
         ["last"] => last(reader, false),
         ["last", "failed"] => last(reader, true),
@@ -38,10 +35,7 @@ pub(super) fn find(reader: &mut JournalReader, what: &[String]) -> Result<Meant,
 
 /// The last run that people are shown; if there is none, the last one.
 fn last(reader: &mut JournalReader, failed: bool) -> Result<Meant, Trouble> {
-    let filter = RunFilter {
-        failed,
-        ..RunFilter::default()
-    };
+    let filter = RunFilter { failed, ..RunFilter::default() };
     let mut found: Option<Run> = None;
     reader.each_run(&filter, Order::LatestFirst, |_, run| {
         if is_for_people(&run) {
@@ -81,9 +75,7 @@ fn by_jid(reader: &mut JournalReader, jid: &str) -> Result<Meant, Trouble> {
     match only {
         Some((run, jobs)) => Ok(Meant::Run(run, jobs)),
         None if runs.is_empty() => minion(reader, jid),
-        None => Ok(Meant::Several(
-            runs.into_iter().map(|(run, _)| run).collect(),
-        )),
+        None => Ok(Meant::Several(runs.into_iter().map(|(run, _)| run).collect())),
     }
 }
 

@@ -50,11 +50,7 @@ pub(super) struct Whole {
 
 /// One part of a return.
 pub(super) enum Part {
-    State {
-        definition: Option<Definition>,
-        body: Option<Body>,
-        item: Item,
-    },
+    State { definition: Option<Definition>, body: Option<Body>, item: Item },
     Plain(Option<Value<'static>>),
 }
 
@@ -117,10 +113,7 @@ pub(super) fn of_one(
         }
         let items = reader.items(&returned)?;
         let parts = items.into_iter().map(|item| part(reader, item, &name));
-        wholes.push(Whole {
-            parts: parts.collect::<Result<_, _>>()?,
-            returned,
-        });
+        wholes.push(Whole { parts: parts.collect::<Result<_, _>>()?, returned });
     }
     Ok(wholes)
 }
@@ -140,12 +133,7 @@ fn part(reader: &JournalReader, item: Item, minion: &str) -> Result<Part, StoreE
 }
 
 fn change(reader: &JournalReader, item: &Item, minion: &str) -> Result<Option<Group>, StoreError> {
-    let Part::State {
-        definition,
-        body: Some(body),
-        ..
-    } = part(reader, *item, minion)?
-    else {
+    let Part::State { definition, body: Some(body), .. } = part(reader, *item, minion)? else {
         return Ok(None);
     };
     Ok(body.has_changes().then(|| Group {
@@ -160,12 +148,7 @@ fn output(reader: &JournalReader, item: &Item, minion: &str) -> Result<Option<Gr
     let Part::Plain(Some(value)) = part(reader, *item, minion)? else {
         return Ok(None);
     };
-    Ok(Some(Group {
-        title: String::new(),
-        minions: MinionSet::new(),
-        value,
-        is_test: false,
-    }))
+    Ok(Some(Group { title: String::new(), minions: MinionSet::new(), value, is_test: false }))
 }
 
 impl Folded {
@@ -199,9 +182,9 @@ impl Folded {
 }
 
 fn name_of(reader: &JournalReader, returned: &Returned) -> String {
-    returned.minion.map_or_else(String::new, |minion| {
-        reader.known_minions().name(minion).to_owned()
-    })
+    returned
+        .minion
+        .map_or_else(String::new, |minion| reader.known_minions().name(minion).to_owned())
 }
 
 /// A duration where there is one worth telling.

@@ -14,10 +14,7 @@ pub(super) fn value(value: &Value<'_>, indent: usize, limit: usize) -> String {
 
 /// Text in its lines, likewise.
 pub(super) fn text(text: &str, indent: usize, limit: usize) -> String {
-    let lines: Vec<String> = literal::lines(text.trim_end())
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let lines: Vec<String> = literal::lines(text.trim_end()).lines().map(str::to_owned).collect();
     block(&lines, indent, limit)
 }
 
@@ -41,12 +38,7 @@ fn write(value: &Value<'_>, depth: usize, lines: &mut Vec<String>) {
         Value::Map(pairs) if !pairs.is_empty() => {
             for (key, value) in pairs {
                 let key = inline(key).unwrap_or_else(|| crate::json::of(key).to_string());
-                member(
-                    &format!("{lead}{}:", literal::line(&key)),
-                    value,
-                    depth,
-                    lines,
-                );
+                member(&format!("{lead}{}:", literal::line(&key)), value, depth, lines);
             }
         }
         Value::Array(items) if !items.is_empty() => {
@@ -100,10 +92,7 @@ mod tests {
             ("diff".into(), "--- a\n+++ b\n+x\u{1b}[31m\n".into()),
             (
                 "mode".into(),
-                Value::Map(vec![
-                    ("old".into(), "0644".into()),
-                    ("new".into(), "".into()),
-                ]),
+                Value::Map(vec![("old".into(), "0644".into()), ("new".into(), "".into())]),
             ),
             (
                 Value::Int(5),
@@ -116,10 +105,7 @@ mod tests {
             ),
         ]);
         insta::assert_snapshot!(value(&changes, 2, 100));
-        assert_eq!(
-            value(&"a\nb\nc\n".into(), 1, 2),
-            " a\n b\n … 1 more lines\n"
-        );
+        assert_eq!(value(&"a\nb\nc\n".into(), 1, 2), " a\n b\n … 1 more lines\n");
         assert_eq!(text("a\n\nb\n", 2, 9), "  a\n\n  b\n");
     }
 }

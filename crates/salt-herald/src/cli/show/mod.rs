@@ -74,10 +74,8 @@ fn of_one(
     let number = reader.minions()?.number(minion);
     let returns = gather::of_one(reader, run, number)?;
     if returns.is_empty() && !args.reading.json {
-        return Err(
-            Trouble::new(format!("{minion} returned nothing in that run"))
-                .hint(format!("salt-herald show {minion} lists its runs")),
-        );
+        return Err(Trouble::new(format!("{minion} returned nothing in that run"))
+            .hint(format!("salt-herald show {minion} lists its runs")));
     }
     if args.reading.json {
         let run = journal::object(reader, run)?;
@@ -93,16 +91,10 @@ fn last_runs(
     args: &ShowArgs,
     out: &mut Output,
 ) -> Result<(), Trouble> {
-    let filter = RunFilter {
-        minion: Some(name),
-        limit: OF_MINION,
-        ..RunFilter::default()
-    };
+    let filter = RunFilter { minion: Some(name), limit: OF_MINION, ..RunFilter::default() };
     let runs = reader.runs(&filter)?;
     if args.reading.json {
-        return runs
-            .iter()
-            .try_for_each(|run| out.json(&journal::object(reader, run)?));
+        return runs.iter().try_for_each(|run| out.json(&journal::object(reader, run)?));
     }
     let text = list(reader, &runs, out)?;
     out.print(&text)
@@ -110,10 +102,7 @@ fn last_runs(
 
 fn list(reader: &mut JournalReader, runs: &[Run], out: &Output) -> Result<String, Trouble> {
     let minions = reader.minions()?;
-    let rows: Vec<Row> = runs
-        .iter()
-        .map(|run| Row::of(run, minions, &out.view))
-        .collect();
+    let rows: Vec<Row> = runs.iter().map(|run| Row::of(run, minions, &out.view)).collect();
     Ok(table(&rows, out.view.width))
 }
 

@@ -42,20 +42,12 @@ pub(super) fn story(mut run: Value, story: &Story<'_>, minions: &Minions) -> Val
             "return": crate::json::of(&group.value),
         })
     });
-    add(
-        &mut run,
-        "waiting",
-        json!(names(&story.run.tally.waiting(), minions)),
-    );
+    add(&mut run, "waiting", json!(names(&story.run.tally.waiting(), minions)));
     add(&mut run, "returns", returns.collect());
     add(&mut run, "failures", failures.collect());
     add(&mut run, "changes", changes.collect());
     add(&mut run, "outputs", outputs.collect());
-    add(
-        &mut run,
-        "deliveries",
-        story.deliveries.iter().map(delivery).collect(),
-    );
+    add(&mut run, "deliveries", story.deliveries.iter().map(delivery).collect());
     run
 }
 
@@ -66,11 +58,9 @@ pub(super) fn of_one(mut run: Value, minion: &str, returns: &[Whole], jobs: &[Jo
         let mut states = Vec::new();
         for part in &whole.parts {
             match part {
-                Part::State {
-                    definition,
-                    body,
-                    item,
-                } => states.push(state(definition.as_ref(), body.as_ref(), item)),
+                Part::State { definition, body, item } => {
+                    states.push(state(definition.as_ref(), body.as_ref(), item))
+                }
                 Part::Plain(value) => {
                     let value = value.as_ref().map_or(Value::Null, crate::json::of);
                     add(&mut object, "return", value);

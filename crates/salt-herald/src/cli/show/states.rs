@@ -43,11 +43,9 @@ fn of_return(whole: &Whole, jobs: &[Job], view: &View) -> String {
     let mut text = format!("{}\n", parts.join(" · "));
     for part in &whole.parts {
         match part {
-            Part::State {
-                definition,
-                body,
-                item,
-            } => text.push_str(&state(definition.as_ref(), body.as_ref(), item)),
+            Part::State { definition, body, item } => {
+                text.push_str(&state(definition.as_ref(), body.as_ref(), item))
+            }
             Part::Plain(Some(value)) => text.push_str(&indented::value(value, 2, usize::MAX)),
             Part::Plain(None) => text.push_str("  (what it returned is not kept any more)\n"),
         }

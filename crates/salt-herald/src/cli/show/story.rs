@@ -60,21 +60,13 @@ fn head(run: &Run, jobs: &[Job], minions: &Minions, view: &View) -> String {
     }
     line("target", &target(run));
     line("kind", &kind(run));
-    let run_jids: Vec<String> = jobs
-        .iter()
-        .take(1)
-        .map(|job| literal::line(&job.jid))
-        .collect();
+    let run_jids: Vec<String> = jobs.iter().take(1).map(|job| literal::line(&job.jid)).collect();
     line("jid", &run_jids.concat());
     line("run", &run.id.0.to_string());
     for flag in &run.flags {
         line("note", flag_in_words(*flag));
     }
-    let met: Vec<String> = run
-        .collides_with
-        .iter()
-        .map(|jid| literal::line(jid))
-        .collect();
+    let met: Vec<String> = run.collides_with.iter().map(|jid| literal::line(jid)).collect();
     if !met.is_empty() {
         line("met", &format!("state run {}", met.join(", ")));
     }
@@ -90,11 +82,7 @@ fn target(run: &Run) -> String {
         1 => "1 minion".to_owned(),
         count => format!("{count} minions"),
     };
-    format!(
-        "{} ({}), {asked}",
-        literal::line(&head.tgt),
-        literal::line(&head.tgt_type)
-    )
+    format!("{} ({}), {asked}", literal::line(&head.tgt), literal::line(&head.tgt_type))
 }
 
 fn kind(run: &Run) -> String {
@@ -132,11 +120,9 @@ fn jobs(jobs: &[Job], view: &View) -> String {
         let returned = match (job.returns_itself, job.ended) {
             (true, true) => "returned".to_owned(),
             (true, false) => "runs".to_owned(),
-            (false, _) => format!(
-                "{} of {} returned",
-                job.tally.returned.len(),
-                job.tally.expected.len()
-            ),
+            (false, _) => {
+                format!("{} of {} returned", job.tally.returned.len(), job.tally.expected.len())
+            }
         };
         text.push_str(&format!(
             "  {}  {}  {}  {returned}\n",
@@ -164,10 +150,7 @@ fn each_minion(story: &Story<'_>, minions: &Minions) -> String {
             (false, true) => 1,
             (false, false) => 2,
         };
-        kinds
-            .get_mut(kind)
-            .into_iter()
-            .for_each(|kind| kind.push(returned));
+        kinds.get_mut(kind).into_iter().for_each(|kind| kind.push(returned));
     }
     let name_of = |returned: &Returned| match returned.minion {
         Some(minion) => literal::line(minions.name(minion)),
@@ -183,11 +166,7 @@ fn each_minion(story: &Story<'_>, minions: &Minions) -> String {
         .min(40);
     let is_test = story.run.head.test;
     let changed = if is_test { "would change" } else { "changed" };
-    let names = [
-        (Mood::Failed, "failed"),
-        (Mood::Changed, changed),
-        (Mood::Good, "ok"),
-    ];
+    let names = [(Mood::Failed, "failed"), (Mood::Changed, changed), (Mood::Good, "ok")];
     let mut text = String::new();
     for (kind, (mood, outcome)) in kinds.iter_mut().zip(names) {
         kind.sort_by_key(|returned| name_of(returned));
@@ -226,11 +205,7 @@ fn return_line(returned: &Returned, jobs: &[Job], mood: Mood, outcome: &str, nam
         parts.push(literal::line(&job.funs.join(",")));
     }
     let style = style(mood);
-    format!(
-        "  {style}{}{style:#} {name}  {}\n",
-        mood.symbol(),
-        parts.join(" · ")
-    )
+    format!("  {style}{}{style:#} {name}  {}\n", mood.symbol(), parts.join(" · "))
 }
 
 /// Who gave no return, with its name as wide as those of the others.

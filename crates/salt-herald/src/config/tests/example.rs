@@ -15,22 +15,9 @@ fn the_example_loads_without_a_problem() {
 #[test]
 fn the_example_names_every_key() {
     let text = include_str!("../../../../../dist/herald.example");
-    let keys = super::super::schema::SINK_KEYS
-        .iter()
-        .chain(super::super::master::KEYS);
-    let others = [
-        "name",
-        "config_dir",
-        "path",
-        "say",
-        "quiet",
-        "scheduled",
-        "patience",
-    ];
+    let keys = super::super::schema::SINK_KEYS.iter().chain(super::super::master::KEYS);
+    let others = ["name", "config_dir", "path", "say", "quiet", "scheduled", "patience"];
     for key in keys.chain(&others) {
-        assert!(
-            text.contains(&format!("{key}:")),
-            "{key} is not in dist/herald.example"
-        );
+        assert!(text.contains(&format!("{key}:")), "{key} is not in dist/herald.example");
     }
 }

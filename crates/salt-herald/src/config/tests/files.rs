@@ -64,10 +64,7 @@ fn an_empty_file_is_all_defaults() {
         let (config, warnings) = Machine::with(&[("herald", text)]).good();
         assert_eq!(warnings, "");
         assert!(config.slack.is_empty());
-        assert_eq!(
-            config.journal.path.to_str(),
-            Some("/var/lib/salt-herald/journal.db")
-        );
+        assert_eq!(config.journal.path.to_str(), Some("/var/lib/salt-herald/journal.db"));
         assert_eq!(config.runs.patience, Duration::from_secs(300));
         assert!(!config.announce.scheduled);
     }
@@ -87,10 +84,7 @@ fn no_config_at_all() {
 #[test]
 fn a_named_config_that_is_missing() {
     let machine = Machine::new();
-    let options = LoadOptions {
-        file: Some(machine.path("other")),
-        ..machine.options()
-    };
+    let options = LoadOptions { file: Some(machine.path("other")), ..machine.options() };
     let problems = load(&options).map(drop).unwrap_err();
     insta::assert_snapshot!(machine.show(&problems.problems), @"Error DIR/other: can't be read: No such file or directory (os error 2)");
     assert!(problems.salvaged.is_none());
@@ -104,10 +98,7 @@ fn later_files_win_and_tables_merge() {
             "name: a\nslack:\n  ops: {token: xoxb-1, channel: \"#a\"}\nannounce: {say: [a]}\n",
         ),
         ("herald.d/20.conf", "name: c\nannounce: {say: [c]}\n"),
-        (
-            "herald.d/10.conf",
-            "name: b\nslack:\n  ops: {channel: \"#b\"}\n",
-        ),
+        ("herald.d/10.conf", "name: b\nslack:\n  ops: {channel: \"#b\"}\n"),
         ("herald.d/30.conf", "slack:\n"),
         ("herald.d/.hidden.conf", "name: d\n"),
         ("herald.d/readme.txt", "no: config\n"),
@@ -119,12 +110,7 @@ fn later_files_win_and_tables_merge() {
     assert!(
         matches!(&config.slack["ops"].access, SlackAccess::Bot { channel, .. } if channel == "#b")
     );
-    let files = [
-        "herald",
-        "herald.d/10.conf",
-        "herald.d/20.conf",
-        "herald.d/30.conf",
-    ];
+    let files = ["herald", "herald.d/10.conf", "herald.d/20.conf", "herald.d/30.conf"];
     assert_eq!(config.files, files.map(|file| machine.path(file)));
 }
 
@@ -141,20 +127,14 @@ fn a_named_file_stands_alone() {
         ("other.d/a.conf", "name: b\n"),
         ("herald", "x: 1\n"),
     ]);
-    let options = LoadOptions {
-        file: Some(machine.path("other")),
-        ..machine.options()
-    };
+    let options = LoadOptions { file: Some(machine.path("other")), ..machine.options() };
     assert_eq!(load(&options).unwrap().0.name.as_deref(), Some("a"));
 }
 
 #[test]
 fn mistakes_of_all_files_are_told_together() {
     let machine = Machine::with(&[
-        (
-            "herald",
-            "nane: a\nslack:\n  ops:\n    webhook_url: https://hooks.slack.com/x\n",
-        ),
+        ("herald", "nane: a\nslack:\n  ops:\n    webhook_url: https://hooks.slack.com/x\n"),
         ("herald.d/a.conf", "slack:\n  ops:\n    token: xoxb-1\n"),
         ("herald.d/b.conf", "slack: [\n"),
     ]);

@@ -27,10 +27,7 @@ fn defaults_are_salts() {
     assert!(master.files.is_empty());
     assert_eq!(master.sock_dir, PathBuf::from("/var/run/salt/master"));
     assert_eq!(master.cachedir, PathBuf::from("/var/cache/salt/master"));
-    assert_eq!(
-        master.job_cache_dir(),
-        PathBuf::from("/var/cache/salt/master/jobs")
-    );
+    assert_eq!(master.job_cache_dir(), PathBuf::from("/var/cache/salt/master/jobs"));
     assert_eq!(master.timeout, Duration::from_secs(5));
     assert_eq!(master.gather_job_timeout, Duration::from_secs(10));
     assert_eq!(master.keep_jobs, Duration::from_secs(86_400));
@@ -47,33 +44,18 @@ fn defaults_are_salts() {
 #[test]
 fn the_bus_is_a_socket_or_a_port() {
     let unix = clean(&[]).bus_address();
-    assert_eq!(
-        unix,
-        BusAddress::Unix("/var/run/salt/master/master_event_pub.ipc".into())
-    );
+    assert_eq!(unix, BusAddress::Unix("/var/run/salt/master/master_event_pub.ipc".into()));
     let tcp = clean(&[("salt/master", "ipc_mode: tcp\n")]);
     assert_eq!(tcp.ipc_mode, IpcMode::Tcp);
-    assert_eq!(
-        tcp.bus_address(),
-        BusAddress::Tcp("127.0.0.1:4512".parse().unwrap())
-    );
-    let six = clean(&[(
-        "salt/master",
-        "ipc_mode: tcp\nipv6: true\ntcp_master_pub_port: 9\n",
-    )]);
-    assert_eq!(
-        six.bus_address(),
-        BusAddress::Tcp("[::1]:9".parse().unwrap())
-    );
+    assert_eq!(tcp.bus_address(), BusAddress::Tcp("127.0.0.1:4512".parse().unwrap()));
+    let six = clean(&[("salt/master", "ipc_mode: tcp\nipv6: true\ntcp_master_pub_port: 9\n")]);
+    assert_eq!(six.bus_address(), BusAddress::Tcp("[::1]:9".parse().unwrap()));
 }
 
 #[test]
 fn included_files_win_over_the_main_file() {
     let master = clean(&[
-        (
-            "salt/master",
-            "timeout: 1\nuser: a\nid: 12\ninclude: extra/*.conf\n",
-        ),
+        ("salt/master", "timeout: 1\nuser: a\nid: 12\ninclude: extra/*.conf\n"),
         ("salt/master.d/b.conf", "timeout: 3\nuser: c\n"),
         ("salt/master.d/a.conf", "timeout: 2\nuser: b\n"),
         ("salt/extra/x.conf", "user: d\n"),
@@ -89,24 +71,12 @@ fn included_files_win_over_the_main_file() {
 #[test]
 fn file_roots_merge_among_included_files_only() {
     let master = clean(&[
-        (
-            "salt/master",
-            "file_roots:\n  base: [/main]\n  dev: [/dev]\n",
-        ),
-        (
-            "salt/master.d/a.conf",
-            "file_roots:\n  base: [/a, /shared]\n",
-        ),
-        (
-            "salt/master.d/b.conf",
-            "file_roots:\n  base: [/shared, /b, /b]\n  qa: [/qa]\n",
-        ),
+        ("salt/master", "file_roots:\n  base: [/main]\n  dev: [/dev]\n"),
+        ("salt/master.d/a.conf", "file_roots:\n  base: [/a, /shared]\n"),
+        ("salt/master.d/b.conf", "file_roots:\n  base: [/shared, /b, /b]\n  qa: [/qa]\n"),
     ]);
     let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-    assert_eq!(
-        master.file_roots["base"],
-        paths(&["/a", "/shared", "/b", "/b"])
-    );
+    assert_eq!(master.file_roots["base"], paths(&["/a", "/shared", "/b", "/b"]));
     assert_eq!(master.file_roots["qa"], paths(&["/qa"]));
     assert!(!master.file_roots.contains_key("dev"));
 }
@@ -114,10 +84,7 @@ fn file_roots_merge_among_included_files_only() {
 #[test]
 fn includes_nest_and_end() {
     let master = clean(&[
-        (
-            "salt/master",
-            "include:\n  - one/a.conf\n  - nowhere/*.conf\n",
-        ),
+        ("salt/master", "include:\n  - one/a.conf\n  - nowhere/*.conf\n"),
         ("salt/one/a.conf", "timeout: 1\ninclude: two/b.conf\n"),
         ("salt/one/two/b.conf", "timeout: 2\n"),
     ]);
@@ -151,26 +118,14 @@ fn included_files_do_not_move_the_includes() {
 fn root_dir_goes_before_the_paths_that_it_governs() {
     let dirs = |text: &str| {
         let master = clean(&[("salt/master", text)]);
-        (
-            master.sock_dir.display().to_string(),
-            master.cachedir.display().to_string(),
-        )
+        (master.sock_dir.display().to_string(), master.cachedir.display().to_string())
     };
     let pair = |sock: &str, cache: &str| (sock.to_owned(), cache.to_owned());
     let rooted = pair("/srv/r/var/run/salt/master", "/srv/r/var/cache/salt/master");
     assert_eq!(dirs("root_dir: /srv/r\n"), rooted);
-    assert_eq!(
-        dirs("root_dir: /srv/r\nsock_dir: /run/s\n").0,
-        "/srv/r/run/s"
-    );
-    assert_eq!(
-        dirs("root_dir: /srv/r\nsock_dir: /srv/r/run\n").0,
-        "/srv/r/run"
-    );
-    assert_eq!(
-        dirs("root_dir: /srv/r\nsock_dir: run/s\n").0,
-        "/srv/r/run/s"
-    );
+    assert_eq!(dirs("root_dir: /srv/r\nsock_dir: /run/s\n").0, "/srv/r/run/s");
+    assert_eq!(dirs("root_dir: /srv/r\nsock_dir: /srv/r/run\n").0, "/srv/r/run");
+    assert_eq!(dirs("root_dir: /srv/r\nsock_dir: run/s\n").0, "/srv/r/run/s");
     assert_eq!(dirs("root_dir: /\nsock_dir: /x/../run//s/\n").0, "/run/s");
     // Shorter by more than ten characters: Salt moves the sockets below the cache.
     assert_eq!(dirs("cachedir: /c\n"), pair("/c/.salt-unix", "/c"));
@@ -200,11 +155,7 @@ fn salts_spellings_are_read() {
     assert_eq!(master.nodegroups["both"], "web or db");
     let list = clean(&[("salt/master", "nodegroups:\n  - a: x\n  - b: y\n")]);
     assert_eq!(list.nodegroups.len(), 2);
-    assert!(
-        clean(&[("salt/master", "nodegroups:\n")])
-            .nodegroups
-            .is_empty()
-    );
+    assert!(clean(&[("salt/master", "nodegroups:\n")]).nodegroups.is_empty());
 }
 
 #[test]
@@ -264,22 +215,13 @@ fn files_that_salt_refuses_are_warnings() {
 #[test]
 fn our_own_values_win_to_the_letter() {
     let machine = Machine::with(&[
-        (
-            "herald",
-            "salt:\n  config_dir: DIR/etc\n  sock_dir: /run/other\n  timeout: 9\n",
-        ),
-        (
-            "etc/master",
-            "root_dir: /srv/r\nsock_dir: /run/s\ntimeout: 1\nuser: salt\n",
-        ),
+        ("herald", "salt:\n  config_dir: DIR/etc\n  sock_dir: /run/other\n  timeout: 9\n"),
+        ("etc/master", "root_dir: /srv/r\nsock_dir: /run/s\ntimeout: 1\nuser: salt\n"),
     ]);
     let (config, warnings) = machine.good();
     assert_eq!(warnings, "");
     assert_eq!(config.master.sock_dir, PathBuf::from("/run/other"));
-    assert_eq!(
-        config.master.cachedir,
-        PathBuf::from("/srv/r/var/cache/salt/master")
-    );
+    assert_eq!(config.master.cachedir, PathBuf::from("/srv/r/var/cache/salt/master"));
     assert_eq!(config.master.timeout, Duration::from_secs(9));
     assert_eq!(config.master.user.as_deref(), Some("salt"));
 }

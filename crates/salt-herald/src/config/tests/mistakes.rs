@@ -8,14 +8,8 @@ use super::Machine;
 #[test]
 fn every_mistake_has_its_message() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests/mistakes");
-    let mut paths: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "yaml")
-    });
+    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     paths.sort();
     assert!(paths.len() > 30);
     for path in paths {

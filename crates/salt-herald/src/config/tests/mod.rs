@@ -21,9 +21,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     fn with(files: &[(&str, &str)]) -> Self {
@@ -55,11 +53,7 @@ impl Machine {
     }
 
     fn options(&self) -> LoadOptions {
-        LoadOptions {
-            file: None,
-            default_file: self.path("herald"),
-            salt_dir: self.path("salt"),
-        }
+        LoadOptions { file: None, default_file: self.path("herald"), salt_dir: self.path("salt") }
     }
 
     fn load(&self) -> Result<(Config, Vec<Problem>), Problems> {
@@ -88,12 +82,8 @@ impl Machine {
     }
 
     fn show(&self, problems: &[Problem]) -> String {
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|p| format!("{:?} {p}\n", p.severity))
-            .collect();
-        lines
-            .concat()
-            .replace(self.dir.path().to_str().unwrap(), "DIR")
+        let lines: Vec<String> =
+            problems.iter().map(|p| format!("{:?} {p}\n", p.severity)).collect();
+        lines.concat().replace(self.dir.path().to_str().unwrap(), "DIR")
     }
 }

@@ -39,14 +39,7 @@ fn globs_are_pythons() {
 
 #[test]
 fn near_keys_are_suggested() {
-    let known = [
-        "webhook_url",
-        "token",
-        "token_file",
-        "channel",
-        "api_url",
-        "slow_after",
-    ];
+    let known = ["webhook_url", "token", "token_file", "channel", "api_url", "slow_after"];
     let meant = |word| closest(word, &known);
     assert_eq!(meant("chanel"), Some("channel"));
     assert_eq!(meant("cahnnel"), Some("channel"));

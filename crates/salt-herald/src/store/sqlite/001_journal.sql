@@ -1,5 +1,5 @@
 -- The journal. `entry`, `payload` and `volatile` are what was recorded; all other tables but
--- `delivery` and `meta` are made from them and can be made again.
+-- `delivery`, `sink` and `meta` are made from them and can be made again.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -126,6 +126,14 @@ CREATE TABLE delivery (
     error   TEXT,
     at      INTEGER NOT NULL,
     PRIMARY KEY (run, sink, part)
+) STRICT, WITHOUT ROWID;
+
+-- How far each sink is.
+CREATE TABLE sink (
+    name    TEXT PRIMARY KEY,
+    since   INTEGER NOT NULL,         -- what nobody was told of before this entry is old news here
+    settled INTEGER NOT NULL,         -- up to this entry nothing is owed
+    trouble TEXT                      -- why nothing can be said at the moment
 ) STRICT, WITHOUT ROWID;
 
 -- Events that are only counted, by the family of their tag.

@@ -32,12 +32,7 @@ impl JournalReader {
                  JOIN job ON job.id = failure.job WHERE job.run = ?1 LIMIT ?2",
                 [run.0 as i64, MAX_FAILURE_ROWS as i64],
                 |row| {
-                    let key = (
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get::<_, String>(4)?,
-                    );
+                    let key = (row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(4)?);
                     Ok((key, row.get::<_, i64>(3)?))
                 },
             )?;
@@ -64,13 +59,8 @@ impl JournalReader {
         funs: &str,
         minions: &MinionSet,
     ) -> Result<FailureGroup, StoreError> {
-        let names: Vec<String> = self
-            .minions
-            .names(minions)
-            .into_iter()
-            .take(10)
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<String> =
+            self.minions.names(minions).into_iter().take(10).map(str::to_owned).collect();
         let minion = names.first().map_or("", String::as_str);
         let body = self.payload(body)?;
         let (title, text) = match definition {
@@ -84,32 +74,20 @@ impl JournalReader {
                 (funs.join(","), plain_text(&body, minion))
             }
         };
-        Ok(FailureGroup {
-            title,
-            minions: names,
-            count: minions.len(),
-            text,
-            follows,
-        })
+        Ok(FailureGroup { title, minions: names, count: minions.len(), text, follows })
     }
 
     /// Contents by their number in this file.
     fn payload(&self, id: i64) -> Result<Vec<u8>, StoreError> {
-        let found = self.first("SELECT bytes FROM payload WHERE id = ?1", [id], |row| {
-            row.get(0)
-        })?;
+        let found =
+            self.first("SELECT bytes FROM payload WHERE id = ?1", [id], |row| row.get(0))?;
         Ok(found.unwrap_or_default())
     }
 }
 
 fn comment_of(body: &[u8], minion: &str) -> String {
-    let comment = Reader::new(body)
-        .raw()
-        .ok()
-        .and_then(|raw| raw.get("comment"));
-    let text = comment
-        .map(salt_event::states::comment_text)
-        .unwrap_or_default();
+    let comment = Reader::new(body).raw().ok().and_then(|raw| raw.get("comment"));
+    let text = comment.map(salt_event::states::comment_text).unwrap_or_default();
     restore(&text, minion).into_owned()
 }
 

@@ -102,10 +102,7 @@ impl JournalReader {
             };
             let is_last = page.len() < PAGE;
             for run in page {
-                mark = Some(Mark {
-                    started_at: run.started_at,
-                    id: run.id,
-                });
+                mark = Some(Mark { started_at: run.started_at, id: run.id });
                 let is_asked = |asked: &MinionSet| !asked.is_disjoint(&run.tally.expected);
                 if !asked.as_ref().is_none_or(is_asked) {
                     continue;
@@ -132,10 +129,7 @@ impl JournalReader {
         );
         let changed = self.all(&sql, [version as i64], rows::run)?;
         self.minions()?;
-        changed
-            .into_iter()
-            .map(|(run, version)| Ok((self.with_jobs(run)?.0, version)))
-            .collect()
+        changed.into_iter().map(|(run, version)| Ok((self.with_jobs(run)?.0, version))).collect()
     }
 
     /// The highest version of a run.
@@ -144,9 +138,7 @@ impl JournalReader {
     /// When the journal can't be read.
     pub fn last_version(&self) -> Result<u64, StoreError> {
         let sql = "SELECT coalesce(max(version), 0) FROM run";
-        Ok(self
-            .first(sql, [], |row| rows::number(row, 0))?
-            .unwrap_or(0))
+        Ok(self.first(sql, [], |row| rows::number(row, 0))?.unwrap_or(0))
     }
 
     fn page(
@@ -162,10 +154,7 @@ impl JournalReader {
         };
         if let Some(mark) = mark {
             let place = values.len() + 1;
-            conditions.push(format!(
-                "(started_at, id) {than} (?{place}, ?{})",
-                place + 1
-            ));
+            conditions.push(format!("(started_at, id) {than} (?{place}, ?{})", place + 1));
             values.push(mark.started_at.as_microsecond().into());
             values.push((mark.id.0 as i64).into());
         }
@@ -176,12 +165,8 @@ impl JournalReader {
             conditions.join(" AND ")
         );
         let mut statement = self.connection.prepare_cached(&sql).map_err(reading)?;
-        let found = statement
-            .query_map(params_from_iter(values), rows::run)
-            .map_err(reading)?;
-        found
-            .map(|run| run.map(|(run, _)| run).map_err(reading))
-            .collect()
+        let found = statement.query_map(params_from_iter(values), rows::run).map_err(reading)?;
+        found.map(|run| run.map(|(run, _)| run).map_err(reading)).collect()
     }
 }
 
@@ -190,9 +175,7 @@ fn named_by(pattern: &str, minions: &Minions) -> MinionSet {
     if let Some(number) = minions.number(pattern) {
         return MinionSet::from_iter([number]);
     }
-    (0..minions.len() as u32)
-        .filter(|number| fnmatch(pattern, minions.name(*number)))
-        .collect()
+    (0..minions.len() as u32).filter(|number| fnmatch(pattern, minions.name(*number))).collect()
 }
 
 /// The conditions in SQL, with the values for their numbered places.
@@ -213,16 +196,10 @@ fn conditions_of(filter: &RunFilter) -> (Vec<String>, Vec<SqlValue>) {
         add("user = ?", user.clone().into());
     }
     if let Some(fun) = &filter.fun {
-        add(
-            "EXISTS (SELECT 1 FROM json_each(funs) WHERE value GLOB ?)",
-            fun.clone().into(),
-        );
+        add("EXISTS (SELECT 1 FROM json_each(funs) WHERE value GLOB ?)", fun.clone().into());
     }
     if let Some(text) = &filter.text {
-        add(
-            "instr(lower(command), lower(?)) > 0",
-            SqlValue::from(text.clone()),
-        );
+        add("instr(lower(command), lower(?)) > 0", SqlValue::from(text.clone()));
     }
     if filter.failed {
         conditions.push("status IN ('failed', 'incomplete')".to_owned());

@@ -17,10 +17,7 @@ pub(super) const LATEST: i64 = 1;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Sqlite {
-        doing: "migrated",
-        source,
-    };
+    let failed = |source| StoreError::Sqlite { doing: "migrated", source };
     let all = connection.transaction().map_err(failed)?;
     all.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (
@@ -32,11 +29,9 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     for (number, sql) in STEPS {
         let checksum = Digest::of(sql.as_bytes()).to_string();
         let applied: Option<String> = all
-            .query_row(
-                "SELECT checksum FROM migration WHERE number = ?1",
-                [number],
-                |row| row.get(0),
-            )
+            .query_row("SELECT checksum FROM migration WHERE number = ?1", [number], |row| {
+                row.get(0)
+            })
             .optional()
             .map_err(failed)?;
         match applied {
@@ -44,11 +39,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
             Some(_) => return Err(StoreError::Changed { number: *number }),
             None => {
                 all.execute_batch(sql).map_err(failed)?;
-                all.execute(
-                    "INSERT INTO migration VALUES (?1, ?2)",
-                    params![number, checksum],
-                )
-                .map_err(failed)?;
+                all.execute("INSERT INTO migration VALUES (?1, ?2)", params![number, checksum])
+                    .map_err(failed)?;
             }
         }
     }
@@ -59,16 +51,11 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found: Option<i64> = connection
         .query_row("SELECT max(number) FROM migration", [], |row| row.get(0))
-        .map_err(|source| StoreError::Sqlite {
-            doing: "read",
-            source,
-        })?;
+        .map_err(|source| StoreError::Sqlite { doing: "read", source })?;
     match found {
-        Some(found) if found > LATEST => Err(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-            known: LATEST,
-        }),
+        Some(found) if found > LATEST => {
+            Err(StoreError::Newer { path: path.to_owned(), found, known: LATEST })
+        }
         _ => Ok(()),
     }
 }

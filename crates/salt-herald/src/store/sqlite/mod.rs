@@ -12,6 +12,7 @@ mod read;
 mod rebuild;
 mod returns;
 mod rows;
+mod upsert;
 mod write;
 mod writer;
 

@@ -31,21 +31,13 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         // SQLite would make it readable by all.
-        let made = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o640)
-            .open(path);
+        let made = File::options().create(true).append(true).mode(0o640).open(path);
         made.map_err(|source| cannot_open(path, source))?;
         let mut connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;
         configure(&connection).map_err(|source| cannot_open(path, source))?;
         migrate::migrate(&mut connection, path)?;
-        give_origin(&connection).map_err(|source| cannot_open(path, source))?;
-        Ok(Self {
-            path: path.to_owned(),
-            connection,
-            lock,
-        })
+        prepare(&connection).map_err(|source| cannot_open(path, source))?;
+        Ok(Self { path: path.to_owned(), connection, lock })
     }
 
     /// A reader of the same file.
@@ -82,12 +74,14 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn give_origin(connection: &Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     let origin = Uuid::new_v4();
     connection.execute(
         "INSERT INTO meta VALUES ('origin', ?1) ON CONFLICT DO NOTHING",
         params![origin.as_bytes().as_slice()],
     )?;
+    // Of a sink that is served no more nobody would take it back.
+    connection.execute("UPDATE sink SET trouble = NULL WHERE trouble IS NOT NULL", [])?;
     Ok(())
 }
 
@@ -150,9 +144,7 @@ pub(super) struct Opened {
 /// cleanly closed can only be opened as a file that nobody will change.
 pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
     if !path.exists() {
-        return Err(StoreError::Absent {
-            path: path.to_owned(),
-        });
+        return Err(StoreError::Absent { path: path.to_owned() });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let plain = Connection::open_with_flags(path, flags).and_then(|connection| {
@@ -170,10 +162,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
     };
     connection.set_prepared_statement_cache_capacity(64);
     migrate::check_version(&connection, path)?;
-    Ok(Opened {
-        connection,
-        unchanging,
-    })
+    Ok(Opened { connection, unchanging })
 }
 
 fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
@@ -194,9 +183,7 @@ fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection
 }
 
 fn probe(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    connection
-        .query_row("SELECT number FROM migration LIMIT 1", [], |row| row.get(0))
-        .optional()
+    connection.query_row("SELECT number FROM migration LIMIT 1", [], |row| row.get(0)).optional()
 }
 
 fn has_unmerged_wal(path: &Path) -> bool {
@@ -209,8 +196,5 @@ pub(super) fn cannot_open(
     path: &Path,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> StoreError {
-    StoreError::Open {
-        path: path.to_owned(),
-        source: Box::new(source),
-    }
+    StoreError::Open { path: path.to_owned(), source: Box::new(source) }
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Params};
 use super::open::{holder, open_for_reading};
 use super::rows;
 use super::write::reading;
-use crate::store::{Delivery, StoreError};
+use crate::store::{Delivery, SinkState, StoreError};
 
 /// Reads one journal.
 #[derive(Debug)]
@@ -71,26 +71,14 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn restored(&mut self) -> Result<Restored, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM run WHERE status = 'running' ORDER BY id",
-            rows::RUN
-        );
+        let sql = format!("SELECT {} FROM run WHERE status = 'running' ORDER BY id", rows::RUN);
         let open: Vec<(Run, u64)> = self.all(&sql, [], rows::run)?;
-        let names = self.all("SELECT name FROM minion ORDER BY number", [], |row| {
-            row.get(0)
-        })?;
+        let names = self.all("SELECT name FROM minion ORDER BY number", [], |row| row.get(0))?;
         Ok(Restored {
             minions: names,
-            open: open
-                .into_iter()
-                .map(|(run, _)| self.with_jobs(run))
-                .collect::<Result<_, _>>()?,
-            last_run: self
-                .one("SELECT coalesce(max(id), 0) FROM run", [], 0)?
-                .unwrap_or(0),
-            last_job: self
-                .one("SELECT coalesce(max(id), 0) FROM job", [], 0)?
-                .unwrap_or(0),
+            open: open.into_iter().map(|(run, _)| self.with_jobs(run)).collect::<Result<_, _>>()?,
+            last_run: self.one("SELECT coalesce(max(id), 0) FROM run", [], 0)?.unwrap_or(0),
+            last_job: self.one("SELECT coalesce(max(id), 0) FROM job", [], 0)?.unwrap_or(0),
         })
     }
 
@@ -104,9 +92,7 @@ impl JournalReader {
             rows::RUN
         );
         let runs: Vec<(Run, u64)> = self.all(&sql, [jid], rows::run)?;
-        runs.into_iter()
-            .map(|(run, _)| self.with_jobs(run))
-            .collect()
+        runs.into_iter().map(|(run, _)| self.with_jobs(run)).collect()
     }
 
     /// The runs that have a job whose jid begins so, the latest first.
@@ -120,9 +106,7 @@ impl JournalReader {
             rows::RUN
         );
         let runs: Vec<(Run, u64)> = self.all(&sql, [prefix], rows::run)?;
-        runs.into_iter()
-            .map(|(run, _)| self.with_jobs(run))
-            .collect()
+        runs.into_iter().map(|(run, _)| self.with_jobs(run)).collect()
     }
 
     /// One run with its version.
@@ -156,10 +140,8 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn told_with(&self, id: RunId) -> Result<Vec<Run>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM run WHERE told_with = ?1 ORDER BY id LIMIT 1000",
-            rows::RUN
-        );
+        let sql =
+            format!("SELECT {} FROM run WHERE told_with = ?1 ORDER BY id LIMIT 1000", rows::RUN);
         let runs: Vec<(Run, u64)> = self.all(&sql, [id.0 as i64], rows::run)?;
         Ok(runs.into_iter().map(|(run, _)| run).collect())
     }
@@ -182,10 +164,7 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn deliveries(&self, run: RunId, sink: &str) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM delivery WHERE run = ?1 AND sink = ?2",
-            rows::DELIVERY
-        );
+        let sql = format!("SELECT {} FROM delivery WHERE run = ?1 AND sink = ?2", rows::DELIVERY);
         self.all(&sql, (run.0 as i64, sink), rows::delivery)
     }
 
@@ -239,20 +218,15 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn noted(&self, key: &str) -> Result<Option<i64>, StoreError> {
-        self.first("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-            row.get(0)
-        })
+        self.first("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
     }
 
-    /// Since which entry a sink is served: what nobody was told of before is old news there.
+    /// How far each sink is, by name.
     ///
     /// # Errors
     /// When the journal can't be read.
-    pub fn sink_since(&self, sink: &str) -> Result<Option<u64>, StoreError> {
-        let key = super::write::sink_key(sink);
-        Ok(self
-            .noted(&key)?
-            .and_then(|since| u64::try_from(since).ok()))
+    pub fn sinks(&self) -> Result<Vec<SinkState>, StoreError> {
+        self.all("SELECT name, since, settled, trouble FROM sink ORDER BY name", [], rows::sink)
     }
 
     /// How many runs there are.
@@ -268,9 +242,7 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn last_entry(&self) -> Result<u64, StoreError> {
-        Ok(self
-            .one("SELECT coalesce(max(number), 0) FROM entry", [], 0)?
-            .unwrap_or(0))
+        Ok(self.one("SELECT coalesce(max(number), 0) FROM entry", [], 0)?.unwrap_or(0))
     }
 
     /// How often events were seen that are only counted, by the family of their tag.
@@ -278,11 +250,9 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn seen(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        self.all(
-            "SELECT family, count FROM seen ORDER BY count DESC, family",
-            [],
-            |row| Ok((row.get(0)?, rows::number(row, 1)?)),
-        )
+        self.all("SELECT family, count FROM seen ORDER BY count DESC, family", [], |row| {
+            Ok((row.get(0)?, rows::number(row, 1)?))
+        })
     }
 
     pub(super) fn with_jobs(&self, mut run: Run) -> Result<(Run, Vec<Job>), StoreError> {
@@ -310,10 +280,7 @@ impl JournalReader {
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(reading)?;
-        statement
-            .query_row(params, read)
-            .optional()
-            .map_err(reading)
+        statement.query_row(params, read).optional().map_err(reading)
     }
 
     fn one(

@@ -51,9 +51,7 @@ impl Journal {
                 let number: i64 = row.get(0).map_err(reading)?;
                 let bytes: Vec<u8> = row.get(1).map_err(reading)?;
                 let (_, change) = decode(&bytes, &mut Payloads(&source)).map_err(|error| {
-                    StoreError::Damaged {
-                        what: format!("entry {number}: {error}"),
-                    }
+                    StoreError::Damaged { what: format!("entry {number}: {error}") }
                 })?;
                 state.apply(&change);
                 let job = change.what.job().and_then(|id| state.jobs.get(&id));

@@ -66,14 +66,8 @@ impl JournalReader {
     pub fn items(&self, returned: &Returned) -> Result<Vec<Item>, StoreError> {
         let bytes = |sql: &str, id: i64| self.first(sql, [id], |row| row.get::<_, Vec<u8>>(0));
         let shape = bytes("SELECT bytes FROM payload WHERE id = ?1", returned.shape)?;
-        let volatile = bytes(
-            "SELECT bytes FROM volatile WHERE entry = ?1",
-            returned.entry,
-        )?;
-        Ok(items(
-            &shape.unwrap_or_default(),
-            &volatile.unwrap_or_default(),
-        ))
+        let volatile = bytes("SELECT bytes FROM volatile WHERE entry = ?1", returned.entry)?;
+        Ok(items(&shape.unwrap_or_default(), &volatile.unwrap_or_default()))
     }
 
     /// Contents by their name, unless they are gone.

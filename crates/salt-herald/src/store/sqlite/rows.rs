@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::store::{Delivery, DeliveryState, Part};
+use crate::store::{Delivery, DeliveryState, Part, SinkState};
 
 /// The columns of `run`, in the order in which [`run`] reads them.
 pub(super) const RUN: &str = "run.id, run.kind, run.user, run.command, run.funs, run.tgt, \
@@ -29,11 +29,7 @@ pub(super) fn json_list<T: AsRef<str>>(items: &[T]) -> String {
 }
 
 pub(super) fn set(set: &MinionSet) -> Vec<u8> {
-    if set.is_empty() {
-        Vec::new()
-    } else {
-        set_bytes(set)
-    }
+    if set.is_empty() { Vec::new() } else { set_bytes(set) }
 }
 
 /// A run without its jobs, and its version.
@@ -59,10 +55,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<(Run, u64)> {
         said: row.get(12)?,
         told_with: row.get::<_, Option<i64>>(13)?.map(|id| RunId(id as u64)),
         own_failure: row.get(14)?,
-        flags: list(row, 15)?
-            .iter()
-            .filter_map(|name| Flag::from_name(name))
-            .collect(),
+        flags: list(row, 15)?.iter().filter_map(|name| Flag::from_name(name)).collect(),
         collides_with: BTreeSet::from_iter(list(row, 16)?),
         tally: tally(row, 17)?,
     };
@@ -94,6 +87,16 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         state: named(row, 6, DeliveryState::from_name)?,
         error: row.get(7)?,
         at: time(row, 8)?,
+    })
+}
+
+/// The columns `name, since, settled, trouble` of `sink`.
+pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
+    Ok(SinkState {
+        name: row.get(0)?,
+        since: number(row, 1)?,
+        settled: number(row, 2)?,
+        trouble: row.get(3)?,
     })
 }
 

@@ -33,10 +33,7 @@ fn opened(second: i64) -> Change {
 }
 
 fn record(writer: &JournalWriter, changes: Vec<Change>) {
-    let batch = Batch {
-        changes,
-        ..Batch::default()
-    };
+    let batch = Batch { changes, ..Batch::default() };
     writer.record(batch).unwrap();
 }
 
@@ -59,9 +56,7 @@ fn a_later_journal_is_refused_by_writers_and_readers() {
     let (_folder, path) = place();
     drop(Journal::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
-    connection
-        .execute("INSERT INTO migration VALUES (99, 'x')", [])
-        .unwrap();
+    connection.execute("INSERT INTO migration VALUES (99, 'x')", []).unwrap();
     drop(connection);
     let is_newer = |error| matches!(error, StoreError::Newer { found: 99, .. });
     assert!(is_newer(Journal::open(&path).unwrap_err()));
@@ -73,15 +68,10 @@ fn a_migration_that_was_another_is_refused() {
     let (_folder, path) = place();
     drop(Journal::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
-    connection
-        .execute("UPDATE migration SET checksum = 'x'", [])
-        .unwrap();
+    connection.execute("UPDATE migration SET checksum = 'x'", []).unwrap();
     drop(connection);
     let error = Journal::open(&path).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Changed { number: 1 }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Changed { number: 1 }), "{error}");
 }
 
 #[test]
@@ -116,10 +106,7 @@ fn what_is_no_journal_is_left_alone() {
     std::fs::write(&path, "not a database, but as long as its header is").unwrap();
     let before = std::fs::read(&path).unwrap();
     assert!(matches!(Journal::open(&path), Err(StoreError::Open { .. })));
-    assert!(matches!(
-        JournalReader::open(&path),
-        Err(StoreError::Open { .. })
-    ));
+    assert!(matches!(JournalReader::open(&path), Err(StoreError::Open { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -147,9 +134,8 @@ fn the_chain_goes_on_after_a_restart() {
         writer.close();
     }
     let connection = Connection::open(&path).unwrap();
-    let mut select = connection
-        .prepare("SELECT number, bytes, hash FROM entry ORDER BY number")
-        .unwrap();
+    let mut select =
+        connection.prepare("SELECT number, bytes, hash FROM entry ORDER BY number").unwrap();
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     let (mut numbers, mut before) = (Vec::new(), Digest::ZERO);
     for row in rows.unwrap() {
@@ -190,17 +176,18 @@ async fn a_sink_is_taken_up_once() {
     let (_folder, path) = place();
     let first = writer(&path);
     record(&first, vec![opened(1), opened(2)]);
-    assert_eq!(first.introduce("monitoring").await.unwrap(), 2);
+    assert_eq!(first.introduce("monitoring").await.unwrap().since, 2);
     record(&first, vec![opened(3)]);
-    assert_eq!(first.introduce("monitoring").await.unwrap(), 2);
-    assert_eq!(first.introduce("another").await.unwrap(), 3);
+    assert_eq!(first.introduce("monitoring").await.unwrap().since, 2);
+    assert_eq!(first.introduce("another").await.unwrap().since, 3);
     first.close();
     let again = writer(&path);
-    assert_eq!(again.introduce("monitoring").await.unwrap(), 2);
+    assert_eq!(again.introduce("monitoring").await.unwrap().since, 2);
     again.close();
     let reader = JournalReader::open(&path).unwrap();
-    assert_eq!(reader.sink_since("another").unwrap(), Some(3));
-    assert_eq!(reader.sink_since("unknown").unwrap(), None);
+    let names: Vec<(String, u64)> =
+        reader.sinks().unwrap().into_iter().map(|sink| (sink.name, sink.since)).collect();
+    assert_eq!(names, [("another".to_owned(), 3), ("monitoring".to_owned(), 2)]);
 }
 
 #[tokio::test]
@@ -218,10 +205,7 @@ async fn what_waits_is_on_disk_before_it_is_told() {
         version.changed().await.unwrap();
     }
     writer.settle().await.unwrap();
-    assert_eq!(
-        JournalReader::open(&path).unwrap().last_entry().unwrap(),
-        200
-    );
+    assert_eq!(JournalReader::open(&path).unwrap().last_entry().unwrap(), 200);
     writer.close();
 }
 
@@ -251,17 +235,11 @@ fn what_cannot_be_written_now_is_written_later() {
     let writer = writer(&path);
     let trouble = writer.trouble();
     let connection = Connection::open(&path).unwrap();
-    connection
-        .execute_batch("ALTER TABLE gap RENAME TO away")
-        .unwrap();
+    connection.execute_batch("ALTER TABLE gap RENAME TO away").unwrap();
     let at = Timestamp::from_second(5).unwrap();
     let gap = Change {
         at,
-        what: What::Gap {
-            from: at,
-            to: at,
-            reason: GapReason::QueueFull,
-        },
+        what: What::Gap { from: at, to: at, reason: GapReason::QueueFull },
         payloads: Vec::new(),
     };
     record(&writer, vec![opened(1), gap]);
@@ -272,9 +250,7 @@ fn what_cannot_be_written_now_is_written_later() {
     }
     let reader = JournalReader::open(&path).unwrap();
     assert_eq!(reader.last_entry().unwrap(), 0, "all or nothing");
-    connection
-        .execute_batch("ALTER TABLE away RENAME TO gap")
-        .unwrap();
+    connection.execute_batch("ALTER TABLE away RENAME TO gap").unwrap();
     writer.close();
     assert!(trouble.borrow().is_none());
     assert_eq!(reader.last_entry().unwrap(), 2);

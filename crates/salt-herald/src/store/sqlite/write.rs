@@ -9,11 +9,9 @@ use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{EntryHead, chain, encode, kind_code};
 use herald_core::payload::Payload;
-use herald_core::run::{Job, Run};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{json_list, set};
-use crate::store::{Batch, Delivery, StoreError};
+use crate::store::{Batch, StoreError};
 
 /// Ids of payloads that are remembered; beyond it, all are forgotten and asked of the file.
 const MAX_IDS: usize = 65_536;
@@ -28,54 +26,40 @@ pub(super) struct Inserter {
 
 /// The end of the chain.
 #[derive(Debug, Clone, Copy)]
-struct End {
-    number: u64,
+pub(super) struct End {
+    pub(super) number: u64,
     hash: Digest,
 }
 
 /// A transaction that is under way.
 pub(super) struct Insert<'a> {
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
     origin: [u8; 16],
-    end: End,
+    pub(super) end: End,
     ids: &'a mut HashMap<Digest, i64>,
 }
 
 impl Inserter {
     pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
         let origin: Vec<u8> = connection
-            .query_row("SELECT value FROM meta WHERE key = 'origin'", [], |row| {
-                row.get(0)
-            })
+            .query_row("SELECT value FROM meta WHERE key = 'origin'", [], |row| row.get(0))
             .map_err(reading)?;
         let end = connection
-            .query_row(
-                "SELECT number, hash FROM entry ORDER BY number DESC LIMIT 1",
-                [],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
-            )
+            .query_row("SELECT number, hash FROM entry ORDER BY number DESC LIMIT 1", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })
             .optional()
             .map_err(reading)?;
-        let damaged = |what: &str| StoreError::Damaged {
-            what: what.to_owned(),
-        };
+        let damaged = |what: &str| StoreError::Damaged { what: what.to_owned() };
         let end = match end {
-            None => End {
-                number: 0,
-                hash: Digest::ZERO,
-            },
+            None => End { number: 0, hash: Digest::ZERO },
             Some((number, hash)) => End {
                 number: u64::try_from(number).map_err(|_| damaged("an entry's number"))?,
                 hash: Digest::from_slice(&hash).ok_or_else(|| damaged("an entry's hash"))?,
             },
         };
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
-        Ok(Self {
-            connection,
-            origin,
-            end,
-            ids: HashMap::new(),
-        })
+        Ok(Self { connection, origin, end, ids: HashMap::new() })
     }
 
     /// The number of the last entry that is committed.
@@ -126,17 +110,13 @@ impl Insert<'_> {
         }
         for run in &batch.runs {
             let version = versions.get(&run.id).copied();
-            self.run(run, version.unwrap_or(self.end.number))
-                .map_err(writing)?;
+            self.run(run, version.unwrap_or(self.end.number)).map_err(writing)?;
         }
         for job in &batch.jobs {
             self.job(job).map_err(writing)?;
         }
         for (family, count) in &batch.seen {
-            let last = batch
-                .changes
-                .last()
-                .map_or(0, |change| change.at.as_microsecond());
+            let last = batch.changes.last().map_or(0, |change| change.at.as_microsecond());
             self.seen(family, *count, last).map_err(writing)?;
         }
         Ok(())
@@ -147,13 +127,7 @@ impl Insert<'_> {
             self.payload(payload).map_err(writing)?;
         }
         let number = self.end.number + 1;
-        let bytes = encode(
-            EntryHead {
-                origin: self.origin,
-                number,
-            },
-            change,
-        );
+        let bytes = encode(EntryHead { origin: self.origin, number }, change);
         let hash = chain(self.end.hash, &bytes);
         self.connection
             .prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5)")
@@ -209,15 +183,7 @@ impl Insert<'_> {
     }
 
     fn returned(&mut self, entry: i64, change: &Change) -> rusqlite::Result<()> {
-        let What::Returned {
-            job,
-            minion,
-            outcome,
-            shape,
-            failures,
-            ..
-        } = &change.what
-        else {
+        let What::Returned { job, minion, outcome, shape, failures, .. } = &change.what else {
             return Ok(());
         };
         let minion = minion.map_or(-1, i64::from);
@@ -245,13 +211,7 @@ impl Insert<'_> {
             let body = self.id_of(failure.body)?;
             self.connection
                 .prepare_cached("INSERT INTO failure VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![
-                    job.0 as i64,
-                    minion,
-                    definition,
-                    body,
-                    failure.follows
-                ])?;
+                .execute(params![job.0 as i64, minion, definition, body, failure.follows])?;
         }
         Ok(())
     }
@@ -263,14 +223,9 @@ impl Insert<'_> {
         let made = self
             .connection
             .prepare_cached("INSERT INTO payload VALUES (NULL, ?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-            .execute(params![
-                payload.digest.0,
-                payload.kind.code(),
-                &payload.bytes[..]
-            ])?;
+            .execute(params![payload.digest.0, payload.kind.code(), &payload.bytes[..]])?;
         if made > 0 {
-            self.ids
-                .insert(payload.digest, self.connection.last_insert_rowid());
+            self.ids.insert(payload.digest, self.connection.last_insert_rowid());
         }
         Ok(())
     }
@@ -287,71 +242,6 @@ impl Insert<'_> {
         Ok(id)
     }
 
-    /// `version` is the number of the entry that changed it last.
-    pub(super) fn run(&mut self, run: &Run, version: u64) -> rusqlite::Result<()> {
-        let head = &run.head;
-        let flags: Vec<&str> = run.flags.iter().map(|flag| flag.name()).collect();
-        let collides: Vec<&str> = run.collides_with.iter().map(String::as_str).collect();
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
-            )?
-            .execute(params![
-                run.id.0 as i64,
-                head.kind.name(),
-                head.user,
-                head.command,
-                json_list(&head.funs),
-                head.tgt,
-                head.tgt_type,
-                head.test,
-                head.schedule,
-                run.started_at.as_microsecond(),
-                run.finished_at.map(|at| at.as_microsecond()),
-                run.status.name(),
-                run.said,
-                run.told_with.map(|run| run.0 as i64),
-                run.own_failure,
-                json_list(&flags),
-                json_list(&collides),
-                set(&run.tally.expected),
-                set(&run.tally.returned),
-                set(&run.tally.failed),
-                set(&run.tally.changed),
-                set(&run.tally.would_change),
-                set(&run.tally.missing),
-                set(&run.tally.silent),
-                version as i64
-            ])?;
-        Ok(())
-    }
-
-    pub(super) fn job(&mut self, job: &Job) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-                 ?12, ?13, ?14)",
-            )?
-            .execute(params![
-                job.id.0 as i64,
-                job.run.0 as i64,
-                job.jid,
-                json_list(&job.funs),
-                job.started_at.as_microsecond(),
-                job.ended,
-                job.returns_itself,
-                set(&job.tally.expected),
-                set(&job.tally.returned),
-                set(&job.tally.failed),
-                set(&job.tally.changed),
-                set(&job.tally.would_change),
-                set(&job.tally.missing),
-                set(&job.tally.silent)
-            ])?;
-        Ok(())
-    }
-
     fn seen(&mut self, family: &str, count: u64, at: i64) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
@@ -362,50 +252,8 @@ impl Insert<'_> {
         Ok(())
     }
 
-    pub(super) fn delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )
-            .and_then(|mut insert| {
-                insert.execute(params![
-                    delivery.run.0 as i64,
-                    delivery.sink,
-                    delivery.part.name(),
-                    delivery.message,
-                    delivery.said.as_ref().map(<[u8; 32]>::as_slice),
-                    delivery.version as i64,
-                    delivery.state.name(),
-                    delivery.error,
-                    delivery.at.as_microsecond()
-                ])
-            })
-            .map(|_| ())
-            .map_err(writing)
-    }
-
     pub(super) fn clear(&mut self, table: &str) -> rusqlite::Result<()> {
-        self.connection
-            .execute(&format!("DELETE FROM {table}"), [])
-            .map(|_| ())
-    }
-
-    /// Takes up a sink: what was recorded so far is old news there. Gives since when it is served.
-    pub(super) fn introduce(&mut self, sink: &str) -> Result<u64, StoreError> {
-        let key = sink_key(sink);
-        self.connection
-            .execute(
-                "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![key, self.end.number as i64],
-            )
-            .map_err(writing)?;
-        let since: i64 = self
-            .connection
-            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-                row.get(0)
-            })
-            .map_err(reading)?;
-        Ok(since as u64)
+        self.connection.execute(&format!("DELETE FROM {table}"), []).map(|_| ())
     }
 
     pub(super) fn note(&mut self, key: &str, value: i64) -> Result<(), StoreError> {
@@ -417,21 +265,10 @@ impl Insert<'_> {
     }
 }
 
-/// Where it stands since when a sink is served.
-pub(super) fn sink_key(sink: &str) -> String {
-    format!("sink:{sink}")
-}
-
 pub(super) fn writing(source: rusqlite::Error) -> StoreError {
-    StoreError::Sqlite {
-        doing: "written",
-        source,
-    }
+    StoreError::Sqlite { doing: "written", source }
 }
 
 pub(super) fn reading(source: rusqlite::Error) -> StoreError {
-    StoreError::Sqlite {
-        doing: "read",
-        source,
-    }
+    StoreError::Sqlite { doing: "read", source }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::write::Inserter;
-use crate::store::{Batch, Delivery, StoreError};
+use crate::store::{Batch, Delivery, SinkState, StoreError};
 
 /// How many batches may wait, each of some 2 MiB at the most. The sender waits when it is full.
 const QUEUE: usize = 8;
@@ -23,7 +23,8 @@ const RETRY: Duration = Duration::from_millis(500);
 enum Order {
     Record(Batch),
     Deliver(Delivery, oneshot::Sender<()>),
-    Introduce(String, oneshot::Sender<u64>),
+    Introduce(String, oneshot::Sender<SinkState>),
+    Sink(SinkState),
     Note(&'static str, i64),
     Settle(oneshot::Sender<()>),
 }
@@ -42,19 +43,12 @@ impl JournalWriter {
         let (orders, receiver) = sync_channel(QUEUE);
         let (told, version) = watch::channel(inserter.last_number());
         let (alarm, trouble) = watch::channel(None);
-        let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || {
-                write_all(inserter, &receiver, &told, &alarm);
-                drop(lock);
-            });
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            write_all(inserter, &receiver, &told, &alarm);
+            drop(lock);
+        });
         let thread = Arc::new(std::sync::Mutex::new(thread.ok()));
-        Self {
-            orders,
-            version,
-            trouble,
-            thread,
-        }
+        Self { orders, version, trouble, thread }
     }
 
     /// Queues a batch; waits while the queue is full. Not to be called from async code.
@@ -62,9 +56,7 @@ impl JournalWriter {
     /// # Errors
     /// When the thread is gone.
     pub fn record(&self, batch: Batch) -> Result<(), StoreError> {
-        self.orders
-            .send(Order::Record(batch))
-            .map_err(|_| StoreError::Closed)
+        self.orders.send(Order::Record(batch)).map_err(|_| StoreError::Closed)
     }
 
     /// Records what was said, and waits until it is on disk.
@@ -77,14 +69,23 @@ impl JournalWriter {
         wait.await.map_err(|_| StoreError::Closed)
     }
 
-    /// Takes up a sink, and gives since which entry it is served.
+    /// Takes up a sink, and gives how far it is: what was recorded before it was ever taken up is
+    /// old news there.
     ///
     /// # Errors
     /// When the thread is gone.
-    pub async fn introduce(&self, sink: &str) -> Result<u64, StoreError> {
+    pub async fn introduce(&self, sink: &str) -> Result<SinkState, StoreError> {
         let (done, wait) = oneshot::channel();
         self.queue(Order::Introduce(sink.to_owned(), done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Keeps how far a sink is.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn note_sink(&self, sink: SinkState) -> Result<(), StoreError> {
+        self.queue(Order::Sink(sink)).await
     }
 
     /// Waits until what was queued before is on disk.
@@ -114,9 +115,7 @@ impl JournalWriter {
     /// # Errors
     /// When the thread is gone.
     pub fn note(&self, key: &'static str, value: i64) -> Result<(), StoreError> {
-        self.orders
-            .send(Order::Note(key, value))
-            .map_err(|_| StoreError::Closed)
+        self.orders.send(Order::Note(key, value)).map_err(|_| StoreError::Closed)
     }
 
     /// The number of the last entry that is on disk; changes with each commit.
@@ -161,25 +160,24 @@ fn write_all(
         if alarm.borrow().is_some() {
             alarm.send_replace(None);
         }
-        told.send_replace(inserter.last_number());
-        group
-            .into_iter()
-            .zip(answers)
-            .for_each(|(order, answer)| order.done(answer));
+        told.send_if_modified(|last| {
+            std::mem::replace(last, inserter.last_number()) != inserter.last_number()
+        });
+        group.into_iter().zip(answers).for_each(|(order, answer)| order.done(answer));
     }
 }
 
 impl Order {
     /// Tells who waits for it that it is on disk.
-    fn done(self, answer: u64) {
+    fn done(self, answer: Option<SinkState>) {
         match self {
             Order::Deliver(_, done) | Order::Settle(done) => {
                 let _ = done.send(());
             }
             Order::Introduce(_, done) => {
-                let _ = done.send(answer);
+                let _ = answer.map(|answer| done.send(answer));
             }
-            Order::Record(_) | Order::Note(..) => {}
+            Order::Record(_) | Order::Sink(_) | Order::Note(..) => {}
         }
     }
 }
@@ -198,16 +196,20 @@ fn gather(first: Order, orders: &Receiver<Order>) -> Vec<Order> {
 }
 
 /// Writes all or nothing, and gives each order's answer.
-fn write_group(inserter: &mut Inserter, group: &[Order]) -> Result<Vec<u64>, StoreError> {
+fn write_group(
+    inserter: &mut Inserter,
+    group: &[Order],
+) -> Result<Vec<Option<SinkState>>, StoreError> {
     let mut answers = Vec::with_capacity(group.len());
     inserter.transaction(|insert| {
         for order in group {
             answers.push(match order {
-                Order::Record(batch) => insert.batch(batch).map(|()| 0)?,
-                Order::Deliver(delivery, _) => insert.delivery(delivery).map(|()| 0)?,
-                Order::Introduce(sink, _) => insert.introduce(sink)?,
-                Order::Note(key, value) => insert.note(key, *value).map(|()| 0)?,
-                Order::Settle(_) => 0,
+                Order::Record(batch) => insert.batch(batch).map(|()| None)?,
+                Order::Deliver(delivery, _) => insert.delivery(delivery).map(|()| None)?,
+                Order::Introduce(sink, _) => Some(insert.introduce(sink)?),
+                Order::Sink(sink) => insert.sink(sink).map(|()| None)?,
+                Order::Note(key, value) => insert.note(key, *value).map(|()| None)?,
+                Order::Settle(_) => None,
             });
         }
         Ok(())

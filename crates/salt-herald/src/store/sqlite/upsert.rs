@@ -1,0 +1,126 @@
+//! Writing the rows that change: runs and jobs as they are now, and what each sink was told.
+
+use herald_core::run::{Job, Run};
+use rusqlite::params;
+
+use super::rows::{self, json_list, set};
+use super::write::{Insert, reading, writing};
+use crate::store::{Delivery, SinkState, StoreError};
+
+impl Insert<'_> {
+    /// `version` is the number of the entry that changed it last.
+    pub(super) fn run(&mut self, run: &Run, version: u64) -> rusqlite::Result<()> {
+        let head = &run.head;
+        let flags: Vec<&str> = run.flags.iter().map(|flag| flag.name()).collect();
+        let collides: Vec<&str> = run.collides_with.iter().map(String::as_str).collect();
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+            )?
+            .execute(params![
+                run.id.0 as i64,
+                head.kind.name(),
+                head.user,
+                head.command,
+                json_list(&head.funs),
+                head.tgt,
+                head.tgt_type,
+                head.test,
+                head.schedule,
+                run.started_at.as_microsecond(),
+                run.finished_at.map(|at| at.as_microsecond()),
+                run.status.name(),
+                run.said,
+                run.told_with.map(|run| run.0 as i64),
+                run.own_failure,
+                json_list(&flags),
+                json_list(&collides),
+                set(&run.tally.expected),
+                set(&run.tally.returned),
+                set(&run.tally.failed),
+                set(&run.tally.changed),
+                set(&run.tally.would_change),
+                set(&run.tally.missing),
+                set(&run.tally.silent),
+                version as i64
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn job(&mut self, job: &Job) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+                 ?12, ?13, ?14)",
+            )?
+            .execute(params![
+                job.id.0 as i64,
+                job.run.0 as i64,
+                job.jid,
+                json_list(&job.funs),
+                job.started_at.as_microsecond(),
+                job.ended,
+                job.returns_itself,
+                set(&job.tally.expected),
+                set(&job.tally.returned),
+                set(&job.tally.failed),
+                set(&job.tally.changed),
+                set(&job.tally.would_change),
+                set(&job.tally.missing),
+                set(&job.tally.silent)
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    delivery.run.0 as i64,
+                    delivery.sink,
+                    delivery.part.name(),
+                    delivery.message,
+                    delivery.said.as_ref().map(<[u8; 32]>::as_slice),
+                    delivery.version as i64,
+                    delivery.state.name(),
+                    delivery.error,
+                    delivery.at.as_microsecond()
+                ])
+            })
+            .map(|_| ())
+            .map_err(writing)
+    }
+
+    /// Takes up a sink: what was recorded so far is old news there.
+    pub(super) fn introduce(&mut self, sink: &str) -> Result<SinkState, StoreError> {
+        let now = self.end.number as i64;
+        self.connection
+            .execute(
+                "INSERT INTO sink VALUES (?1, ?2, ?2, NULL) ON CONFLICT DO UPDATE SET trouble = NULL",
+                params![sink, now],
+            )
+            .map_err(writing)?;
+        self.connection
+            .query_row(
+                "SELECT name, since, settled, trouble FROM sink WHERE name = ?1",
+                [sink],
+                rows::sink,
+            )
+            .map_err(reading)
+    }
+
+    /// Keeps how far a sink is.
+    pub(super) fn sink(&mut self, sink: &SinkState) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE sink SET settled = ?2, trouble = ?3 WHERE name = ?1")
+            .and_then(|mut update| {
+                update.execute(params![sink.name, sink.settled as i64, sink.trouble])
+            })
+            .map(|_| ())
+            .map_err(writing)
+    }
+}
