@@ -110,7 +110,9 @@ fn byline(run: &Run, context: Context<'_>) -> String {
     parts.extend(place(run, context.minions));
     parts.extend(context.master.map(str::to_owned));
     if let Some(finished) = run.finished_at {
-        parts.push(elapsed(finished.duration_since(run.started_at).unsigned_abs()));
+        let took = elapsed(finished.duration_since(run.started_at).unsigned_abs());
+        let given_up = run.status == RunStatus::Incomplete && !run.tally.silent.is_empty();
+        parts.push(if given_up { format!("given up after {took}") } else { took });
     }
     parts.join(" · ")
 }

@@ -180,7 +180,8 @@ fn named_by(pattern: &str, minions: &Minions) -> MinionSet {
 
 /// The conditions in SQL, with the values for their numbered places.
 fn conditions_of(filter: &RunFilter) -> (Vec<String>, Vec<SqlValue>) {
-    let mut conditions = vec!["1".to_owned()];
+    // A run whose only job turned out to belong to another is no run any more.
+    let mut conditions = vec!["EXISTS (SELECT 1 FROM job WHERE job.run = run.id)".to_owned()];
     let mut values = Vec::new();
     let mut add = |condition: &str, value: SqlValue| {
         values.push(value);
