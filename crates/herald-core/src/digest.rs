@@ -1,6 +1,8 @@
 //! SHA-256, by which payloads are named and entries are chained.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +30,27 @@ impl Digest {
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
+}
+
+/// A map by digest.
+pub type DigestMap<T> = HashMap<Digest, T, BuildHasherDefault<FirstBytes>>;
+
+/// A digest is its own hash: its first bytes are as good as any.
+#[derive(Debug, Default)]
+pub struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_ne_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
 }
 
 impl fmt::Display for Digest {

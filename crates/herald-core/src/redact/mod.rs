@@ -128,6 +128,15 @@ impl Redactor {
         own.hide_value(value);
     }
 
+    /// Whether the rules would look closer at anything in these bytes, a whole tree in MessagePack:
+    /// else there is nothing to hide but what is known to be secret.
+    pub fn may_hold_secret(&self, bytes: &[u8]) -> bool {
+        let finds = |anchors: &Option<AhoCorasick>| {
+            anchors.as_ref().is_none_or(|anchors| anchors.is_match(bytes))
+        };
+        finds(&self.shapes) || finds(&self.names) || memchr::memmem::find(bytes, b"stdin").is_some()
+    }
+
     /// Hides every text and number of a tree: the return of a function that was asked for a secret
     /// (see [`returns_secret`]).
     pub fn hide_all(&self, value: &mut Value<'_>, secrets: &mut Secrets) {

@@ -1,9 +1,6 @@
 //! What a splitter has given out already, so that it is neither redacted nor given out again.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestMap};
 use crate::redact::Secrets;
 
 /// What the digest of an unredacted item stands for.
@@ -20,25 +17,7 @@ pub(super) struct Known {
     older: Items,
 }
 
-type Items = HashMap<Digest, Item, BuildHasherDefault<FirstBytes>>;
-
-/// A digest is its own hash: its first bytes are as good as any.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<8>() {
-            self.0 ^= u64::from_ne_bytes(*first);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-}
+type Items = DigestMap<Item>;
 
 /// How many items a generation of the memory holds: about 5 MB.
 const GENERATION: usize = 32_768;

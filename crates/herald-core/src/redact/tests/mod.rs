@@ -24,6 +24,7 @@ fn secrets_vanish() {
         let line: String = marked.chars().filter(|c| !matches!(c, '⟦' | '⟧')).collect();
         let expected = expected(marked);
         let got = redact(&line);
+        assert!(RULES.may_hold_secret(line.as_bytes()), "passed at the first look: {line}");
         if got != expected {
             wrong.push(format!("{line}\n  got      {got}\n  expected {expected}"));
         }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use herald_core::change::{Change, What};
-use herald_core::digest::Digest;
+use herald_core::digest::{Digest, DigestMap};
 use herald_core::entry::{EntryHead, chain, encode, kind_code};
 use herald_core::payload::Payload;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -21,7 +21,7 @@ pub(super) struct Inserter {
     connection: Connection,
     origin: [u8; 16],
     end: End,
-    ids: HashMap<Digest, i64>,
+    ids: DigestMap<i64>,
 }
 
 /// The end of the chain.
@@ -36,7 +36,7 @@ pub(super) struct Insert<'a> {
     pub(super) connection: &'a Connection,
     origin: [u8; 16],
     pub(super) end: End,
-    ids: &'a mut HashMap<Digest, i64>,
+    ids: &'a mut DigestMap<i64>,
 }
 
 impl Inserter {
@@ -59,7 +59,7 @@ impl Inserter {
             },
         };
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
-        Ok(Self { connection, origin, end, ids: HashMap::new() })
+        Ok(Self { connection, origin, end, ids: DigestMap::default() })
     }
 
     /// The number of the last entry that is committed.
