@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::Failure;
 
@@ -27,6 +29,25 @@ impl Bus {
     pub(crate) fn accept(&self) -> Result<UnixStream, Failure> {
         Ok(self.listener.accept()?.0)
     }
+}
+
+/// How far the sender may be ahead of the journal, in frames: well within the reader's queue, so
+/// that nothing is dropped and every frame counts.
+const AHEAD: usize = 2000;
+
+/// Sends all frames as fast as they are taken up; `taken` says how many were.
+pub(crate) fn send_paced(
+    stream: &mut UnixStream,
+    frames: &[Vec<u8>],
+    taken: &AtomicUsize,
+) -> Result<(), Failure> {
+    for (sent, frame) in frames.iter().enumerate() {
+        while sent > taken.load(Ordering::Relaxed) + AHEAD {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        stream.write_all(frame)?;
+    }
+    Ok(())
 }
 
 /// Sends all frames, as fast as they are read.

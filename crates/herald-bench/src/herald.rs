@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -55,7 +56,12 @@ impl Herald {
     }
 
     /// Waits until the journal holds so many returns; gives the time when it did.
-    pub(crate) fn wait_for_returns(&self, count: usize) -> Result<Instant, Failure> {
+    /// Meanwhile `taken` is told how many entries there are.
+    pub(crate) fn wait_for_returns(
+        &self,
+        count: usize,
+        taken: &AtomicUsize,
+    ) -> Result<Instant, Failure> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let journal = Connection::open_with_flags(&self.journal, flags)?;
         journal.busy_timeout(Duration::from_secs(5))?;
@@ -67,6 +73,7 @@ impl Herald {
                 journal.query_row("SELECT coalesce(max(number), 0) FROM entry", [], |row| {
                     row.get(0)
                 })?;
+            taken.store(usize::try_from(last)?, Ordering::Relaxed);
             if last >= entries {
                 let found: i64 =
                     journal.query_row("SELECT count(*) FROM return", [], |row| row.get(0))?;

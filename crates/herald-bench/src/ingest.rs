@@ -2,9 +2,11 @@
 //! that merely reads it, and beside reading the bytes and throwing them away.
 
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
-use crate::bus::{Bus, send};
+use crate::bus::{Bus, send, send_paced};
 use crate::fleet::{Likeness, highstate, jid};
 use crate::herald::Herald;
 use crate::table::{Table, median};
@@ -61,8 +63,11 @@ fn journalled(options: &Options, likeness: Likeness, round: usize) -> Result<Rou
     let mut stream = bus.accept()?;
     let before = herald.usage()?;
     let start = Instant::now();
-    let sender = std::thread::spawn(move || send(&mut stream, &frames).map(|()| stream));
-    let end = herald.wait_for_returns(options.minions)?;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&taken);
+    let sender =
+        std::thread::spawn(move || send_paced(&mut stream, &frames, &seen).map(|()| stream));
+    let end = herald.wait_for_returns(options.minions, &taken)?;
     let seconds = (end - start).as_secs_f64();
     let _stream = sender.join().map_err(|_| "the sender died")??;
     let count = options.minions as f64;
