@@ -112,6 +112,12 @@ impl Accounts {
             .filter(|_| accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_err())
             .map(|metadata| self.owner(&metadata));
         let dir = self.dir(&parent, Access::WRITE_OK | Access::EXEC_OK);
+        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let dir = if is_special {
+            DirFact::Failed(format!("{} is there and is no regular file", path.display()))
+        } else {
+            dir
+        };
         JournalFact { dir, unwritable_file }
     }
 }

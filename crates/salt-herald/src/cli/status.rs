@@ -20,6 +20,8 @@ use crate::store::{Delivery, JournalReader, RunFilter, SinkState};
 
 /// The daemon notes six times as often that it is connected, whether or not the master speaks.
 const QUIET: SignedDuration = SignedDuration::from_mins(1);
+/// How many runs are shown to people, the latest.
+const RUNNING_SHOWN: usize = 20;
 /// How many gaps and failed deliveries are shown.
 const SHOWN: usize = 5;
 
@@ -62,7 +64,7 @@ pub(super) fn run(
 }
 
 fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> {
-    let filter = RunFilter { running: true, limit: 1000, ..RunFilter::default() };
+    let filter = RunFilter { running: true, limit: 100_000, ..RunFilter::default() };
     let runs = reader.runs(&filter)?;
     let mut running = Vec::with_capacity(runs.len());
     for run in runs {
@@ -168,9 +170,13 @@ fn running(status: &Status, minions: &Minions, view: &View) -> String {
     if status.running.is_empty() {
         return "\nnothing runs\n".to_owned();
     }
-    let rows: Vec<Row> =
-        status.running.iter().map(|(run, _)| Row::of(run, minions, view)).collect();
-    format!("\n{BOLD}runs now{BOLD:#}\n{}", table(&rows, view.width))
+    let latest = status.running.iter().rev().take(RUNNING_SHOWN).rev();
+    let rows: Vec<Row> = latest.map(|(run, _)| Row::of(run, minions, view)).collect();
+    let left = match status.running.len().saturating_sub(RUNNING_SHOWN) {
+        0 => String::new(),
+        left => format!("and {left} more: salt-herald log --running\n"),
+    };
+    format!("\n{BOLD}runs now{BOLD:#}\n{}{left}", table(&rows, view.width))
 }
 
 fn blind(status: &Status, view: &View) -> String {

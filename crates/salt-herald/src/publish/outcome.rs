@@ -16,6 +16,8 @@ use crate::store::{Delivery, DeliveryState, Part};
 
 /// After credentials were refused, and nobody is likely to have mended them sooner.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// People are told when the chat asks to wait so long.
+const LONG_WAIT: Duration = Duration::from_secs(60);
 /// After so many failures in a row people are told that the sink is in trouble.
 const TROUBLE_AFTER: u32 = 3;
 
@@ -43,7 +45,12 @@ impl Worker {
         self.log(id, &error);
         let trouble = self.in_words(&error);
         let wait = match &error {
-            DeliveryError::RateLimited { retry_after } => *retry_after,
+            DeliveryError::RateLimited { retry_after } => {
+                if *retry_after >= LONG_WAIT {
+                    self.note_trouble(Some(trouble)).await;
+                }
+                *retry_after
+            }
             DeliveryError::Unavailable(_) | DeliveryError::InDoubt(_) => {
                 self.failures += 1;
                 if self.failures >= TROUBLE_AFTER {

@@ -180,8 +180,8 @@ enum Kind {
 
 fn error_of(code: &str, answer: &Answer) -> DeliveryError {
     let reason = code.to_owned();
-    // A code that we don't know would not get better by trying again.
-    match kind_of(code).unwrap_or(Kind::Message) {
+    // With a code that we don't know nothing is given up: people are told, and it is tried again.
+    match kind_of(code).unwrap_or(Kind::Operator) {
         Kind::Wait => rate_limited(answer),
         Kind::Gone => DeliveryError::MessageGone { reason },
         Kind::Operator => DeliveryError::Unauthorized { reason },

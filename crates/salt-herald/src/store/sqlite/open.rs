@@ -29,6 +29,7 @@ impl Journal {
     /// # Errors
     /// When it can't be, when another salt-herald has it, or a later one made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        refuse_special(path)?;
         let lock = lock(path)?;
         // SQLite would make it readable by all.
         let made = File::options().create(true).append(true).mode(0o640).open(path);
@@ -83,6 +84,17 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // Of a sink that is served no more nobody would take it back.
     connection.execute("UPDATE sink SET trouble = NULL WHERE trouble IS NOT NULL", [])?;
     Ok(())
+}
+
+/// A pipe or a device would be waited for, or written over.
+fn refuse_special(path: &Path) -> Result<(), StoreError> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let why = std::io::Error::other("it is there and is no regular file");
+            Err(cannot_open(path, why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A lock that goes with the process, however it ends.

@@ -256,3 +256,13 @@ fn what_cannot_be_written_now_is_written_later() {
     assert_eq!(reader.last_entry().unwrap(), 2);
     assert_eq!(reader.gaps(9).unwrap().len(), 1);
 }
+
+#[test]
+fn a_pipe_or_a_device_is_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [Path::new("/dev/null"), folder.path()] {
+        let error = Journal::open(path).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("no regular file"), "{}: {cause}", path.display());
+    }
+}
