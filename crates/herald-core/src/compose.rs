@@ -109,12 +109,19 @@ fn byline(run: &Run, context: Context<'_>) -> String {
     let mut parts = vec![person(run)];
     parts.extend(place(run, context.minions));
     parts.extend(context.master.map(str::to_owned));
-    if let Some(finished) = run.finished_at {
+    if let Some(finished) = run.finished_at.filter(|_| is_timed(run)) {
         let took = elapsed(finished.duration_since(run.started_at).unsigned_abs());
         let given_up = run.status == RunStatus::Incomplete && !run.tally.silent.is_empty();
         parts.push(if given_up { format!("given up after {took}") } else { took });
     }
     parts.join(" · ")
+}
+
+/// Whether it is known how long it took: of what is known by its return alone, only as far as its
+/// states say.
+fn is_timed(run: &Run) -> bool {
+    let is_lone = matches!(run.head.kind, RunKind::Local | RunKind::Scheduled);
+    !is_lone || run.finished_at.is_some_and(|at| at > run.started_at)
 }
 
 /// Who ran it, never more certain than the bus is.

@@ -113,6 +113,8 @@ impl Splitter {
             }
             Returned::Refused(texts) => {
                 assembly.split.collides_with = collisions(&texts);
+                // salt-ssh tells of it without a return code.
+                assembly.split.outcome.failed = true;
                 self.add_plain(&mut assembly, ret.ret);
             }
             Returned::Plain(raw) => match orchestrated(raw) {

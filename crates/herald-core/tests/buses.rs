@@ -69,3 +69,8 @@ fn salt_3007() {
 fn salt_3008() {
     insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/3008.bus")));
 }
+
+#[test]
+fn salt_ssh_on_3006() {
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/salt-ssh-3006.bus")));
+}

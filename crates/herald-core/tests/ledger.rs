@@ -10,7 +10,8 @@ use herald_core::change::What;
 use herald_core::run::{Flag, RunKind, RunStatus};
 use salt_event::Value;
 use support::{
-    Heard, Job, answer, at, frame, jid, list, map, names, poll, ret, ret_with, state, states, text,
+    Heard, Job, answer, at, frame, jid, list, map, names, poll, ret, ret_with, start, state,
+    states, text,
 };
 
 fn ok() -> Value<'static> {
@@ -340,6 +341,28 @@ fn failures_of_quiet_functions_are_told_together() {
     }
     let told: Vec<_> = heard.runs().iter().map(|run| run.told_with.map(|run| run.0)).collect();
     assert_eq!(told, [Some(1), Some(1), Some(3)]);
+}
+
+#[test]
+fn a_minion_can_not_blank_what_others_do() {
+    let mut heard = Heard::restored(Default::default(), start());
+    let sleep = Job::new(&jid(1), "cmd.run", list(&["sleep 60"]), &["web1", "web2"]);
+    heard.hear(at(0.0), &sleep.frame());
+    // Not what the master published.
+    let lie = list(&["echo password=systemctl secret=iptables token=web2 passwd=Zx81Kfoo9"]);
+    let lie = vec![("fun_args", lie)];
+    heard.hear(at(1.0), &ret_with(&jid(1), "web1", "cmd.run", text("it is Zx81Kfoo9"), 0, lie));
+    let typed = list(&["systemctl stop iptables; echo Zx81Kfoo9"]);
+    heard.hear(at(2.0), &Job::new(&jid(2), "cmd.run", typed, &["web2"]).on_list().frame());
+    let command = &heard.run(2).head.command;
+    assert_eq!(command, "salt -L web2 cmd.run 'systemctl stop iptables; echo Zx81Kfoo9'");
+    // In its own return even a lie is hidden: it may be none after all.
+    let returned =
+        heard.changes.iter().filter(|change| matches!(change.what, What::Returned { .. }));
+    let payloads: Vec<_> = returned.flat_map(|change| &change.payloads).collect();
+    let holds =
+        |part: &str| payloads.iter().any(|it| String::from_utf8_lossy(&it.bytes).contains(part));
+    assert!(holds("it is [hidden]") && !holds("Zx81Kfoo9"));
 }
 
 #[test]

@@ -325,7 +325,7 @@ fn job_return<'a>(
         minion,
         fun: fields.fun().unwrap_or_default(),
         fun_args: fields.raw("fun_args"),
-        ret: fields.raw("return"),
+        ret: returned(fields),
         retcode: fields.raw("retcode"),
         success: fields.get("success"),
         user: fields.text("user"),
@@ -335,6 +335,13 @@ fn job_return<'a>(
         tgt: fields.get("tgt"),
         metadata: fields.get("metadata"),
     })
+}
+
+/// What was returned. salt-ssh before 3007 leaves it out where a shell answered instead of Salt.
+fn returned<'a>(fields: &Fields<'a>) -> Raw<'a> {
+    let good = fields.raw("retcode").integer() == Some(0);
+    let answer = || fields.get(if good { "stdout" } else { "stderr" });
+    fields.get("return").or_else(answer).unwrap_or(Raw::NIL)
 }
 
 fn call<'a>(fields: &Fields<'a>, origin: Origin, tag_jid: &str) -> Option<Call<'a>> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use salt_event::Value;
 use salt_event::event::Batch;
 
+use super::finish::KnownBy;
 use super::head::{RedactedLoad, fun_name, known_user, list_or_text, read, target_text};
 use super::parents::{FIRST_SLICE_WITHIN, Gather, NEXT_SLICE_WITHIN, Published, SuspectedBatch};
 use super::start::Begun;
@@ -51,6 +52,7 @@ impl Ledger {
             schedule: None,
             metadata: None,
             batch: batch_size(batch),
+            known_by: KnownBy::Publication,
         };
         let (run, _) = self.begin(now, at, began);
         if let Some(live) = self.live.get_mut(&run) {

@@ -41,6 +41,19 @@ pub(super) struct Live {
     pub(super) told_end: bool,
     /// What is secret in it.
     pub(super) secrets: Secrets,
+    /// Whose word on its arguments we have.
+    pub(super) known_by: KnownBy,
+}
+
+/// Whose word on a run's arguments we have: a minion's is not believed for more than its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KnownBy {
+    /// The master published it.
+    Publication,
+    /// The journal gave it back, without its secrets: its returns repeat them.
+    Journal,
+    /// Only its returns.
+    Return,
 }
 
 /// Who was asked whether they still work.
@@ -62,6 +75,7 @@ impl Live {
             on_master: is_on_master(kind),
             told_end: false,
             secrets: Secrets::default(),
+            known_by: KnownBy::Publication,
         }
     }
 
@@ -69,6 +83,7 @@ impl Live {
     /// was not seen.
     pub(super) fn restored(now: Timestamp, run: &Run, is_complete: bool) -> Self {
         let mut live = Self::new(now, run.head.kind);
+        live.known_by = KnownBy::Journal;
         live.told_end = run.head.kind == RunKind::Batch && is_complete;
         live.open_ended = !live.on_master && !live.told_end && is_complete
             || run.flags.contains(&Flag::NoStart) && !live.on_master;
@@ -259,7 +274,8 @@ impl Ledger {
     /// Puts the secrets of the open runs together.
     fn gather_secrets(&mut self) {
         let mut secrets = Secrets::default();
-        self.live.values().for_each(|live| secrets.extend(&live.secrets));
+        let shared = self.live.values().filter(|live| live.known_by != KnownBy::Return);
+        shared.for_each(|live| secrets.extend(&live.secrets));
         self.secrets = secrets;
         self.learned.clear();
     }

@@ -1,5 +1,7 @@
 //! What a run is in words, from its load; and the load without its secrets.
 
+use std::borrow::Cow;
+
 use salt_event::{Raw, Value};
 
 use super::start::Begun;
@@ -17,11 +19,14 @@ impl Ledger {
         for value in [&mut tgt, &mut metadata] {
             self.splitter.redactor().redact_value(value, secrets);
         }
-        // What one place names as secret can stand in another without a name, in this job or in one
-        // beside it.
+        // What one place names as secret can stand in another without a name, in this job or, if it
+        // can't be chance, in one beside it. A target is never blanked for another's secret.
         for value in [&mut arg, &mut tgt, &mut metadata] {
             secrets.hide_value(value);
-            self.secrets.hide_value(value);
+        }
+        let others = self.secrets.random_ones();
+        for value in [&mut arg, &mut metadata] {
+            others.hide_value(value);
         }
         let funs = began.funs.iter().map(|fun| Value::from(fun.as_str())).collect();
         let what =
@@ -66,7 +71,7 @@ pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
             tgt: has_target.then_some(&redacted.tgt),
             tgt_type: began.tgt_type,
             funs: &began.funs,
-            arg: &redacted.arg,
+            arg: &typed_arguments(began, &redacted.arg),
             batch: began.batch,
         }),
         funs: began.funs.clone(),
@@ -85,7 +90,22 @@ pub(super) fn read(raw: Raw<'_>) -> Value<'static> {
     Value::read(raw).unwrap_or_else(|error| Value::from(format!("({error})"))).into_owned()
 }
 
-/// Whether keyword arguments say `test=True`.
+/// The arguments that a person can have typed. salt-ssh turns every state run into `state.pkg` with
+/// a file of its own making and some text; of that only `test=True` was anybody's word.
+fn typed_arguments<'a>(began: &Begun<'_>, arg: &'a Value<'static>) -> Cow<'a, Value<'static>> {
+    if began.program != Program::SaltSsh || !began.funs.iter().any(|fun| fun == "state.pkg") {
+        return Cow::Borrowed(arg);
+    }
+    let test = || {
+        Value::Map(vec![
+            ("__kwarg__".into(), Value::Bool(true)),
+            ("test".into(), Value::Bool(true)),
+        ])
+    };
+    Cow::Owned(Value::Array(is_test(arg).then(test).into_iter().collect()))
+}
+
+/// Whether keyword arguments say `test=True`; salt-ssh says it as text.
 fn is_test(arg: &Value<'_>) -> bool {
     let Value::Array(items) = arg else {
         return false;
@@ -93,6 +113,7 @@ fn is_test(arg: &Value<'_>) -> bool {
     items.iter().any(|item| match item {
         Value::Map(_) => item.get("test") == Some(&Value::Bool(true)),
         Value::Array(_) => is_test(item),
+        Value::Text(text) => text == "test=True",
         _ => false,
     })
 }

@@ -10,6 +10,7 @@ use salt_event::msgpack::Token;
 use salt_event::states::{Returned, is_state_function};
 use salt_event::time::jid_time;
 
+use super::finish::KnownBy;
 use super::head::{UNKNOWN_TARGET, fun_name, runner_kind};
 use super::start::Begun;
 use super::{Ledger, learned_as, lone_key};
@@ -132,7 +133,9 @@ impl Ledger {
             Some(minion) => job.tally.silent.contains(minion),
             None => !job.ended,
         };
-        if !is_asked && !run.flags.contains(&Flag::NoStart) {
+        // salt-ssh asks without a publication.
+        let is_known = run.head.kind != RunKind::Ssh && !run.flags.contains(&Flag::NoStart);
+        if !is_asked && is_known {
             self.flag(at, id, Flag::UnaskedReturn);
         }
         if is_late && status != RunStatus::Running {
@@ -150,8 +153,14 @@ impl Ledger {
         minion: Option<MinionNo>,
         ret: &Return<'_>,
     ) {
-        self.learn_again(job, ret);
-        let split = self.splitter.split(ret, &self.secrets);
+        let own = self.learn_again(job, ret);
+        let split = if own.is_empty() {
+            self.splitter.split(ret, &self.secrets)
+        } else {
+            let mut secrets = self.secrets.clone();
+            secrets.extend(&own);
+            self.splitter.split(ret, &secrets)
+        };
         let what = What::Returned {
             job,
             minion,
@@ -165,24 +174,35 @@ impl Ledger {
     }
 
     /// A return repeats its job's arguments: what is secret in them is found again, after a restart
-    /// too.
-    fn learn_again(&mut self, job: JobId, ret: &Return<'_>) {
-        let args = ret.fun_args;
-        if matches!(args.token(), Token::Nil | Token::Array(0))
-            || self.learned.contains(&learned_as(&ret.fun, args))
-        {
-            return;
-        }
-        let mut secrets = Secrets::default();
-        self.learn(&ret.fun, args, &mut secrets);
-        if secrets.is_empty() {
-            return;
-        }
-        self.secrets.extend(&secrets);
+    /// too. Gives what is to be hidden in this return alone: where the master's word on the arguments
+    /// is known, another word is a minion's, and no reason to blank what others do.
+    fn learn_again(&mut self, job: JobId, ret: &Return<'_>) -> Secrets {
         let run = self.state.jobs.get(&job).map(|job| job.run);
-        if let Some(live) = run.and_then(|run| self.live.get_mut(&run)) {
-            live.secrets.extend(&secrets);
+        let known_by = run
+            .and_then(|run| self.live.get(&run))
+            .map_or(KnownBy::Publication, |live| live.known_by);
+        let mut secrets = Secrets::default();
+        let args = ret.fun_args;
+        let key = learned_as(&ret.fun, args);
+        let is_new = !matches!(args.token(), Token::Nil | Token::Array(0));
+        if is_new && !self.learned.contains(&key) {
+            self.learn(&ret.fun, args, &mut secrets);
+            if known_by != KnownBy::Journal {
+                self.learned.remove(&key);
+            }
         }
+        let Some(live) = run.and_then(|run| self.live.get_mut(&run)) else {
+            return secrets;
+        };
+        match known_by {
+            KnownBy::Publication => {}
+            KnownBy::Journal => {
+                live.secrets.extend(&secrets);
+                self.secrets.extend(&secrets);
+            }
+            KnownBy::Return => secrets.extend(&live.secrets),
+        }
+        secrets
     }
 
     fn note_sign(&mut self, now: Timestamp, run: RunId) {
@@ -236,11 +256,13 @@ impl Ledger {
             schedule: ret.schedule,
             metadata: ret.metadata,
             batch: None,
+            known_by: KnownBy::Return,
         };
         let (run, job) = self.begin(now, began_at(at, ret), began);
         if !is_lone {
-            let flag = if kind == RunKind::Ssh { Flag::Inferred } else { Flag::NoStart };
-            self.flag(at, run, flag);
+            if kind != RunKind::Ssh {
+                self.flag(at, run, Flag::NoStart);
+            }
             if let Some(live) = self.live.get_mut(&run) {
                 live.open_ended = !on_master;
             }

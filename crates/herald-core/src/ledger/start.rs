@@ -8,7 +8,7 @@ use salt_event::states::is_state_function;
 use salt_event::{Raw, Value};
 
 use super::batch::is_near;
-use super::finish::Live;
+use super::finish::{KnownBy, Live};
 use super::head::{fun_name, head_of, known_user, runner_kind, target_text};
 use super::parents::{ExpectedChild, Gather, Published};
 use super::{Ledger, named_set, store};
@@ -36,6 +36,7 @@ pub(super) struct Begun<'a> {
     pub(super) schedule: Option<&'a str>,
     pub(super) metadata: Option<Raw<'a>>,
     pub(super) batch: Option<u32>,
+    pub(super) known_by: KnownBy,
 }
 
 impl Ledger {
@@ -67,6 +68,7 @@ impl Ledger {
             schedule: None,
             metadata: job.metadata,
             batch: None,
+            known_by: KnownBy::Publication,
         };
         let is_empty = began.expected.is_empty() && began.missing.is_empty();
         let (run, _) = self.begin(now, at, began);
@@ -127,6 +129,7 @@ impl Ledger {
             schedule: None,
             metadata: None,
             batch: None,
+            known_by: KnownBy::Publication,
         };
         self.begin(now, at, began);
     }
@@ -233,8 +236,11 @@ impl Ledger {
         if let Some(live) = self.live.get_mut(&run) {
             live.secrets.extend(&secrets);
             live.last_sign = now;
+            live.known_by = began.known_by;
         }
-        self.secrets.extend(&secrets);
+        if began.known_by == KnownBy::Publication {
+            self.secrets.extend(&secrets);
+        }
         let jid = began.jid;
         let job = self.start_job(at, run, began, head.funs, redacted.load);
         self.remember_gather(now, run, job);

@@ -63,6 +63,16 @@ impl Secrets {
         }
     }
 
+    /// Those that stand nowhere by chance: what one person names as secret must not blank what
+    /// another one wrote, unless it is surely the same.
+    pub(crate) fn random_ones(&self) -> Secrets {
+        let mut random = Secrets::default();
+        for value in self.values.iter().filter(|value| looks_random(value)) {
+            random.insert(value);
+        }
+        random
+    }
+
     /// Changes whenever the set changes: a cache's key. It is made from the secrets, so it stays in
     /// memory: it is not to be stored or shown.
     pub fn fingerprint(&self) -> u64 {
@@ -207,10 +217,26 @@ fn can_be_sought(value: &[u8]) -> bool {
     }
     let is_of_mark = MARK.as_bytes().windows(value.len()).any(|part| part == value);
     let holds_mark = memchr::memmem::find(value, MARK.as_bytes()).is_some();
-    !is_of_mark
-        && !holds_mark
-        && !values::is_placeholder(value)
-        && !super::keys::names_secret_bytes(value)
+    !is_of_mark && !holds_mark && !values::is_placeholder(value) && !is_plain_name(value)
+}
+
+/// Whether a value is only a secret's name, in one case of letters: `password`, `DB_TOKEN`. What
+/// has digits or mixed letters besides may well be somebody's password.
+fn is_plain_name(value: &[u8]) -> bool {
+    let is_in = |is_letter: fn(&u8) -> bool| {
+        value.iter().all(|byte| is_letter(byte) || b"_-".contains(byte))
+    };
+    (is_in(u8::is_ascii_lowercase) || is_in(u8::is_ascii_uppercase))
+        && super::keys::names_secret_bytes(value)
+}
+
+/// Whether a value looks as if a machine or a careful person had made it, so that it stands nowhere
+/// by chance: at least 8 bytes, with letters and digits, and no path.
+fn looks_random(value: &[u8]) -> bool {
+    value.len() >= 8
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !value.contains(&b'/')
 }
 
 fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {

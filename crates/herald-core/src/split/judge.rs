@@ -45,6 +45,17 @@ pub(super) fn whole_failure(shape: &[u8]) -> Option<Failure> {
     (shape.len() == 64).then_some(Failure { definition: Digest::ZERO, body, follows: false })
 }
 
+/// What salt-ssh says of a host that it did not reach: text, and nothing beside it.
+fn is_unreachable(ret: &Return<'_>) -> bool {
+    let is_bare = ret.cmd.is_none()
+        && ret.success.is_none()
+        && matches!((ret.retcode.token(), ret.fun_args.token()), (Token::Nil, Token::Nil));
+    is_bare
+        && ret.ret.text().is_some_and(|text| {
+            text.starts_with("ssh:") || text.contains("did not return any data")
+        })
+}
+
 /// What return code and `success` say.
 pub(super) fn plain_outcome(ret: &Return<'_>) -> Outcome {
     let retcode = match ret.retcode.token() {
@@ -63,6 +74,6 @@ pub(super) fn plain_outcome(ret: &Return<'_>) -> Outcome {
             .is_some_and(|map| map.pairs().any(|(_, success)| success.boolean() == Some(false))),
         _ => false,
     };
-    let failed = refused || retcode.is_some_and(|code| code != 0);
+    let failed = refused || retcode.is_some_and(|code| code != 0) || is_unreachable(ret);
     Outcome { failed, retcode, ..Outcome::default() }
 }

@@ -20,7 +20,7 @@ struct Field<'a> {
 
 /// All members that are ever asked for. Others are stepped over, however many there are: a minion
 /// could bury its `cmd` under them.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 24] = [
     "_stamp",
     "jid",
     "fun",
@@ -43,6 +43,8 @@ const NAMES: [&str; 22] = [
     "type",
     "state",
     "batch_size",
+    "stdout",
+    "stderr",
 ];
 
 impl<'a> Fields<'a> {

@@ -168,3 +168,22 @@ fn speed() {
         println!("{name}, known: {speed:.0} MB/s ({hidden})");
     }
 }
+
+#[test]
+fn a_password_that_holds_a_secrets_name_is_found_again() {
+    for secret in
+        ["MySecret-2024!", "Admin-Password1", "RootPw2024", "my-secret-Token9", "q8 pass w"]
+    {
+        let mut secrets = Secrets::default();
+        let arguments =
+            |text: &str| Value::Map(vec![("db_password".into(), text.to_owned().into())]);
+        RULES.redact_value(&mut arguments(secret), &mut secrets);
+        let said = format!("login with {secret} failed");
+        assert_eq!(secrets.hide(&said), "login with [hidden] failed", "{secret}");
+    }
+    for name in ["password", "DB_PASSWORD", "api-token"] {
+        let mut secrets = Secrets::default();
+        RULES.redact_value(&mut Value::Map(vec![("password".into(), name.into())]), &mut secrets);
+        assert_eq!(secrets.hide("set the password"), "set the password", "{name}");
+    }
+}
