@@ -1,7 +1,7 @@
 //! A return, taken apart: per state a definition and a body, stored once for all alike minions, and
 //! the volatile rest (times, durations, order), packed.
 //!
-//! Everything that leaves here is redacted. What was redacted before is known by the digest of its
+//! Everything that leaves here is redacted. What was redacted before is known by a hash of its
 //! unredacted form, together with the secrets that were looked for, and is not looked at again.
 
 mod judge;
@@ -21,7 +21,7 @@ use crate::run::Outcome;
 
 pub(crate) use judge::orchestrated;
 use judge::{asks_for_secret, follows, plain_outcome, whole_failure};
-use known::{Item, Known, known_as};
+use known::{Item, Key, KeyMaker, Known};
 
 /// A return, ready for the journal.
 #[derive(Debug, Default)]
@@ -47,12 +47,14 @@ const MAX_FAILURES: usize = 200;
 pub struct Splitter {
     redactor: Redactor,
     known: Known,
+    keys: KeyMaker,
 }
 
 /// Where one return is put together.
 struct Assembly<'a> {
     canonical: Canonical<'a>,
     secrets: &'a Secrets,
+    keys: KeyMaker,
     shape: Vec<u8>,
     split: Split,
 }
@@ -60,7 +62,7 @@ struct Assembly<'a> {
 impl Assembly<'_> {
     /// What a state in which the minion's id does not stand is remembered by, without its canonical
     /// form: most are such.
-    fn as_sent(&self, state: &StateResult<'_>) -> Option<Digest> {
+    fn as_sent(&self, state: &StateResult<'_>) -> Option<Key> {
         let parts = [
             state.key.as_bytes(),
             state.sls.unwrap_or_default().as_bytes(),
@@ -78,14 +80,14 @@ impl Assembly<'_> {
             bytes.extend_from_slice(&part.len().to_be_bytes());
             bytes.extend_from_slice(part);
         }
-        Some(known_as(&bytes, self.secrets))
+        Some(self.keys.key(&mut bytes, self.secrets))
     }
 }
 
 impl Splitter {
     /// Remembers nothing yet.
     pub fn new(redactor: Redactor) -> Self {
-        Self { redactor, known: Known::default() }
+        Self { redactor, known: Known::default(), keys: KeyMaker::default() }
     }
 
     /// The redactor.
@@ -99,6 +101,7 @@ impl Splitter {
             // A secret that holds the id would not be found behind its placeholder.
             canonical: Canonical::new(if secrets.holds(ret.minion) { "" } else { ret.minion }),
             secrets,
+            keys: self.keys.clone(),
             shape: Vec::with_capacity(1024),
             split: Split { outcome: plain_outcome(ret), ..Split::default() },
         };
@@ -168,15 +171,15 @@ impl Splitter {
 
     fn state_item(&mut self, assembly: &mut Assembly<'_>, state: &StateResult<'_>) -> Item {
         let as_sent = assembly.as_sent(state);
-        if let Some(item) = as_sent.and_then(|key| self.known.get(&key)) {
+        if let Some(item) = as_sent.and_then(|key| self.known.get(key)) {
             return item;
         }
         let mut bytes = Vec::with_capacity(512);
         write_definition(&assembly.canonical, state, &mut bytes);
         let border = bytes.len();
         write_body(&assembly.canonical, state, &mut bytes);
-        let key = known_as(&bytes, assembly.secrets);
-        let item = match self.known.get(&key) {
+        let key = self.keys.key(&mut bytes, assembly.secrets);
+        let item = match self.known.get(key) {
             Some(item) => item,
             None => self.give_state(assembly, &bytes, border),
         };
@@ -209,8 +212,8 @@ impl Splitter {
         if assembly.canonical.write(raw, &mut bytes).is_err() {
             bytes = Value::from("(unreadable)").to_bytes();
         }
-        let key = known_as(&bytes, assembly.secrets);
-        let body = match self.known.get(&key) {
+        let key = self.keys.key(&mut bytes, assembly.secrets);
+        let body = match self.known.get(key) {
             Some(item) => item.body,
             None => {
                 let payloads = &mut assembly.split.payloads;
@@ -253,9 +256,10 @@ impl Splitter {
 
     fn give_shape(&mut self, shape: &[u8], payloads: &mut Vec<Payload>) -> Digest {
         let digest = Digest::of(shape);
-        if self.known.get(&digest).is_none() {
+        let key = self.keys.of_digest(&digest);
+        if self.known.get(key).is_none() {
             payloads.push(Payload { kind: PayloadKind::Shape, digest, bytes: shape.into() });
-            self.known.insert(digest, Item { definition: digest, body: digest });
+            self.known.insert(key, Item { definition: digest, body: digest });
         }
         digest
     }
