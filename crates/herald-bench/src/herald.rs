@@ -55,8 +55,8 @@ impl Herald {
         Ok(Self { child, journal })
     }
 
-    /// Waits until the journal holds so many returns; gives the time when it did.
-    /// Meanwhile `taken` is told how many entries there are.
+    /// Waits until the journal, which was empty, holds so many returns; gives the time when it did.
+    /// Meanwhile `taken` is told about how many there are.
     pub(crate) fn wait_for_returns(
         &self,
         count: usize,
@@ -66,25 +66,25 @@ impl Herald {
         let journal = Connection::open_with_flags(&self.journal, flags)?;
         journal.busy_timeout(Duration::from_secs(5))?;
         let deadline = Instant::now() + Duration::from_secs(300);
-        // The last entry's number is at hand; counting would cost more than what is measured.
-        let entries = count as i64;
+        // The last entry's number is at hand; counting would cost more than what is measured. Each
+        // minion has an entry when it is first seen, and one for its return.
+        let wanted = count as i64;
         loop {
             let last: i64 =
                 journal.query_row("SELECT coalesce(max(number), 0) FROM entry", [], |row| {
                     row.get(0)
                 })?;
-            taken.store(usize::try_from(last)?, Ordering::Relaxed);
-            if last >= entries {
+            let returned = (last - wanted).max(0);
+            taken.store(usize::try_from(returned)?, Ordering::Relaxed);
+            if returned >= wanted {
                 let found: i64 =
                     journal.query_row("SELECT count(*) FROM return", [], |row| row.get(0))?;
-                if found >= entries {
+                if found >= wanted {
                     return Ok(Instant::now());
                 }
             }
             if Instant::now() > deadline {
-                return Err(
-                    format!("only {last} entries of {entries} returns were recorded").into()
-                );
+                return Err(format!("only {last} entries stand for {wanted} minions").into());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
