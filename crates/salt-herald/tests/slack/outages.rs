@@ -78,5 +78,5 @@ async fn an_answer_that_is_not_slacks_is_not_believed() {
     assert_eq!(trouble(bot.post(&running()).await), "in_doubt", "where is it?");
     let evil = br#"{"ok":false,"error":"\u001b[2Jsecret <b>"}"#.to_vec();
     fake.fail_next(None, 1, Fault::Answer { status: 200, body: evil });
-    assert_eq!(trouble(bot.post(&running()).await), "rejected unnamed_error");
+    assert_eq!(trouble(bot.post(&running()).await), "unauthorized unnamed_error");
 }
