@@ -5,7 +5,6 @@ mod intake;
 mod recording;
 
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -256,9 +255,4 @@ pub fn ledger_settings(config: &Config) -> ledger::Settings {
             scheduled: config.announce.scheduled,
         },
     }
-}
-
-/// The journal of a config, for those who only need its place.
-pub fn journal_path(config: &Config) -> &Path {
-    &config.journal.path
 }
