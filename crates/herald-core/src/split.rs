@@ -188,13 +188,20 @@ impl Splitter {
         item
     }
 
-    fn give_state(&self, assembly: &mut Assembly<'_>, bytes: &[u8], border: usize) -> Item {
+    /// A body that was never seen. Its definition nearly always was: of another minion, or before.
+    fn give_state(&mut self, assembly: &mut Assembly<'_>, bytes: &[u8], border: usize) -> Item {
         let (definition, body) = bytes.split_at(border);
         let (secrets, payloads) = (assembly.secrets, &mut assembly.split.payloads);
-        Item {
-            definition: self.give(PayloadKind::Definition, definition, secrets, payloads),
-            body: self.give(PayloadKind::Body, body, secrets, payloads),
-        }
+        let key = self.keys.key(&mut definition.to_vec(), secrets);
+        let definition = match self.known.get(key) {
+            Some(item) => item.definition,
+            None => {
+                let digest = self.give(PayloadKind::Definition, definition, secrets, payloads);
+                self.known.insert(key, Item { definition: digest, body: Digest::ZERO });
+                digest
+            }
+        };
+        Item { definition, body: self.give(PayloadKind::Body, body, secrets, payloads) }
     }
 
     /// The answer to somebody who asked for a secret: only its form is kept.

@@ -69,6 +69,8 @@ pub struct Redactor {
     shapes: Option<AhoCorasick>,
     /// Names and programs, in any case of letters.
     names: Option<AhoCorasick>,
+    /// All of them, for one quick look that says no to nearly everything.
+    any: Option<AhoCorasick>,
 }
 
 impl Default for Redactor {
@@ -88,8 +90,10 @@ impl Redactor {
                 .build(anchors)
                 .ok()
         };
-        let names = NAME_ANCHORS.iter().copied().chain(programs::anchors()).collect();
-        Redactor { shapes: build(tokens::anchors().collect(), false), names: build(names, true) }
+        let shapes: Vec<&str> = tokens::anchors().collect();
+        let names: Vec<&str> = NAME_ANCHORS.iter().copied().chain(programs::anchors()).collect();
+        let any = shapes.iter().chain(&names).copied().chain([tree::STDIN]).collect();
+        Redactor { any: build(any, true), shapes: build(shapes, false), names: build(names, true) }
     }
 
     /// Hides what is secret in a text by its name or its shape, and adds it to `secrets`.
@@ -131,10 +135,7 @@ impl Redactor {
     /// Whether the rules would look closer at anything in these bytes, a whole tree in MessagePack:
     /// else there is nothing to hide but what is known to be secret.
     pub fn may_hold_secret(&self, bytes: &[u8]) -> bool {
-        let finds = |anchors: &Option<AhoCorasick>| {
-            anchors.as_ref().is_none_or(|anchors| anchors.is_match(bytes))
-        };
-        finds(&self.shapes) || finds(&self.names) || memchr::memmem::find(bytes, b"stdin").is_some()
+        self.any.as_ref().is_none_or(|anchors| anchors.is_match(bytes))
     }
 
     /// Hides every text and number of a tree: the return of a function that was asked for a secret

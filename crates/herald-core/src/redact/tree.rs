@@ -20,6 +20,9 @@ const PLAIN_KEYS: &[&str] = &[
 /// Keys that make a map a state or an SLS, whatever it is called.
 const STATE_KEYS: &[&str] = &["__sls__", "__env__", "__id__", "__run_num__"];
 
+/// The key of what a command is given to read, which can be a password and nothing else.
+pub(super) const STDIN: &str = "stdin";
+
 /// Hides what is secret by its name or shape.
 pub(super) fn redact(rules: &Redactor, value: &mut Value<'_>, secrets: &mut Secrets) {
     match value {
@@ -81,7 +84,7 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
     for (key, value) in pairs {
         let secret = match key.as_text() {
             Some("value") => about_secret,
-            Some("stdin") => matches!(value, Value::Text(_)),
+            Some(STDIN) => matches!(value, Value::Text(_)),
             Some(name)
                 if is_directory(
                     name.as_bytes(),

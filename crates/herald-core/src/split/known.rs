@@ -93,7 +93,8 @@ impl Known {
 
     pub(super) fn insert(&mut self, key: Key, item: Item) {
         if self.newer.len() >= GENERATION {
-            self.older = std::mem::take(&mut self.newer);
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
         }
         self.newer.insert(key, item);
     }

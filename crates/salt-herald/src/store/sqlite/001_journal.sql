@@ -18,10 +18,18 @@ CREATE TABLE entry (
 -- Contents that entries name by digest. `id` is for this file only.
 CREATE TABLE payload (
     id     INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
     kind   INTEGER NOT NULL,
     bytes  BLOB NOT NULL
 ) STRICT;
+
+-- Finds payloads by the first eight bytes of their digest. It is made behind the writing: payloads
+-- after the id that `meta` holds as `payloads_indexed` are not in it yet.
+CREATE TABLE payload_key (
+    key     INTEGER NOT NULL,
+    payload INTEGER NOT NULL,
+    PRIMARY KEY (key, payload)
+) STRICT, WITHOUT ROWID;
 
 -- Times, durations and order of the states of one return, by its entry.
 CREATE TABLE volatile (

@@ -5,9 +5,11 @@
 //! rows; what is recorded, and what it means, is decided elsewhere.
 
 mod failures;
+mod filter;
 mod list;
 mod migrate;
 mod open;
+mod payloads;
 mod read;
 mod rebuild;
 mod returns;

@@ -6,9 +6,10 @@ use std::path::Path;
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, decode};
 use herald_core::state::State;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::open::Journal;
+use super::payloads;
 use super::write::{Inserter, reading, writing};
 use crate::store::StoreError;
 
@@ -19,11 +20,7 @@ struct Payloads<'a>(&'a Connection);
 
 impl Contents for Payloads<'_> {
     fn payload(&mut self, digest: Digest) -> Option<Vec<u8>> {
-        self.0
-            .prepare_cached("SELECT bytes FROM payload WHERE digest = ?1")
-            .and_then(|mut select| select.query_row([digest.0], |row| row.get(0)).optional())
-            .ok()
-            .flatten()
+        payloads::bytes_of(self.0, digest).ok().flatten()
     }
 }
 

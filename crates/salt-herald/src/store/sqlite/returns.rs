@@ -9,7 +9,8 @@ use herald_core::run::{JobId, RunId};
 use jiff::Timestamp;
 
 use super::read::JournalReader;
-use super::rows;
+use super::write::reading;
+use super::{payloads, rows};
 use crate::store::StoreError;
 
 /// One return.
@@ -75,7 +76,6 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn content(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT bytes FROM payload WHERE digest = ?1";
-        self.first(sql, [digest.0.as_slice()], |row| row.get(0))
+        payloads::bytes_of(&self.connection, digest).map_err(reading)
     }
 }

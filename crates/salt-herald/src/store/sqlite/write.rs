@@ -1,27 +1,24 @@
 //! Writing rows: changes become entries, payloads and the rows of the tables that are queried.
 //!
 //! Everything happens in the caller's transaction; what is remembered here (the chain's end, the
-//! payloads' ids) goes back with it when it fails.
+//! payloads) goes back with it when it fails.
 
 use std::collections::HashMap;
 
 use herald_core::change::{Change, What};
-use herald_core::digest::{Digest, DigestMap};
+use herald_core::digest::Digest;
 use herald_core::entry::{EntryHead, chain, encode, kind_code};
-use herald_core::payload::Payload;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::payloads::Payloads;
 use crate::store::{Batch, StoreError};
-
-/// Ids of payloads that are remembered; beyond it, all are forgotten and asked of the file.
-const MAX_IDS: usize = 65_536;
 
 /// Writes into one file, and knows the end of its chain.
 pub(super) struct Inserter {
     connection: Connection,
     origin: [u8; 16],
     end: End,
-    ids: DigestMap<i64>,
+    payloads: Payloads,
 }
 
 /// The end of the chain.
@@ -36,7 +33,7 @@ pub(super) struct Insert<'a> {
     pub(super) connection: &'a Connection,
     origin: [u8; 16],
     pub(super) end: End,
-    ids: &'a mut DigestMap<i64>,
+    payloads: &'a mut Payloads,
 }
 
 impl Inserter {
@@ -59,7 +56,8 @@ impl Inserter {
             },
         };
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
-        Ok(Self { connection, origin, end, ids: DigestMap::default() })
+        let payloads = Payloads::load(&connection).map_err(reading)?;
+        Ok(Self { connection, origin, end, payloads })
     }
 
     /// The number of the last entry that is committed.
@@ -77,23 +75,30 @@ impl Inserter {
             connection: &self.connection,
             origin: self.origin,
             end: self.end,
-            ids: &mut self.ids,
+            payloads: &mut self.payloads,
         };
-        let done = work(&mut insert);
+        let done = work(&mut insert).and_then(|()| insert.index_if_due());
         let end = insert.end;
         match done.and_then(|()| transaction.commit().map_err(writing)) {
             Ok(()) => {
                 self.end = end;
-                if self.ids.len() > MAX_IDS {
-                    self.ids.clear();
-                }
                 Ok(())
             }
             Err(error) => {
-                self.ids.clear();
+                self.payloads = Payloads::load(&self.connection).map_err(reading)?;
                 Err(error)
             }
         }
+    }
+
+    /// Whether there is work left over for when nothing else is to be done.
+    pub(super) fn is_behind(&self) -> bool {
+        self.payloads.is_behind()
+    }
+
+    /// Does the work that was left over.
+    pub(super) fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.transaction(|insert| insert.payloads.index(insert.connection).map_err(writing))
     }
 }
 
@@ -123,9 +128,7 @@ impl Insert<'_> {
     }
 
     fn change(&mut self, change: &Change) -> Result<(), StoreError> {
-        for payload in &change.payloads {
-            self.payload(payload).map_err(writing)?;
-        }
+        self.payloads.insert(self.connection, &change.payloads).map_err(writing)?;
         let number = self.end.number + 1;
         let bytes = encode(EntryHead { origin: self.origin, number }, change);
         let hash = chain(self.end.hash, &bytes);
@@ -216,30 +219,15 @@ impl Insert<'_> {
         Ok(())
     }
 
-    fn payload(&mut self, payload: &Payload) -> rusqlite::Result<()> {
-        if self.ids.contains_key(&payload.digest) {
-            return Ok(());
-        }
-        let made = self
-            .connection
-            .prepare_cached("INSERT INTO payload VALUES (NULL, ?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-            .execute(params![payload.digest.0, payload.kind.code(), &payload.bytes[..]])?;
-        if made > 0 {
-            self.ids.insert(payload.digest, self.connection.last_insert_rowid());
-        }
-        Ok(())
+    fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
+        self.payloads.id_of(self.connection, digest)
     }
 
-    fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
-        if let Some(id) = self.ids.get(&digest) {
-            return Ok(*id);
+    fn index_if_due(&mut self) -> Result<(), StoreError> {
+        if self.payloads.is_due() {
+            self.payloads.index(self.connection).map_err(writing)?;
         }
-        let id = self
-            .connection
-            .prepare_cached("SELECT id FROM payload WHERE digest = ?1")?
-            .query_row([digest.0], |row| row.get(0))?;
-        self.ids.insert(digest, id);
-        Ok(id)
+        Ok(())
     }
 
     fn seen(&mut self, family: &str, count: u64, at: i64) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use crate::store::{Batch, Delivery, SinkState, StoreError};
 const QUEUE: usize = 8;
 /// A commit takes up what came within this time, and no more.
 const GATHER: Duration = Duration::from_millis(20);
+/// So long nothing has to come for what was left over to be done.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long to wait before a failed commit is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -144,7 +146,7 @@ fn write_all(
     told: &watch::Sender<u64>,
     alarm: &watch::Sender<Option<Arc<str>>>,
 ) {
-    while let Ok(first) = orders.recv() {
+    while let Some(first) = next(&mut inserter, orders) {
         let group = gather(first, orders);
         let answers = loop {
             match write_group(&mut inserter, &group) {
@@ -180,6 +182,24 @@ impl Order {
             Order::Record(_) | Order::Sink(_) | Order::Note(..) => {}
         }
     }
+}
+
+/// The next order. What was left over is done once there is a pause.
+fn next(inserter: &mut Inserter, orders: &Receiver<Order>) -> Option<Order> {
+    if inserter.is_behind() {
+        match orders.recv_timeout(PAUSE) {
+            Ok(order) => return Some(order),
+            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
+                if let Err(error) = inserter.catch_up() {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the index is behind"
+                    );
+                }
+            }
+        }
+    }
+    orders.recv().ok()
 }
 
 /// What waits, up to a time; nothing is waited for.

@@ -1,0 +1,230 @@
+//! Payloads and the index by which they are found.
+//!
+//! Digests are random: in a flood, every commit would rewrite nearly every page of an index over
+//! them. So the index is made behind the writing, in large sorted portions, and holds eight bytes of
+//! each digest. What is not in it yet is the file's last payloads: the writer remembers them, a
+//! reader looks through them. Which payloads there are is not decided here.
+
+use herald_core::digest::{Digest, DigestMap};
+use herald_core::payload::Payload;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::filter::{self, Filter};
+
+/// So few are put into the index with the commit that brings them.
+const AT_ONCE: usize = 256;
+/// So many are put into the index though more is coming.
+const AT_MOST: usize = 32_768;
+/// Ids of older payloads that are remembered; beyond it, all are forgotten and asked of the file.
+const MAX_CACHED: usize = 65_536;
+
+/// Up to which payload the index reaches, in `meta`.
+const INDEXED: &str = "payloads_indexed";
+
+/// The writer's knowledge of which payloads there are.
+pub(super) struct Payloads {
+    /// What may be in the index.
+    filter: Filter,
+    /// Not in the index yet.
+    fresh: DigestMap<i64>,
+    cached: DigestMap<i64>,
+}
+
+impl Payloads {
+    /// Remembers what is not in the index yet.
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut select = connection.prepare("SELECT digest, id FROM payload WHERE id > ?1")?;
+        let rows = select.query_map([indexed(connection)?], |row| {
+            Ok((Digest(row.get::<_, [u8; 32]>(0)?), row.get(1)?))
+        })?;
+        let fresh = rows.collect::<Result<_, _>>()?;
+        Ok(Self { filter: load_filter(connection)?, fresh, cached: DigestMap::default() })
+    }
+
+    /// Keeps payloads, unless they are kept already.
+    pub(super) fn insert(
+        &mut self,
+        connection: &Connection,
+        payloads: &[Payload],
+    ) -> rusqlite::Result<()> {
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let mut insert =
+            connection.prepare_cached("INSERT INTO payload VALUES (NULL, ?1, ?2, ?3)")?;
+        for payload in payloads {
+            let digest = payload.digest;
+            if self.find(connection, digest)?.is_some() {
+                continue;
+            }
+            insert.execute(params![digest.0, payload.kind.code(), &payload.bytes[..]])?;
+            self.fresh.insert(digest, connection.last_insert_rowid());
+        }
+        Ok(())
+    }
+
+    /// The id of a payload that is there.
+    pub(super) fn id_of(
+        &mut self,
+        connection: &Connection,
+        digest: Digest,
+    ) -> rusqlite::Result<i64> {
+        self.find(connection, digest)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+    }
+
+    fn find(&mut self, connection: &Connection, digest: Digest) -> rusqlite::Result<Option<i64>> {
+        if let Some(id) = self.cached.get(&digest).or_else(|| self.fresh.get(&digest)) {
+            return Ok(Some(*id));
+        }
+        if !self.filter.may_hold(key(digest)) {
+            return Ok(None);
+        }
+        let found = find(connection, digest)?;
+        self.cached.extend(found.map(|id| (digest, id)));
+        Ok(found)
+    }
+
+    /// Whether the index should be brought up to date with this commit.
+    pub(super) fn is_due(&self) -> bool {
+        !self.fresh.is_empty() && (self.fresh.len() <= AT_ONCE || self.fresh.len() >= AT_MOST)
+    }
+
+    /// Whether anything is not in the index yet.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Brings the index up to date.
+    pub(super) fn index(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut keys: Vec<(i64, i64)> =
+            self.fresh.iter().map(|(digest, id)| (key(*digest), *id)).collect();
+        keys.sort_unstable();
+        let mut insert = connection.prepare_cached("INSERT INTO payload_key VALUES (?1, ?2)")?;
+        for (key, id) in keys {
+            insert.execute([key, id])?;
+            self.filter.insert(key);
+        }
+        let last = self.fresh.values().max().copied();
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
+            .execute(params![INDEXED, last.unwrap_or_default()])?;
+        if self.cached.len() + self.fresh.len() > MAX_CACHED {
+            self.cached = DigestMap::default();
+        }
+        self.cached.extend(self.fresh.drain());
+        Ok(())
+    }
+}
+
+/// A payload's id, by the index.
+fn find(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT payload.id FROM payload_key JOIN payload ON payload.id = payload_key.payload
+             WHERE payload_key.key = ?1 AND payload.digest = ?2",
+        )?
+        .query_row(params![key(digest), digest.0], |row| row.get(0))
+        .optional()
+}
+
+fn load_filter(connection: &Connection) -> rusqlite::Result<Filter> {
+    if indexed(connection)? > filter::MOST {
+        return Ok(Filter::blind());
+    }
+    let mut filter = Filter::new();
+    let mut select = connection.prepare("SELECT key FROM payload_key")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        filter.insert(row.get(0)?);
+    }
+    Ok(filter)
+}
+
+/// The contents of a payload, for those who only read.
+pub(super) fn bytes_of(
+    connection: &Connection,
+    digest: Digest,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    // Asked first: what the index takes up from now on is found in it.
+    let indexed = indexed(connection)?;
+    let (sql, id) = match find(connection, digest)? {
+        Some(id) => ("SELECT bytes FROM payload WHERE id = ?1 AND digest = ?2", id),
+        None => ("SELECT bytes FROM payload WHERE id > ?1 AND digest = ?2", indexed),
+    };
+    connection.prepare_cached(sql)?.query_row(params![id, digest.0], |row| row.get(0)).optional()
+}
+
+fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
+    let last = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([INDEXED], |row| row.get(0));
+    Ok(last.optional()?.unwrap_or_default())
+}
+
+/// What the index knows of a digest.
+fn key(digest: Digest) -> i64 {
+    digest.0.first_chunk().copied().map_or(0, i64::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use herald_core::payload::PayloadKind;
+
+    fn payloads(numbers: std::ops::Range<u32>) -> Vec<Payload> {
+        numbers.map(|n| Payload::new(PayloadKind::Body, &n.to_be_bytes())).collect()
+    }
+
+    fn count(connection: &Connection, table: &str) -> i64 {
+        connection
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap()
+    }
+
+    fn connection() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("001_journal.sql")).unwrap();
+        connection
+    }
+
+    #[test]
+    fn what_is_not_in_the_index_yet_is_found_and_is_not_kept_twice() {
+        let file = connection();
+        let many = payloads(0..1000);
+        let mut writer = Payloads::load(&file).unwrap();
+        writer.insert(&file, &many).unwrap();
+        assert!(!writer.is_due() && writer.is_behind());
+        let last = many.last().unwrap();
+        assert_eq!(bytes_of(&file, last.digest).unwrap().as_deref(), Some(&last.bytes[..]));
+
+        // As after a crash: only the file knows.
+        let mut writer = Payloads::load(&file).unwrap();
+        writer.insert(&file, &many).unwrap();
+        assert_eq!((count(&file, "payload"), count(&file, "payload_key")), (1000, 0));
+        assert_eq!(writer.id_of(&file, last.digest).unwrap(), 1000);
+    }
+
+    #[test]
+    fn what_is_in_the_index_is_found_and_is_not_kept_twice() {
+        let file = connection();
+        let many = payloads(0..1000);
+        let mut writer = Payloads::load(&file).unwrap();
+        writer.insert(&file, &many).unwrap();
+        writer.index(&file).unwrap();
+        assert!(!writer.is_behind());
+        assert_eq!(count(&file, "payload_key"), 1000);
+
+        let mut writer = Payloads::load(&file).unwrap();
+        writer.insert(&file, &payloads(999..1001)).unwrap();
+        assert!(writer.is_due());
+        assert_eq!(count(&file, "payload"), 1001);
+        for payload in &many {
+            assert_eq!(
+                bytes_of(&file, payload.digest).unwrap().as_deref(),
+                Some(&payload.bytes[..])
+            );
+        }
+        assert_eq!(bytes_of(&file, Digest::of(b"never")).unwrap(), None);
+        assert!(writer.id_of(&file, Digest::of(b"never")).is_err());
+    }
+}
