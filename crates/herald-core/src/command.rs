@@ -134,19 +134,18 @@ fn add_functions(line: &mut Line, parts: &CommandParts<'_>) {
     let names: Vec<&str> =
         parts.funs.iter().map(|fun| fun.strip_prefix(prefix).unwrap_or(fun)).collect();
     line.add(&names.join(","));
-    let on_master = matches!(parts.program, Program::SaltRun | Program::Wheel);
     match (parts.arg, parts.funs.len()) {
         (Value::Array(lists), 2..) if lists.iter().all(|list| matches!(list, Value::Array(_))) => {
-            add_lists(line, lists);
+            add_lists(line, lists, parts.program);
         }
-        (Value::Array(items), _) => add_arguments(line, items, on_master),
+        (Value::Array(items), _) => add_arguments(line, items, parts.program),
         (Value::Nil, _) => {}
-        (other, _) => add_arguments(line, std::slice::from_ref(other), on_master),
+        (other, _) => add_arguments(line, std::slice::from_ref(other), parts.program),
     }
 }
 
 /// The arguments of several functions: a comma of its own stands between those of two.
-fn add_lists(line: &mut Line, lists: &[Value<'_>]) {
+fn add_lists(line: &mut Line, lists: &[Value<'_>], program: Program) {
     let is_empty = |list: &Value<'_>| matches!(list, Value::Array(items) if items.is_empty());
     if lists.iter().all(is_empty) {
         return;
@@ -156,12 +155,13 @@ fn add_lists(line: &mut Line, lists: &[Value<'_>]) {
             line.add_plain(",");
         }
         if let Value::Array(items) = list {
-            add_arguments(line, items, false);
+            add_arguments(line, items, program);
         }
     }
 }
 
-fn add_arguments(line: &mut Line, items: &[Value<'_>], on_master: bool) {
+fn add_arguments(line: &mut Line, items: &[Value<'_>], program: Program) {
+    let on_master = matches!(program, Program::SaltRun | Program::Wheel);
     for (index, item) in items.iter().enumerate() {
         if line.is_full() {
             return;
@@ -173,6 +173,8 @@ fn add_arguments(line: &mut Line, items: &[Value<'_>], on_master: bool) {
             {
                 add_keywords(line, pairs);
             }
+            // salt-ssh passes its words on as they were typed, `name=value` too.
+            Value::Text(word) if program == Program::SaltSsh => line.add(word),
             other => line.add(&argument::positional(other)),
         }
     }

@@ -74,3 +74,13 @@ fn salt_3008() {
 fn salt_ssh_on_3006() {
     insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/salt-ssh-3006.bus")));
 }
+
+#[test]
+fn salt_ssh_on_3007() {
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/salt-ssh-3007.bus")));
+}
+
+#[test]
+fn salt_ssh_on_3008() {
+    insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/salt-ssh-3008.bus")));
+}

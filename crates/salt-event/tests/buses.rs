@@ -285,3 +285,18 @@ fn salt_3007() {
 fn salt_3008() {
     insta::assert_snapshot!(page(include_bytes!("buses/3008.bus")));
 }
+
+#[test]
+fn salt_ssh_on_3006() {
+    insta::assert_snapshot!(page(include_bytes!("buses/salt-ssh-3006.bus")));
+}
+
+#[test]
+fn salt_ssh_on_3007() {
+    insta::assert_snapshot!(page(include_bytes!("buses/salt-ssh-3007.bus")));
+}
+
+#[test]
+fn salt_ssh_on_3008() {
+    insta::assert_snapshot!(page(include_bytes!("buses/salt-ssh-3008.bus")));
+}
