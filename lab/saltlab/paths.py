@@ -28,7 +28,7 @@ def home() -> pathlib.Path:
 
 
 def venv(series: str) -> pathlib.Path:
-    return home() / "venv" / series
+    return (home() / "venv").resolve() / series
 
 
 def bin_dir(series: str) -> pathlib.Path:
