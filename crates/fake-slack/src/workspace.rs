@@ -98,6 +98,8 @@ pub struct Change {
     pub what: What,
     /// With which message.
     pub ts: String,
+    /// When.
+    pub at: Instant,
     /// What the message said then, as plain lines.
     pub shown: String,
 }
@@ -139,7 +141,7 @@ impl Channel {
     }
 
     fn record(&mut self, what: What, ts: &str, shown: String) {
-        self.changes.push(Change { what, ts: ts.to_owned(), shown });
+        self.changes.push(Change { what, ts: ts.to_owned(), at: Instant::now(), shown });
     }
 }
 

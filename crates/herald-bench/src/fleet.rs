@@ -25,15 +25,15 @@ pub(crate) fn highstate(minions: usize, likeness: Likeness, jid: &str) -> Vec<Ve
     frames
 }
 
-/// The publication of one command on one minion.
-pub(crate) fn command(jid: &str, minion: &str) -> Vec<u8> {
+/// The publication of one shell command on one minion.
+pub(crate) fn command(jid: &str, minion: &str, line: &str) -> Vec<u8> {
     let data = map([
         ("jid", jid.to_owned().into()),
         ("tgt_type", "glob".into()),
         ("tgt", minion.to_owned().into()),
         ("user", "root".into()),
         ("fun", "cmd.run".into()),
-        ("arg", Value::Array(vec!["uptime".into()])),
+        ("arg", Value::Array(vec![line.to_owned().into()])),
         ("minions", Value::Array(vec![minion.to_owned().into()])),
         ("missing", Value::Array(vec![])),
         ("_stamp", stamp()),

@@ -22,7 +22,8 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
     for number in 0..options.commands {
         // Slack takes one message a second: each command finds its permission there.
         std::thread::sleep(Duration::from_millis(1100));
-        let frame = command(&jid(number), "web1");
+        // Each another: the same again would go into the first one's message.
+        let frame = command(&jid(number), "web1", &format!("echo {number}"));
         let start = tokio::time::Instant::now();
         send(&mut stream, &[frame])?;
         let arrived = |channel: &fake_slack::Channel| channel.messages.len() > number;

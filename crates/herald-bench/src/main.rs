@@ -3,6 +3,7 @@
 //!
 //! It judges nothing and asserts only that the work was really done.
 
+mod burst;
 mod bus;
 mod fleet;
 mod herald;
@@ -52,6 +53,7 @@ fn main() -> Result<(), Failure> {
     ingest::measure(&options, &mut table)?;
     memory::measure(&options, &mut table)?;
     latency::measure(&options, &mut table)?;
+    burst::measure(&options, &mut table)?;
     println!("{table}");
     Ok(())
 }

@@ -48,6 +48,21 @@ pub struct Announcement {
     pub details: Vec<Detail>,
     /// How many more details there would be.
     pub details_left_out: usize,
+    /// The commands, where it tells of several; `command` is empty then.
+    pub commands: Vec<CommandLine>,
+    /// How many more commands there would be.
+    pub commands_left_out: usize,
+}
+
+/// One command of several that are told together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CommandLine {
+    /// The state of its runs.
+    pub mood: Mood,
+    /// The command line, in one line.
+    pub command: String,
+    /// How often, who, where, and what is wrong.
+    pub note: String,
 }
 
 /// Longest command in a message, in characters; the rest stands in `salt-herald show`.

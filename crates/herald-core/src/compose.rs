@@ -3,7 +3,11 @@
 //! Pure: the same run gives the same words, and no clock is read. What the words look like in a
 //! chat is the sink's matter.
 
+mod together;
+
 use std::time::Duration;
+
+pub use together::announce_together;
 
 use salt_event::states::is_state_function;
 
@@ -43,11 +47,13 @@ pub fn announce(run: &Run, failures: &[FailureGroup], context: Context<'_>) -> A
     Announcement {
         mood: mood(run),
         command: cut(&run.head.command, MAX_COMMAND),
-        byline: byline(run, context),
+        byline: byline_of(run, &[], context),
         tally: tally(run, context),
         finished: run.status != RunStatus::Running,
         details: details(failures),
         details_left_out: failures.len().saturating_sub(MAX_DETAILS),
+        commands: Vec::new(),
+        commands_left_out: 0,
     }
 }
 
@@ -87,6 +93,8 @@ pub fn announce_quiet(
         finished: true,
         details: details(failures),
         details_left_out: failures.len().saturating_sub(MAX_DETAILS),
+        commands: Vec::new(),
+        commands_left_out: 0,
     })
 }
 
@@ -105,8 +113,10 @@ pub fn mood(run: &Run) -> Mood {
     }
 }
 
-fn byline(run: &Run, context: Context<'_>) -> String {
+/// Who, then what else there is to say of it, where, and how long it took.
+fn byline_of(run: &Run, more: &[String], context: Context<'_>) -> String {
     let mut parts = vec![person(run)];
+    parts.extend(more.iter().cloned());
     parts.extend(place(run, context.minions));
     parts.extend(context.master.map(str::to_owned));
     if let Some(finished) = run.finished_at.filter(|_| is_timed(run)) {

@@ -3,7 +3,7 @@
 //! It takes no events: a restart, a burst and a fact that comes late are all the same to it. When a
 //! step is taken, and what happens when it fails, is the publisher's matter.
 
-use crate::announce::Announcement;
+use crate::announce::{Announcement, Mood};
 use crate::digest::Digest;
 
 /// What was said of a run at a sink so far.
@@ -13,8 +13,10 @@ pub struct Said {
     pub message: Option<Digest>,
     /// The reply in its thread.
     pub thread: Option<Digest>,
-    /// The second message, where the first can't be edited.
+    /// The second message: where the first can't be edited, or told of other runs, too.
     pub ending: Option<Digest>,
+    /// It was told together with other runs, in a message that is not its own.
+    pub together: bool,
     /// The message was refused, or is gone: nothing more is said of this run there.
     pub given_up: bool,
     /// The thread's reply was refused.
@@ -49,16 +51,22 @@ pub enum Step {
 
 /// The digest of what the message says.
 pub fn digest_of_message(announcement: &Announcement) -> Digest {
-    Digest::of_parts(&[
-        announcement.mood.symbol().to_string().as_bytes(),
-        b"\0",
-        announcement.command.as_bytes(),
-        b"\0",
-        announcement.byline.as_bytes(),
-        b"\0",
-        announcement.tally.as_bytes(),
-        &[u8::from(announcement.finished)],
-    ])
+    let mut bytes = Vec::new();
+    let mut add = |text: &str| {
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(0);
+    };
+    add(announcement.mood.symbol().encode_utf8(&mut [0; 4]));
+    add(&announcement.command);
+    add(&announcement.byline);
+    add(&announcement.tally);
+    for line in &announcement.commands {
+        add(line.mood.symbol().encode_utf8(&mut [0; 4]));
+        add(&line.command);
+        add(&line.note);
+    }
+    bytes.push(u8::from(announcement.finished));
+    Digest::of(&bytes)
 }
 
 /// The digest of what the thread says.
@@ -80,17 +88,25 @@ pub fn next_step(announcement: &Announcement, said: Said, manner: Manner) -> Opt
         return None;
     }
     let message = digest_of_message(announcement);
+    if said.together {
+        return beside_others_owed(announcement, said, manner);
+    }
     let Some(said_message) = said.message else {
         return Some(Step::Post);
     };
     if !manner.edits {
         return ending_owed(announcement, said, manner, message);
     }
-    let wants_thread = announcement.finished && !announcement.details.is_empty();
-    let thread = digest_of_thread(announcement);
-    if said_message != message {
+    own_message_owed(announcement, said, said_message)
+}
+
+/// What the run's own message lacks, where it can be edited.
+fn own_message_owed(announcement: &Announcement, said: Said, said_message: Digest) -> Option<Step> {
+    if said_message != digest_of_message(announcement) {
         return Some(if announcement.finished { Step::Finish } else { Step::Progress });
     }
+    let wants_thread = announcement.finished && !announcement.details.is_empty();
+    let thread = digest_of_thread(announcement);
     match said.thread {
         _ if said.thread_given_up || !wants_thread => None,
         None => Some(Step::Reply),
@@ -99,14 +115,26 @@ pub fn next_step(announcement: &Announcement, said: Said, manner: Manner) -> Opt
     }
 }
 
+/// A run that was told together with others gets a message of its own when it ended badly.
+fn beside_others_owed(announcement: &Announcement, said: Said, manner: Manner) -> Option<Step> {
+    match said.ending {
+        None => (announcement.finished && is_bad(announcement)).then_some(Step::PostEnding),
+        Some(ending) if manner.edits => own_message_owed(announcement, said, ending),
+        Some(_) => None,
+    }
+}
+
+fn is_bad(announcement: &Announcement) -> bool {
+    matches!(announcement.mood, Mood::Failed | Mood::Silent)
+}
+
 fn ending_owed(
     announcement: &Announcement,
     said: Said,
     manner: Manner,
     message: Digest,
 ) -> Option<Step> {
-    use crate::announce::Mood::{Failed, Silent};
-    let is_worth_it = matches!(announcement.mood, Failed | Silent) || manner.slow;
+    let is_worth_it = is_bad(announcement) || manner.slow;
     let is_news = said.message != Some(message) && said.ending.is_none();
     (announcement.finished && is_worth_it && is_news).then_some(Step::PostEnding)
 }
@@ -114,7 +142,7 @@ fn ending_owed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::announce::{Detail, Mood};
+    use crate::announce::Detail;
 
     const EDITS: Manner = Manner { edits: true, slow: false };
     const WEBHOOK: Manner = Manner { edits: false, slow: false };
@@ -128,6 +156,8 @@ mod tests {
             finished: false,
             details: Vec::new(),
             details_left_out: 0,
+            commands: Vec::new(),
+            commands_left_out: 0,
         }
     }
 
@@ -197,6 +227,25 @@ mod tests {
         steps(&running(), &mut said, WEBHOOK);
         assert_eq!(steps(&good, &mut said, WEBHOOK), []);
         assert_eq!(steps(&good, &mut said, Manner { slow: true, ..WEBHOOK }), [Step::PostEnding]);
+    }
+
+    #[test]
+    fn what_was_told_together_gets_a_message_of_its_own_when_it_fails() {
+        let together = Said { together: true, ..Said::default() };
+        let mut said = together;
+        assert_eq!(steps(&running(), &mut said, EDITS), []);
+        let good = Announcement { mood: Mood::Good, finished: true, ..running() };
+        assert_eq!(steps(&good, &mut said, EDITS), []);
+        assert_eq!(steps(&failed(), &mut said, WEBHOOK), [Step::PostEnding]);
+
+        let mut said = together;
+        assert_eq!(next_step(&failed(), said, EDITS), Some(Step::PostEnding));
+        said.ending = Some(digest_of_message(&failed()));
+        assert_eq!(next_step(&failed(), said, EDITS), Some(Step::Reply));
+        said.thread = Some(digest_of_thread(&failed()));
+        assert_eq!(next_step(&failed(), said, EDITS), None);
+        let more = Announcement { tally: "2 failed".to_owned(), ..failed() };
+        assert_eq!(next_step(&more, said, EDITS), Some(Step::Finish));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use herald_core::announce::{Announcement, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS};
 use herald_core::compose::{
-    Context, FailureGroup, announce, announce_quiet, elapsed, sort_failures,
+    Context, FailureGroup, announce, announce_quiet, announce_together, elapsed, sort_failures,
 };
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::run::{Flag, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
@@ -61,6 +61,12 @@ fn lines(out: &mut String, what: &str, said: &Announcement) {
     writeln!(out, "{} {}", said.mood.symbol(), said.command).unwrap();
     writeln!(out, "  {}", said.byline).unwrap();
     writeln!(out, "  {}", said.tally).unwrap();
+    for line in &said.commands {
+        writeln!(out, "  {} {}  {}", line.mood.symbol(), line.command, line.note).unwrap();
+    }
+    if said.commands_left_out > 0 {
+        writeln!(out, "  ({} more commands)", said.commands_left_out).unwrap();
+    }
     for detail in &said.details {
         writeln!(out, "  - {} on {}: {}", detail.title, detail.minions, detail.text).unwrap();
     }
@@ -230,4 +236,55 @@ fn times_are_said_as_people_do() {
         .map(|seconds| elapsed(Duration::from_secs_f64(seconds)))
         .into();
     insta::assert_snapshot!(texts.join("\n"));
+}
+
+/// One of several runs: on one minion, by somebody.
+fn one_of(number: u32, user: &str, fun: &str, status: RunStatus) -> Run {
+    let mut run = ended(1, status);
+    run.id = RunId(u64::from(number));
+    run.head.user = Some(user.to_owned());
+    run.head.funs = vec![fun.to_owned()];
+    run.head.command = format!("salt web{number} {fun} nginx");
+    run.tally.expected = [number].into_iter().collect();
+    run.tally.returned = run.tally.expected.clone();
+    if status == RunStatus::Failed {
+        run.tally.failed = run.tally.expected.clone();
+    }
+    if status == RunStatus::Running {
+        run.finished_at = None;
+        run.tally.returned = MinionSet::new();
+    }
+    run
+}
+
+#[test]
+fn several_runs_in_one_message() {
+    use RunStatus::{Failed, Incomplete, Running, Succeeded};
+    let minions = minions();
+    let context = Context { master: Some("prod"), minions: &minions };
+    let mut out = String::new();
+    let mut say = |what: &str, runs: &[Run]| {
+        lines(&mut out, what, &announce_together(runs, context).unwrap());
+    };
+    let mut alike: Vec<Run> =
+        (1..=17).map(|n| one_of(n, "alice", "state.apply", Succeeded)).collect();
+    say("the same, host by host, all ended", &alike);
+    alike[6] = one_of(7, "alice", "state.apply", Failed);
+    alike[16] = one_of(17, "alice", "state.apply", Running);
+    say("one failed, one still runs", &alike);
+    let many: Vec<Run> = vec![
+        one_of(1, "alice", "service.restart", Running),
+        one_of(2, "bob", "cmd.run", Failed),
+        one_of(3, "bob", "cmd.run", Succeeded),
+        one_of(4, "carol", "pkg.install", Succeeded),
+        one_of(5, "dave", "state.apply", Incomplete),
+    ];
+    say("many commands", &many);
+    let flood: Vec<Run> =
+        (1..=60).map(|n| one_of(n, "alice", &format!("cmd.run {n}"), Succeeded)).collect();
+    let said = announce_together(&flood, context).unwrap();
+    assert_eq!((said.commands.len(), said.commands_left_out), (50, 10));
+    assert!(said.command.is_empty());
+    assert_eq!(announce_together(&[], context), None);
+    insta::assert_snapshot!(out);
 }

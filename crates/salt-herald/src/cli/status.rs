@@ -281,6 +281,7 @@ mod tests {
         status.heard_at = Some(at("11:58:00"));
         status.gaps = vec![(at("13:00:00"), at("13:00:40"), "master away".to_owned())];
         status.given_up = vec![Delivery {
+            lead: None,
             run: RunId(7),
             sink: "monitoring".to_owned(),
             part: Part::Message,

@@ -5,8 +5,11 @@
 //! [`herald_core::owed`]; this carries it out, one step at a time, within the sink's limits, and
 //! notes in the journal what was said where.
 
+mod choose;
 mod outcome;
 mod pace;
+mod recent;
+mod say;
 mod view;
 mod worker;
 

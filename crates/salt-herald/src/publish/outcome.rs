@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::pace::backoff;
+use super::view::{Subject, View};
 use super::worker::Worker;
 use crate::chat::{DeliveryError, MessageRef};
 use crate::store::{Delivery, DeliveryState, Part};
@@ -22,16 +23,27 @@ const LONG_WAIT: Duration = Duration::from_secs(60);
 const TROUBLE_AFTER: u32 = 3;
 
 impl Worker {
-    pub(super) fn delivered(&self, id: RunId, step: Step, message: Option<MessageRef>) -> Delivery {
-        let view = self.pending.get(&id);
-        let digest = view.map(|view| match part_of(step) {
+    pub(super) fn delivered(
+        &self,
+        subject: Subject,
+        step: Step,
+        message: Option<MessageRef>,
+    ) -> Delivery {
+        let view = self.pending.get(&subject);
+        let part = part_of(step, view);
+        let digest = view.map(|view| match part {
             Part::Thread => digest_of_thread(&view.announcement),
             Part::Message | Part::Ending => digest_of_message(&view.announcement),
         });
+        let (run, lead) = match subject {
+            Subject::Run(run) => (run, None),
+            Subject::Together(lead) => (lead, Some(lead)),
+        };
         Delivery {
-            run: id,
+            run,
             sink: self.service.sink.clone(),
-            part: part_of(step),
+            part,
+            lead,
             message: message.map(|message| message.0),
             said: digest.map(|Digest(bytes)| bytes),
             version: view.map_or(0, |view| view.version),
@@ -41,10 +53,49 @@ impl Worker {
         }
     }
 
-    pub(super) async fn handle(&mut self, id: RunId, step: Step, error: DeliveryError) {
-        self.log(id, &error);
-        let trouble = self.in_words(&error);
-        let wait = match &error {
+    /// All is well here.
+    pub(super) async fn succeeded(&mut self) {
+        self.failures = 0;
+        self.note_trouble(None).await;
+    }
+
+    pub(super) async fn handle(&mut self, subject: Subject, step: Step, error: DeliveryError) {
+        let (Subject::Run(run) | Subject::Together(run)) = subject;
+        self.log(run, &error);
+        if !self.comes_back(&error).await {
+            let delivery = self.given_up(subject, step, error.to_string());
+            self.note(vec![delivery]).await;
+        }
+    }
+
+    /// Several runs could not be said in one message.
+    pub(super) async fn handle_together(
+        &mut self,
+        lead: Option<RunId>,
+        runs: &[RunId],
+        error: DeliveryError,
+    ) {
+        let Some(first) = lead.or(runs.first().copied()) else { return };
+        self.log(first, &error);
+        if self.comes_back(&error).await {
+            return;
+        }
+        match lead {
+            // They get another message.
+            Some(lead) => self.recent.close(lead),
+            None => {
+                let given_up =
+                    |run: &RunId| self.given_up(Subject::Run(*run), Step::Post, error.to_string());
+                let deliveries = runs.iter().map(given_up).collect();
+                self.note(deliveries).await;
+            }
+        }
+    }
+
+    /// Whether it is worth to try again; then the sink rests until that is due.
+    async fn comes_back(&mut self, error: &DeliveryError) -> bool {
+        let trouble = self.in_words(error);
+        let wait = match error {
             DeliveryError::RateLimited { retry_after } => {
                 if *retry_after >= LONG_WAIT {
                     self.note_trouble(Some(trouble)).await;
@@ -62,13 +113,10 @@ impl Worker {
                 self.note_trouble(Some(trouble)).await;
                 REFUSED_FOR
             }
-            DeliveryError::MessageGone { .. } | DeliveryError::Rejected { .. } => {
-                let delivery = self.given_up(id, step, error.to_string());
-                self.note(delivery).await;
-                return;
-            }
+            DeliveryError::MessageGone { .. } | DeliveryError::Rejected { .. } => return false,
         };
         self.blocked_until = Some(Instant::now() + wait);
+        true
     }
 
     /// What is the matter and what to do, for those who ask how all is.
@@ -113,10 +161,10 @@ impl Worker {
         }
     }
 
-    fn given_up(&self, id: RunId, step: Step, error: String) -> Delivery {
-        let mut delivery = self.delivered(id, step, None);
-        let view = self.pending.get(&id);
-        delivery.message = match part_of(step) {
+    fn given_up(&self, subject: Subject, step: Step, error: String) -> Delivery {
+        let mut delivery = self.delivered(subject, step, None);
+        let view = self.pending.get(&subject);
+        delivery.message = match delivery.part {
             Part::Thread => view.and_then(|view| view.thread.clone()),
             Part::Message | Part::Ending => view.and_then(|view| view.message.clone()),
         };
@@ -125,16 +173,17 @@ impl Worker {
         delivery
     }
 
-    pub(super) async fn note(&self, delivery: Delivery) {
-        if let Err(error) = self.writer.deliver(delivery).await {
+    pub(super) async fn note(&self, deliveries: Vec<Delivery>) {
+        if let Err(error) = self.writer.deliver(deliveries).await {
             tracing::error!(%error, "what was said can't be noted");
         }
     }
 }
 
-fn part_of(step: Step) -> Part {
+fn part_of(step: Step, view: Option<&View>) -> Part {
     match step {
-        Step::Post | Step::Finish | Step::Progress => Part::Message,
+        Step::Post => Part::Message,
+        Step::Finish | Step::Progress => view.map_or(Part::Message, |view| view.part),
         Step::Reply | Step::UpdateReply => Part::Thread,
         Step::PostEnding => Part::Ending,
     }

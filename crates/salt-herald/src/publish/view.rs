@@ -1,27 +1,44 @@
-//! What would be said of a run now, read from the journal.
+//! What would be said now, read from the journal: of a run by itself, or of several in one message.
 //!
 //! Runs on a thread of its own beside the async world, because SQLite blocks.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use herald_core::announce::Announcement;
-use herald_core::compose::{Context, announce, announce_quiet};
+use herald_core::burst::Likeness;
+use herald_core::compose::{Context, announce, announce_quiet, announce_together};
 use herald_core::digest::Digest;
 use herald_core::owed::{Manner, Said, Step, digest_of_message, digest_of_thread, next_step};
 use herald_core::run::{Run, RunId, RunStatus};
-use std::time::Duration;
 
 use crate::store::{Delivery, DeliveryState, JournalReader, Part, StoreError};
 
-/// One run at one sink.
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    /// One run.
+    Run(RunId),
+    /// Several runs in one message; this is the first of them.
+    Together(RunId),
+}
+
+/// One run, or several in one message, at one sink.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) announcement: Announcement,
-    /// The run's version that this was made from.
+    /// The version that this was made from; of several runs the latest.
     pub(super) version: u64,
     pub(super) step: Option<Step>,
+    /// Which of the run's messages is edited and has the thread.
+    pub(super) part: Part,
     pub(super) message: Option<String>,
     pub(super) thread: Option<String>,
     /// Nothing was ever said of it here.
     pub(super) is_new: bool,
+    /// The first run in its message, where it is told together with others.
+    pub(super) lead: Option<RunId>,
+    pub(super) likeness: Likeness,
 }
 
 /// How a sink is served.
@@ -33,8 +50,29 @@ pub(super) struct Service {
     pub(super) master: Option<String>,
 }
 
-/// Reads a run and decides what the sink is owed of it. Nothing when there is no such run.
+/// What a look came to: no view where there is nothing to say.
+pub(super) type Looked = Vec<(Subject, Option<View>)>;
+
+/// Reads runs and decides what the sink is owed of them, and of those with which they were told.
 pub(super) fn look(
+    reader: &mut JournalReader,
+    service: &Service,
+    ids: &[RunId],
+) -> Result<Looked, StoreError> {
+    let mut looked = Vec::new();
+    let mut leads = BTreeSet::new();
+    for id in ids {
+        let view = look_at_run(reader, service, *id)?;
+        leads.extend(view.as_ref().and_then(|view| view.lead));
+        looked.push((Subject::Run(*id), view));
+    }
+    for lead in leads {
+        looked.push((Subject::Together(lead), look_at_together(reader, service, lead)?));
+    }
+    Ok(looked)
+}
+
+fn look_at_run(
     reader: &mut JournalReader,
     service: &Service,
     id: RunId,
@@ -50,20 +88,89 @@ pub(super) fn look(
     let manner =
         Manner { edits: service.edits, slow: took.is_some_and(|took| took > service.slow_after) };
     let said = said(&deliveries, version, &announcement);
-    let place = |part| {
-        deliveries
-            .iter()
-            .find(|delivery| delivery.part == part)
-            .and_then(|delivery| delivery.message.clone())
-    };
+    let part = if said.together { Part::Ending } else { Part::Message };
     Ok(Some(View {
         step: next_step(&announcement, said, manner),
         announcement,
         version,
-        message: place(Part::Message),
-        thread: place(Part::Thread),
+        part,
+        message: place(&deliveries, part),
+        thread: place(&deliveries, Part::Thread),
         is_new: deliveries.is_empty(),
+        lead: deliveries.iter().find_map(|delivery| delivery.lead),
+        likeness: Likeness::of(&run.head),
     }))
+}
+
+/// A message about several runs has no thread, and can be rewritten where messages can.
+fn look_at_together(
+    reader: &mut JournalReader,
+    service: &Service,
+    lead: RunId,
+) -> Result<Option<View>, StoreError> {
+    let runs = reader.told_together(lead, &service.sink)?;
+    let Some((announcement, version)) = compose(reader, service, &runs)? else {
+        return Ok(None);
+    };
+    let deliveries = reader.deliveries(lead, &service.sink)?;
+    let Some(own) = deliveries.iter().find(|delivery| delivery.part == Part::Message) else {
+        return Ok(None);
+    };
+    let digest = digest_of_message(&announcement);
+    let is_said = own.version == version || own.said == Some(digest.0);
+    let is_owed = service.edits && !is_said && own.state == DeliveryState::Said;
+    let step = if announcement.finished { Step::Finish } else { Step::Progress };
+    let likeness = runs.first().map(|(run, _)| Likeness::of(&run.head));
+    Ok(likeness.map(|likeness| View {
+        step: is_owed.then_some(step),
+        announcement,
+        version,
+        part: Part::Message,
+        message: own.message.clone(),
+        thread: None,
+        is_new: false,
+        lead: Some(lead),
+        likeness,
+    }))
+}
+
+/// What some runs would be told as in one message, and the latest of their versions.
+pub(super) fn compose_together(
+    reader: &mut JournalReader,
+    service: &Service,
+    lead: Option<RunId>,
+    ids: &[RunId],
+) -> Result<Option<(Announcement, u64)>, StoreError> {
+    let mut runs = match lead {
+        Some(lead) => reader.told_together(lead, &service.sink)?,
+        None => Vec::new(),
+    };
+    // A message that was one run's until now is not among them.
+    for id in lead.iter().chain(ids) {
+        if !runs.iter().any(|(run, _)| run.id == *id) {
+            runs.extend(reader.run(*id)?);
+        }
+    }
+    runs.sort_by_key(|(run, _)| run.id);
+    compose(reader, service, &runs)
+}
+
+fn compose(
+    reader: &mut JournalReader,
+    service: &Service,
+    runs: &[(Run, u64)],
+) -> Result<Option<(Announcement, u64)>, StoreError> {
+    let version = runs.iter().map(|(_, version)| *version).max().unwrap_or_default();
+    let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
+    let context = Context { master: service.master.as_deref(), minions: reader.minions()? };
+    Ok(announce_together(&runs, context).map(|announcement| (announcement, version)))
+}
+
+fn place(deliveries: &[Delivery], part: Part) -> Option<String> {
+    deliveries
+        .iter()
+        .find(|delivery| delivery.part == part)
+        .and_then(|delivery| delivery.message.clone())
 }
 
 fn announcement(
@@ -99,9 +206,17 @@ fn said(deliveries: &[Delivery], version: u64, announcement: &Announcement) -> S
         };
         let given_up = delivery.state == DeliveryState::GivenUp;
         match delivery.part {
-            Part::Message => (said.message, said.given_up) = (digest, given_up),
+            // That others' message can't be edited any more does not keep it from having its own.
+            Part::Message if delivery.lead.is_some() => said.together = true,
+            Part::Message => {
+                said.message = digest;
+                said.given_up |= given_up;
+            }
             Part::Thread => (said.thread, said.thread_given_up) = (digest, given_up),
-            Part::Ending => said.ending = digest,
+            Part::Ending => {
+                said.ending = digest;
+                said.given_up |= given_up;
+            }
         }
     }
     said

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use herald_core::owed::Step;
+use herald_core::announce::Mood;
 use herald_core::run::RunId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Settings;
+use super::choose::Next;
 use super::pace::{Bucket, Budget, backoff};
-use super::view::{Service, View, look};
-use crate::chat::{DeliveryError, MessageRef, Sink};
+use super::recent::Recent;
+use super::view::{Looked, Service, Subject, View, look};
+use crate::chat::Sink;
 use crate::store::{JournalReader, JournalWriter, SinkState, StoreError};
 
 /// A sink with what its table in the config says beside.
@@ -24,8 +26,6 @@ pub struct Target {
     pub slow_after: Duration,
 }
 
-/// A message is rewritten for progress no more often than this.
-const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 /// It is noted that nothing is owed once so many entries were looked at.
 const SETTLED_EVERY: u64 = 64;
 
@@ -37,12 +37,14 @@ pub(super) struct Worker {
     version: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     grace: Duration,
-    budget: Arc<Budget>,
-    posts: Bucket,
-    /// Runs that are owed something.
-    pub(super) pending: BTreeMap<RunId, View>,
-    /// When the message of a run was last written: progress waits a while.
-    written: BTreeMap<RunId, Instant>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) posts: Bucket,
+    /// What something is owed of.
+    pub(super) pending: BTreeMap<Subject, View>,
+    /// When a message was last written: rewriting it waits a while.
+    pub(super) written: BTreeMap<Subject, Instant>,
+    /// Messages that can take up more runs.
+    pub(super) recent: Recent,
     /// Everything up to this version was looked at.
     pub(super) looked_at: u64,
     /// How far the sink is, as the journal has it.
@@ -82,6 +84,7 @@ impl Worker {
             posts: Bucket::new(1, 1.0),
             pending: BTreeMap::new(),
             written: BTreeMap::new(),
+            recent: Recent::default(),
             looked_at: state.settled,
             state,
             blocked_until: None,
@@ -109,8 +112,12 @@ impl Worker {
         loop {
             self.look_again().await;
             let until = match self.next() {
-                Next::Take(run) => {
-                    self.take_step(run).await;
+                Next::Take(subject) => {
+                    self.take_step(subject).await;
+                    continue;
+                }
+                Next::Say(plan) => {
+                    self.say(plan).await;
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
@@ -142,21 +149,20 @@ impl Worker {
         let service = self.service.clone();
         let found = self
             .with_reader(move |reader| {
-                let mut views = Vec::new();
-                for (id, version) in reader.said_after(after)? {
-                    if let Some(view) = look(reader, &service, id)?
-                        && !(view.is_new && version <= since)
-                    {
-                        views.push((id, view));
-                    }
-                }
-                Ok(views)
+                let ids: Vec<RunId> =
+                    reader.said_after(after)?.into_iter().map(|(id, _)| id).collect();
+                let mut looked = look(reader, &service, &ids)?;
+                let is_old = |view: &Option<View>| {
+                    view.as_ref().is_some_and(|view| view.is_new && view.version <= since)
+                };
+                looked.retain(|(_, view)| !is_old(view));
+                Ok(looked)
             })
             .await;
         match found {
-            Ok(views) => {
+            Ok(looked) => {
                 self.looked_at = now;
-                views.into_iter().for_each(|(id, view)| self.put(id, view));
+                self.take_up(looked);
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -166,97 +172,27 @@ impl Worker {
         }
     }
 
-    fn put(&mut self, id: RunId, view: View) {
-        if view.step.is_some() {
-            self.pending.insert(id, view);
-        } else {
-            self.pending.remove(&id);
-        }
-    }
-
-    /// The most urgent step that may be taken now, or when one may.
-    fn next(&mut self) -> Next {
-        let now = Instant::now();
-        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
-            // Though nothing be pending: it may be that the journal could not be read.
-            return Next::Wait(until);
-        }
-        let mut waits: Option<Instant> = None;
-        let mut wait = |until: Instant| waits = Some(waits.map_or(until, |other| other.min(until)));
-        let mut order: Vec<(Step, RunId)> =
-            self.pending.iter().filter_map(|(id, view)| Some((view.step?, *id))).collect();
-        order.sort_unstable();
-        let mut posts_tried = false;
-        for (step, id) in order {
-            let is_progress = step == Step::Progress;
-            let rests_until = self.written.get(&id).map(|at| *at + PROGRESS_EVERY);
-            if let Some(until) = rests_until.filter(|until| is_progress && *until > now) {
-                wait(until);
-                continue;
+    fn take_up(&mut self, looked: Looked) {
+        for (subject, view) in looked {
+            if let (Subject::Run(run), Some(view)) = (subject, &view)
+                && view.lead.is_none()
+                && matches!(view.announcement.mood, Mood::Failed | Mood::Silent)
+            {
+                // Its message is about its failure now, and has a thread.
+                self.recent.close(run);
             }
-            let is_post = matches!(step, Step::Post | Step::PostEnding | Step::Reply);
-            if is_post && posts_tried {
-                continue;
-            }
-            let allowed = if is_post {
-                posts_tried = true;
-                self.posts.take(now, 0.0)
-            } else {
-                self.budget.take(now, is_progress)
+            match view.filter(|view| view.step.is_some()) {
+                Some(view) => self.pending.insert(subject, view),
+                None => self.pending.remove(&subject),
             };
-            match allowed {
-                Ok(()) => return Next::Take(id),
-                Err(patience) => wait(now + patience),
-            }
-        }
-        waits.map_or(Next::Idle, Next::Wait)
-    }
-
-    async fn take_step(&mut self, id: RunId) {
-        let Some(view) = self.pending.get(&id) else {
-            return;
-        };
-        let Some(step) = view.step else { return };
-        match self.send(step, view).await {
-            Ok(message) => {
-                self.failures = 0;
-                self.note_trouble(None).await;
-                let delivery = self.delivered(id, step, message);
-                self.note(delivery).await;
-            }
-            Err(error) => self.handle(id, step, error).await,
-        }
-        let now = Instant::now();
-        self.written.retain(|_, at| now.duration_since(*at) < PROGRESS_EVERY);
-        self.written.insert(id, now);
-        self.look_at(id).await;
-    }
-
-    async fn send(&self, step: Step, view: &View) -> Result<Option<MessageRef>, DeliveryError> {
-        let gone = || DeliveryError::MessageGone { reason: "its place is not known".to_owned() };
-        let message = view.message.clone().map(MessageRef).ok_or_else(gone);
-        match step {
-            Step::Post | Step::PostEnding => self.sink.post(&view.announcement).await.map(Some),
-            Step::Finish | Step::Progress => {
-                let message = message?;
-                self.sink.update(&message, &view.announcement).await.map(|()| Some(message))
-            }
-            Step::Reply => self.sink.reply(&message?, &view.announcement).await.map(Some),
-            Step::UpdateReply => {
-                let reply = view.thread.clone().map(MessageRef).ok_or_else(gone)?;
-                self.sink.update_reply(&reply, &view.announcement).await.map(|()| Some(reply))
-            }
         }
     }
 
-    /// Looks at one run again, after something was done for it.
-    async fn look_at(&mut self, id: RunId) {
+    /// Looks at runs again, after something was done for them.
+    pub(super) async fn look_at(&mut self, ids: Vec<RunId>) {
         let service = self.service.clone();
-        match self.with_reader(move |reader| look(reader, &service, id)).await {
-            Ok(Some(view)) => self.put(id, view),
-            Ok(None) => {
-                self.pending.remove(&id);
-            }
+        match self.with_reader(move |reader| look(reader, &service, &ids)).await {
+            Ok(looked) => self.take_up(looked),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(sink = self.service.sink, error, "the journal can't be read");
@@ -264,7 +200,7 @@ impl Worker {
         }
     }
 
-    async fn with_reader<T: Send + 'static>(
+    pub(super) async fn with_reader<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut JournalReader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -274,11 +210,4 @@ impl Worker {
         });
         done.await.map_err(|_| StoreError::Closed)?
     }
-}
-
-/// What to do next.
-enum Next {
-    Take(RunId),
-    Wait(Instant),
-    Idle,
 }

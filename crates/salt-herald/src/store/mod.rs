@@ -42,6 +42,8 @@ pub struct Delivery {
     pub sink: String,
     /// Which message of the run.
     pub part: Part,
+    /// It was told together with others: the first of them.
+    pub lead: Option<RunId>,
     /// Where it stands, in the sink's words.
     pub message: Option<String>,
     /// The SHA-256 of what was said.
@@ -63,7 +65,7 @@ pub enum Part {
     Message,
     /// What failed, in its thread.
     Thread,
-    /// How it ended, where a message can't be edited.
+    /// How it ended, where the message can't be edited or is not its own.
     Ending,
 }
 

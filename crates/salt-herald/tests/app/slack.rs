@@ -7,7 +7,7 @@ use fake_slack::{Channel, Fault, Rate};
 use tokio::time::Instant;
 
 use crate::app::{App, Manner, shows};
-use crate::events::{bad, good, highstate, jid};
+use crate::events::{bad, good, highstate, jid, new_job, text};
 use crate::journal::{number, open};
 
 fn code(code: &str) -> Fault {
@@ -53,13 +53,9 @@ async fn an_outage_is_made_up_for() {
     app.bus.send((2..5).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
     app.until_over(4).await;
     app.slack.come_back().await.unwrap();
-    let channel = app
-        .said("everything", |channel| {
-            let over = |m: &&fake_slack::Message| m.content.shown().contains("1 changed");
-            channel.roots().filter(over).count() == 4
-        })
-        .await;
-    assert_eq!(channel.messages.len(), 4, "nothing twice");
+    let channel = app.only_message_says("4 runs").await;
+    assert!(shows(&channel, "1 changed"));
+    assert_eq!(channel.messages.len(), 1, "nothing twice");
     app.stop().await;
 }
 
@@ -171,13 +167,14 @@ async fn a_burst_of_runs_keeps_to_slacks_limits() {
     app.slack.change_options(|options| {
         options.posts = Some(Rate { per_second: 1.0, burst: 2.0 });
     });
-    app.bus.send((1..7).flat_map(|n| [highstate(&jid(n), &["web1"]), good(&jid(n), "web1", true)]));
-    let is_over = |channel: &Channel| {
-        let over = |m: &&fake_slack::Message| m.content.shown().contains("1 changed");
-        channel.roots().filter(over).count() == 6
-    };
-    let channel = app.said("six ends", is_over).await;
-    assert_eq!(channel.messages.len(), 6);
+    let jobs =
+        (1..7).map(|n| new_job(&jid(n), "cmd.run", vec![text(&format!("run {n}"))], &["web1"]));
+    for job in jobs {
+        // One after the other, so that each would be said by itself.
+        app.bus.send([job]);
+    }
+    let said = |channel: &Channel| (1..7).all(|n| shows(channel, &format!("run {n}")));
+    let channel = app.said("six commands", said).await;
     let sent: Vec<Instant> = channel.roots().map(|message| message.at).collect();
     let least = Duration::from_millis(800);
     assert!(sent.windows(2).all(|pair| pair[1] - pair[0] > least), "{sent:?}");

@@ -62,6 +62,8 @@ pub(crate) fn running() -> Announcement {
         finished: false,
         details: Vec::new(),
         details_left_out: 0,
+        commands: Vec::new(),
+        commands_left_out: 0,
     }
 }
 

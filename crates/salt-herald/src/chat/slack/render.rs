@@ -7,7 +7,7 @@
 //! but sections: it may have none of the old fields beside its blocks, and nobody documents what it
 //! makes of `rich_text`.
 
-use herald_core::announce::{Announcement, Detail, MAX_DETAILS, Mood};
+use herald_core::announce::{Announcement, CommandLine, Detail, MAX_DETAILS, Mood};
 use serde_json::{Value, json};
 
 use super::literal::{Lines, escaped, length, literal};
@@ -38,8 +38,11 @@ pub(super) struct Content {
     pub(super) attachments: Vec<Value>,
 }
 
-/// The message of a run, for a place where details go into a thread.
+/// The message of a run, for a place where details go into a thread; or of several runs.
 pub(super) fn message(announcement: &Announcement) -> Content {
+    if !announcement.commands.is_empty() {
+        return several(announcement);
+    }
     let text = fallback(announcement);
     let command = shown(&announcement.command, Lines::One, MOST_COMMAND, literal);
     let mut below = shown(&announcement.byline, Lines::One, MOST_LINE, escaped);
@@ -55,6 +58,46 @@ pub(super) fn message(announcement: &Announcement) -> Content {
         ])])],
         attachments: vec![json!({ "color": color(announcement.mood), "blocks": [section(below)] })],
     }
+}
+
+/// The message of several commands: how many and who, a line for each, and what came of them.
+fn several(announcement: &Announcement) -> Content {
+    let text = fallback(announcement);
+    let headline = shown(&announcement.byline, Lines::One, MOST_LINE, literal);
+    let below = shown(&announcement.tally, Lines::One, MOST_LINE, escaped);
+    let mut room = MOST_CHARACTERS
+        .saturating_sub(length(&text) + length(&headline) + length(&below) + LEFT_OUT_LINE);
+    let mut elements = vec![plain(format!("{} {headline}", announcement.mood.symbol()))];
+    let mut shown = 0;
+    for line in &announcement.commands {
+        let parts = command_line(line);
+        let units: usize = parts.iter().map(characters).sum();
+        if units > room {
+            break;
+        }
+        room -= units;
+        shown += 1;
+        elements.extend(parts);
+    }
+    let left_out = announcement.commands.len() - shown + announcement.commands_left_out;
+    elements.extend(left_out_line(left_out).map(|line| plain(format!("\n{line}"))));
+    Content {
+        text,
+        blocks: vec![rich_text(vec![rich_section(elements)])],
+        attachments: vec![json!({ "color": color(announcement.mood), "blocks": [section(below)] })],
+    }
+}
+
+/// One command of several: its state, itself, and what is to be said of it.
+fn command_line(line: &CommandLine) -> Vec<Value> {
+    let mut parts = vec![
+        plain(format!("\n{} ", line.mood.symbol())),
+        styled(shown(&line.command, Lines::One, MOST_LINE, literal), "code"),
+    ];
+    if !line.note.trim().is_empty() {
+        parts.push(plain(format!("  {}", literal(&line.note, Lines::One, MOST_LINE))));
+    }
+    parts
 }
 
 /// The message of a run, for a place that has no threads: the ending brings its details along.

@@ -1,6 +1,6 @@
 //! What messages look like, and that nothing in an announcement can make them something else.
 
-use herald_core::announce::{Announcement, Detail, Mood};
+use herald_core::announce::{Announcement, CommandLine, Detail, Mood};
 use herald_core::literal::is_unseen;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -17,6 +17,8 @@ fn announcement(mood: Mood, tally: &str) -> Announcement {
         finished: mood != Mood::Running,
         details: Vec::new(),
         details_left_out: 0,
+        commands: Vec::new(),
+        commands_left_out: 0,
     }
 }
 
@@ -64,6 +66,35 @@ fn changed() {
 #[test]
 fn silent() {
     insta::assert_snapshot!(json(&message(&announcement(Mood::Silent, "web7 never answered"))));
+}
+
+fn several(count: usize) -> Announcement {
+    let line = |n: usize| CommandLine {
+        mood: if n == 1 { Mood::Failed } else { Mood::Good },
+        command: format!("salt web{n} cmd.run 'echo <!channel> `{n}`'"),
+        note: "×3 · alice · web1".to_owned(),
+    };
+    Announcement {
+        command: String::new(),
+        byline: "41 runs · alice, bob".to_owned(),
+        commands: (0..count).map(line).collect(),
+        commands_left_out: 2,
+        ..announcement(Mood::Running, "3 running · 36 succeeded · 2 failed")
+    }
+}
+
+#[test]
+fn several_commands() {
+    insta::assert_snapshot!(json(&message(&several(2))));
+}
+
+#[test]
+fn more_commands_than_fit() {
+    let mut many = several(50);
+    many.commands.iter_mut().for_each(|line| line.command = "x".repeat(400));
+    let content = message(&many);
+    assert!(content.characters() <= MOST_CHARACTERS, "{}", content.characters());
+    assert!(json(&content).contains("… and 32 more"), "{}", json(&content));
 }
 
 #[test]
@@ -227,7 +258,7 @@ prop_compose! {
         details_left_out in prop_oneof![Just(0usize), any::<usize>()],
     ) -> Announcement {
         let (command, byline, tally) = texts;
-        Announcement { mood, command, byline, tally, finished, details, details_left_out }
+        Announcement { mood, command, byline, tally, finished, details, details_left_out, commands: Vec::new(), commands_left_out: 0 }
     }
 }
 

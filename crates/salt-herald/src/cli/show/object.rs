@@ -82,6 +82,7 @@ pub(in super::super) fn delivery(delivery: &Delivery) -> Value {
         "run": delivery.run.0,
         "sink": delivery.sink,
         "part": delivery.part.name(),
+        "lead": delivery.lead.map(|lead| lead.0),
         "state": delivery.state.name(),
         "error": delivery.error,
         "at": delivery.at.to_string(),

@@ -295,8 +295,13 @@ fn deliveries(deliveries: &[Delivery], view: &View) -> String {
             Some(error) => format!(": {}", literal::line(error)),
             None => String::new(),
         };
+        let with = match delivery.lead {
+            Some(lead) if lead != delivery.run => format!(", in the message of run {}", lead.0),
+            Some(_) => ", together with others".to_owned(),
+            None => String::new(),
+        };
         text.push_str(&format!(
-            "  {}  {} {} {state}{why}\n",
+            "  {}  {} {} {state}{with}{why}\n",
             local(delivery.at, view),
             literal::line(&delivery.sink),
             delivery.part.name(),

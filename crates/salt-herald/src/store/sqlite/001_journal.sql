@@ -127,6 +127,7 @@ CREATE TABLE delivery (
     run     INTEGER NOT NULL,
     sink    TEXT NOT NULL,
     part    TEXT NOT NULL,            -- message, thread, ending
+    lead    INTEGER,                  -- told together with others: the first of them
     message TEXT,                     -- where it stands, in the sink's words
     said    BLOB,                     -- SHA-256 of what was said
     version INTEGER NOT NULL,         -- the run's version that was looked at
@@ -135,6 +136,8 @@ CREATE TABLE delivery (
     at      INTEGER NOT NULL,
     PRIMARY KEY (run, sink, part)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX delivery_lead ON delivery (lead, sink) WHERE lead IS NOT NULL;
 
 -- How far each sink is.
 CREATE TABLE sink (

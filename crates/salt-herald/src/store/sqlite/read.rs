@@ -168,6 +168,19 @@ impl JournalReader {
         self.all(&sql, (run.0 as i64, sink), rows::delivery)
     }
 
+    /// The runs that were told in one message at a sink, with their versions.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn told_together(&self, lead: RunId, sink: &str) -> Result<Vec<(Run, u64)>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM delivery JOIN run ON run.id = delivery.run \
+             WHERE delivery.lead = ?1 AND delivery.sink = ?2 ORDER BY run.id",
+            rows::RUN
+        );
+        self.all(&sql, (lead.0 as i64, sink), rows::run)
+    }
+
     /// Whether anything was said of a run anywhere.
     ///
     /// # Errors

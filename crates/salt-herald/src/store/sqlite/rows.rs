@@ -21,7 +21,7 @@ pub(super) const JOB: &str = "id, run, jid, funs, started_at, ended, returns_its
     returned, failed, changed, would_change, missing, silent";
 
 /// The columns of `delivery`, in the order in which [`delivery`] reads them.
-pub(super) const DELIVERY: &str = "run, sink, part, message, said, version, state, error, at";
+pub(super) const DELIVERY: &str = "run, sink, part, lead, message, said, version, state, error, at";
 
 pub(super) fn json_list<T: AsRef<str>>(items: &[T]) -> String {
     let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
@@ -76,17 +76,18 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
 }
 
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let said: Option<Vec<u8>> = row.get(4)?;
+    let said: Option<Vec<u8>> = row.get(5)?;
     Ok(Delivery {
         run: RunId(number(row, 0)?),
         sink: row.get(1)?,
         part: named(row, 2, Part::from_name)?,
-        message: row.get(3)?,
+        lead: row.get::<_, Option<i64>>(3)?.map(|id| RunId(id as u64)),
+        message: row.get(4)?,
         said: said.and_then(|said| said.try_into().ok()),
-        version: number(row, 5)?,
-        state: named(row, 6, DeliveryState::from_name)?,
-        error: row.get(7)?,
-        at: time(row, 8)?,
+        version: number(row, 6)?,
+        state: named(row, 7, DeliveryState::from_name)?,
+        error: row.get(8)?,
+        at: time(row, 9)?,
     })
 }
 

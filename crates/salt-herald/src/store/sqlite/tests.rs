@@ -42,6 +42,7 @@ fn delivery(part: Part) -> Delivery {
         run: RunId(7),
         sink: "monitoring".to_owned(),
         part,
+        lead: None,
         message: Some("C1/1.2".to_owned()),
         said: Some([7; 32]),
         version: 41,
@@ -151,12 +152,12 @@ fn the_chain_goes_on_after_a_restart() {
 async fn what_was_said_is_read_back() {
     let (_folder, path) = place();
     let writer = writer(&path);
-    writer.deliver(delivery(Part::Message)).await.unwrap();
+    writer.deliver(vec![delivery(Part::Message)]).await.unwrap();
     let mut refused = delivery(Part::Thread);
     refused.state = DeliveryState::GivenUp;
     refused.error = Some("msg_too_long".to_owned());
     refused.said = None;
-    writer.deliver(refused.clone()).await.unwrap();
+    writer.deliver(vec![refused.clone()]).await.unwrap();
     let reader = JournalReader::open(&path).unwrap();
     let found = reader.deliveries(RunId(7), "monitoring").unwrap();
     assert_eq!(found, [delivery(Part::Message), refused.clone()]);
@@ -165,7 +166,7 @@ async fn what_was_said_is_read_back() {
     assert!(reader.is_announced(RunId(7)).unwrap());
     let mut edited = delivery(Part::Message);
     edited.version = 42;
-    writer.deliver(edited.clone()).await.unwrap();
+    writer.deliver(vec![edited.clone()]).await.unwrap();
     let found = reader.deliveries(RunId(7), "monitoring").unwrap();
     assert_eq!(found.first(), Some(&edited));
     writer.close();

@@ -76,13 +76,14 @@ impl Insert<'_> {
     pub(super) fn delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
                     delivery.run.0 as i64,
                     delivery.sink,
                     delivery.part.name(),
+                    delivery.lead.map(|lead| lead.0 as i64),
                     delivery.message,
                     delivery.said.as_ref().map(<[u8; 32]>::as_slice),
                     delivery.version as i64,

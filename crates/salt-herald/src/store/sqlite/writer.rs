@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 enum Order {
     Record(Batch),
-    Deliver(Delivery, oneshot::Sender<()>),
+    Deliver(Vec<Delivery>, oneshot::Sender<()>),
     Introduce(String, oneshot::Sender<SinkState>),
     Sink(SinkState),
     Note(&'static str, i64),
@@ -61,13 +61,13 @@ impl JournalWriter {
         self.orders.send(Order::Record(batch)).map_err(|_| StoreError::Closed)
     }
 
-    /// Records what was said, and waits until it is on disk.
+    /// Records what was said, all in one commit, and waits until it is on disk.
     ///
     /// # Errors
     /// When the thread is gone.
-    pub async fn deliver(&self, delivery: Delivery) -> Result<(), StoreError> {
+    pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
-        self.queue(Order::Deliver(delivery, done)).await?;
+        self.queue(Order::Deliver(deliveries, done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
     }
 
@@ -225,7 +225,9 @@ fn write_group(
         for order in group {
             answers.push(match order {
                 Order::Record(batch) => insert.batch(batch).map(|()| None)?,
-                Order::Deliver(delivery, _) => insert.delivery(delivery).map(|()| None)?,
+                Order::Deliver(deliveries, _) => {
+                    deliveries.iter().try_for_each(|one| insert.delivery(one)).map(|()| None)?
+                }
                 Order::Introduce(sink, _) => Some(insert.introduce(sink)?),
                 Order::Sink(sink) => insert.sink(sink).map(|()| None)?,
                 Order::Note(key, value) => insert.note(key, *value).map(|()| None)?,

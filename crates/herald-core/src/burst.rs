@@ -1,0 +1,207 @@
+//! When several runs are told in one message: the same command again and again, or more commands at
+//! once than a channel can take one by one.
+//!
+//! It decides which of the runs that wait are said next, and together with which. How often anything
+//! may be said is the publisher's matter; what such a message reads like is [`crate::compose`]'s.
+
+use crate::digest::Digest;
+use crate::run::{RunHead, RunId};
+
+/// So many commands that wait are still said one by one.
+pub const MOST_ALONE: usize = 2;
+/// Most commands in one message.
+pub const MOST_COMMANDS: usize = 50;
+
+/// What makes runs the same command by the same person, whatever it was aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Likeness(Digest);
+
+impl Likeness {
+    /// Of a run.
+    pub fn of(head: &RunHead) -> Self {
+        let user = head.user.as_deref().unwrap_or_default();
+        let schedule = head.schedule.as_deref().unwrap_or_default();
+        let parts = [user, schedule, head.kind.name(), deed(head)];
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend_from_slice(&part.len().to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        Self(Digest::of(&bytes))
+    }
+}
+
+/// The command line from its functions on.
+fn deed(head: &RunHead) -> &str {
+    let funs = head.funs.join(",");
+    let found = head.command.find(&format!(" {funs}"));
+    found.and_then(|at| head.command.get(at..)).unwrap_or(&head.command)
+}
+
+/// A run of which nothing was said yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The run.
+    pub run: RunId,
+    /// What it is like.
+    pub likeness: Likeness,
+}
+
+/// A message that can take up more runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The first run in it.
+    pub lead: RunId,
+    /// What its runs are like, in order of their first.
+    pub commands: Vec<Likeness>,
+    /// It is about many commands; else it is one command's, and stays that.
+    pub mixed: bool,
+}
+
+/// What to say next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// These, in a message of their own; mostly it is one.
+    Post(Vec<RunId>),
+    /// These, in a message that is there already.
+    Join {
+        /// The first run in it.
+        lead: RunId,
+        /// The runs that it takes up.
+        runs: Vec<RunId>,
+    },
+}
+
+/// What to say next of the runs that wait, the oldest first. `open` has the messages that can take
+/// up more, the latest last.
+pub fn plan(waiting: &[Waiting], open: &[Open]) -> Option<Plan> {
+    let groups = group(waiting);
+    for (likeness, runs) in &groups {
+        let fits = |message: &&Open| message.commands.contains(likeness);
+        if let Some(message) = open.iter().rev().find(fits) {
+            return Some(Plan::Join { lead: message.lead, runs: runs.clone() });
+        }
+    }
+    let (_, first) = groups.first()?;
+    if groups.len() <= MOST_ALONE {
+        return Some(Plan::Post(first.clone()));
+    }
+    let room = |message: &Open| MOST_COMMANDS.saturating_sub(message.commands.len());
+    let mixed = open.iter().rev().find(|message| message.mixed && room(message) > 0);
+    let most = mixed.map_or(MOST_COMMANDS, room);
+    let mut runs: Vec<RunId> = groups.into_iter().take(most).flat_map(|(_, runs)| runs).collect();
+    runs.sort_unstable();
+    Some(match mixed {
+        Some(message) => Plan::Join { lead: message.lead, runs },
+        None => Plan::Post(runs),
+    })
+}
+
+/// The runs by what they are like, in order of each one's first.
+fn group(waiting: &[Waiting]) -> Vec<(Likeness, Vec<RunId>)> {
+    let mut groups: Vec<(Likeness, Vec<RunId>)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for one in waiting {
+        let place = *places.entry(one.likeness).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, runs)) => runs.push(one.run),
+            None => groups.push((one.likeness, vec![one.run])),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::RunKind;
+    use proptest::prelude::*;
+
+    fn head(user: &str, tgt: &str, fun: &str) -> RunHead {
+        RunHead {
+            kind: RunKind::Command,
+            user: Some(user.to_owned()),
+            command: format!("salt {tgt} {fun} x"),
+            funs: vec![fun.to_owned()],
+            tgt: tgt.to_owned(),
+            tgt_type: "glob".to_owned(),
+            test: false,
+            schedule: None,
+        }
+    }
+
+    fn like(number: u8) -> Likeness {
+        Likeness(Digest::of(&[number]))
+    }
+
+    fn waiting(likes: &[u8]) -> Vec<Waiting> {
+        let one = |(run, like_)| Waiting { run: RunId(run), likeness: like(like_) };
+        (1..).zip(likes.iter().copied()).map(one).collect()
+    }
+
+    fn ids(runs: &[u64]) -> Vec<RunId> {
+        runs.iter().copied().map(RunId).collect()
+    }
+
+    #[test]
+    fn alike_is_the_same_deed_of_the_same_person_anywhere() {
+        let one = Likeness::of(&head("alice", "web1", "state.apply"));
+        assert_eq!(one, Likeness::of(&head("alice", "web2", "state.apply")));
+        assert_ne!(one, Likeness::of(&head("bob", "web1", "state.apply")));
+        assert_ne!(one, Likeness::of(&head("alice", "web1", "state.sls")));
+    }
+
+    #[test]
+    fn one_or_two_commands_are_said_one_by_one() {
+        assert_eq!(plan(&[], &[]), None);
+        assert_eq!(plan(&waiting(&[1]), &[]), Some(Plan::Post(ids(&[1]))));
+        assert_eq!(plan(&waiting(&[1, 2, 1]), &[]), Some(Plan::Post(ids(&[1, 3]))));
+    }
+
+    #[test]
+    fn a_flood_is_one_message() {
+        assert_eq!(plan(&waiting(&[1, 2, 1, 3]), &[]), Some(Plan::Post(ids(&[1, 2, 3, 4]))));
+        let open = Open { lead: RunId(90), commands: vec![like(9)], mixed: true };
+        let joined = Plan::Join { lead: RunId(90), runs: ids(&[1, 2, 3]) };
+        assert_eq!(plan(&waiting(&[1, 2, 3]), &[open]), Some(joined));
+    }
+
+    #[test]
+    fn the_same_again_joins_its_message() {
+        let open = Open { lead: RunId(90), commands: vec![like(1)], mixed: false };
+        let joined = Plan::Join { lead: RunId(90), runs: ids(&[2]) };
+        assert_eq!(plan(&waiting(&[2, 1]), std::slice::from_ref(&open)), Some(joined));
+        // Another command never joins a message that is one command's.
+        assert_eq!(plan(&waiting(&[2, 3, 4]), &[open]), Some(Plan::Post(ids(&[1, 2, 3]))));
+    }
+
+    #[test]
+    fn a_full_message_takes_no_more_commands() {
+        let full = Open {
+            lead: RunId(90),
+            commands: (100..100 + MOST_COMMANDS as u8).map(like).collect(),
+            mixed: true,
+        };
+        assert_eq!(plan(&waiting(&[1, 2, 3]), &[full]), Some(Plan::Post(ids(&[1, 2, 3]))));
+    }
+
+    proptest! {
+        /// Whatever waits, taking one plan after the other says every run exactly once, and a flood
+        /// takes few messages.
+        #[test]
+        fn everything_is_said_once(likes in prop::collection::vec(0u8..200, 0..300)) {
+            let mut left = waiting(&likes);
+            let mut said = Vec::new();
+            let mut messages = 0;
+            while let Some(Plan::Post(runs)) = plan(&left, &[]) {
+                prop_assert!(!runs.is_empty());
+                left.retain(|one| !runs.contains(&one.run));
+                said.extend(runs);
+                messages += 1;
+            }
+            said.sort_unstable();
+            prop_assert_eq!(said, (1..=likes.len() as u64).map(RunId).collect::<Vec<_>>());
+            prop_assert!(messages <= 200 / MOST_COMMANDS + MOST_ALONE);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What is said of several runs in one message: one command and how often, or a line for each.
+//!
+//! Which runs are told together is decided in [`crate::burst`]. What failed in them has no place
+//! here: a run that fails gets a message of its own.
+
+use crate::announce::{Announcement, CommandLine, MAX_COMMAND};
+use crate::burst::{Likeness, MOST_COMMANDS};
+use crate::run::{Run, RunKind, RunStatus};
+
+use super::{Context, byline_of, counted, cut, elapsed, mood, person, place, some_of, tally};
+
+/// Longest command of one that stands among others, in characters.
+const MAX_LINE: usize = 160;
+/// How many people are named.
+const PEOPLE: usize = 3;
+
+/// What is said of several runs, the oldest first.
+pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcement> {
+    let groups = alike(runs);
+    let whole = merged(runs)?;
+    let announcement = Announcement {
+        mood: mood(&whole),
+        command: String::new(),
+        byline: String::new(),
+        tally: String::new(),
+        finished: whole.status != RunStatus::Running,
+        details: Vec::new(),
+        details_left_out: 0,
+        commands: Vec::new(),
+        commands_left_out: groups.len().saturating_sub(MOST_COMMANDS),
+    };
+    Some(match groups.as_slice() {
+        [_] => Announcement {
+            command: cut(&whole.head.command, MAX_COMMAND),
+            byline: byline_of(&whole, &[counted(runs.len() as u64, "run")], context),
+            tally: tally(&whole, context),
+            ..announcement
+        },
+        groups => Announcement {
+            byline: many(runs, context),
+            tally: ends(runs),
+            commands: groups
+                .iter()
+                .take(MOST_COMMANDS)
+                .filter_map(|group| line(group, context))
+                .collect(),
+            ..announcement
+        },
+    })
+}
+
+/// The runs by their likeness, in order of each one's first.
+fn alike(runs: &[Run]) -> Vec<Vec<&Run>> {
+    let mut groups: Vec<(Likeness, Vec<&Run>)> = Vec::new();
+    for run in runs {
+        let likeness = Likeness::of(&run.head);
+        match groups.iter_mut().find(|(known, _)| *known == likeness) {
+            Some((_, group)) => group.push(run),
+            None => groups.push((likeness, vec![run])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// All as one: it runs while one does, and ends as its worst did.
+fn merged<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Run> {
+    let mut runs = runs.into_iter();
+    let mut whole = runs.next()?.clone();
+    for run in runs {
+        whole.tally.merge(&run.tally);
+        whole.own_failure |= run.own_failure;
+        whole.flags.extend(run.flags.iter().copied());
+        whole.collides_with.extend(run.collides_with.iter().cloned());
+        whole.started_at = whole.started_at.min(run.started_at);
+        whole.finished_at = whole.finished_at.max(run.finished_at);
+        whole.status = worse(whole.status, run.status);
+    }
+    if whole.status == RunStatus::Running {
+        whole.finished_at = None;
+    }
+    Some(whole)
+}
+
+fn worse(one: RunStatus, other: RunStatus) -> RunStatus {
+    let badness = |status: &RunStatus| match status {
+        RunStatus::Succeeded => 0,
+        RunStatus::Incomplete => 1,
+        RunStatus::Failed => 2,
+        RunStatus::Running => 3,
+    };
+    std::cmp::max_by_key(one, other, badness)
+}
+
+/// `41 runs · alice, bob · prod · 12 s`
+fn many(runs: &[Run], context: Context<'_>) -> String {
+    let mut people: Vec<String> = Vec::new();
+    for run in runs {
+        let person = person(run);
+        if !people.contains(&person) {
+            people.push(person);
+        }
+    }
+    let more = people.len().saturating_sub(PEOPLE);
+    people.truncate(PEOPLE);
+    let named = people.join(", ");
+    let mut parts = vec![counted(runs.len() as u64, "run")];
+    parts.push(if more > 0 { format!("{named} and {more} more") } else { named });
+    parts.extend(context.master.map(str::to_owned));
+    let whole = merged(runs);
+    if let Some((run, at)) = whole.as_ref().and_then(|run| Some((run, run.finished_at?))) {
+        parts.push(elapsed(at.duration_since(run.started_at).unsigned_abs()));
+    }
+    parts.join(" · ")
+}
+
+/// `3 running · 36 succeeded · 2 failed`
+fn ends(runs: &[Run]) -> String {
+    let words = [
+        (RunStatus::Running, "running"),
+        (RunStatus::Succeeded, "succeeded"),
+        (RunStatus::Failed, "failed"),
+        (RunStatus::Incomplete, "without all answers"),
+    ];
+    let counts = words.iter().filter_map(|(status, word)| {
+        let count = runs.iter().filter(|run| run.status == *status).count();
+        (count > 0).then(|| format!("{count} {word}"))
+    });
+    counts.collect::<Vec<_>>().join(" · ")
+}
+
+fn line(group: &[&Run], context: Context<'_>) -> Option<CommandLine> {
+    let whole = merged(group.iter().copied())?;
+    let mut note = Vec::new();
+    if group.len() > 1 {
+        note.push(format!("×{}", group.len()));
+    }
+    note.push(person(&whole));
+    if !matches!(whole.head.kind, RunKind::Runner | RunKind::Wheel) {
+        note.extend(place(&whole, context.minions));
+    }
+    if !whole.tally.failed.is_empty() {
+        let failed = &whole.tally.failed;
+        note.push(format!("{} failed ({})", failed.len(), some_of(failed, context.minions)));
+    }
+    if !whole.tally.silent.is_empty() {
+        note.push(format!("{} never answered", whole.tally.silent.len()));
+    }
+    Some(CommandLine {
+        mood: mood(&whole),
+        command: cut(&whole.head.command, MAX_LINE),
+        note: note.join(" · "),
+    })
+}

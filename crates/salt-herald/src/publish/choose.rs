@@ -1,0 +1,119 @@
+//! What a sink's publisher does next: the most urgent thing that may be done now, or when one may.
+//!
+//! It takes permissions from the sink's limits, and carries nothing out.
+
+use std::time::Duration;
+
+use herald_core::burst::{Plan, Waiting, plan};
+use herald_core::owed::Step;
+use tokio::time::Instant;
+
+use super::view::Subject;
+use super::worker::Worker;
+
+/// A message is rewritten for progress no more often than this.
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(3);
+/// A message takes up more runs no more often than this.
+const JOIN_EVERY: Duration = Duration::from_secs(1);
+
+/// What to do next.
+pub(super) enum Next {
+    /// Say runs of which nothing was said yet.
+    Say(Plan),
+    /// Take the step that is owed.
+    Take(Subject),
+    /// Nothing may be done before.
+    Wait(Instant),
+    /// Nothing is owed.
+    Idle,
+}
+
+impl Worker {
+    /// The most urgent step that may be taken now, or when one may.
+    pub(super) fn next(&mut self) -> Next {
+        let now = Instant::now();
+        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
+            // Though nothing be pending: it may be that the journal could not be read.
+            return Next::Wait(until);
+        }
+        let new = self.next_new(now);
+        let wait = match new {
+            Some(Next::Wait(until)) => Some(until),
+            None | Some(Next::Idle) => None,
+            Some(next) => return next,
+        };
+        match self.next_owed(now) {
+            Next::Wait(until) => Next::Wait(wait.map_or(until, |other| other.min(until))),
+            Next::Idle => wait.map_or(Next::Idle, Next::Wait),
+            next => next,
+        }
+    }
+
+    /// Runs of which nothing was said yet.
+    fn next_new(&mut self, now: Instant) -> Option<Next> {
+        let waiting: Vec<Waiting> = self
+            .pending
+            .iter()
+            .filter(|(_, view)| view.step == Some(Step::Post))
+            .filter_map(|(subject, view)| match subject {
+                Subject::Run(run) => Some(Waiting { run: *run, likeness: view.likeness }),
+                Subject::Together(_) => None,
+            })
+            .collect();
+        let plan = plan(&waiting, &self.recent.open(now))?;
+        let allowed = match &plan {
+            Plan::Post(_) => self.posts.take(now, 0.0),
+            Plan::Join { lead, .. } => {
+                let rests = |subject| {
+                    let written = self.written.get(&subject).copied();
+                    written.map(|at| at + JOIN_EVERY).filter(|until| *until > now)
+                };
+                match rests(Subject::Run(*lead)).max(rests(Subject::Together(*lead))) {
+                    Some(until) => Err(until - now),
+                    None => self.budget.take(now, false),
+                }
+            }
+        };
+        Some(match allowed {
+            Ok(()) => Next::Say(plan),
+            Err(patience) => Next::Wait(now + patience),
+        })
+    }
+
+    /// What was said before and is not right any more.
+    fn next_owed(&mut self, now: Instant) -> Next {
+        let mut waits: Option<Instant> = None;
+        let mut wait = |until: Instant| waits = Some(waits.map_or(until, |other| other.min(until)));
+        let mut order: Vec<(Step, Subject)> = self
+            .pending
+            .iter()
+            .filter_map(|(subject, view)| Some((view.step?, *subject)))
+            .filter(|(step, _)| *step != Step::Post)
+            .collect();
+        order.sort_unstable();
+        let mut posts_tried = false;
+        for (step, subject) in order {
+            let is_progress = step == Step::Progress;
+            let rests_until = self.written.get(&subject).map(|at| *at + PROGRESS_EVERY);
+            if let Some(until) = rests_until.filter(|until| is_progress && *until > now) {
+                wait(until);
+                continue;
+            }
+            let is_post = matches!(step, Step::PostEnding | Step::Reply);
+            if is_post && posts_tried {
+                continue;
+            }
+            let allowed = if is_post {
+                posts_tried = true;
+                self.posts.take(now, 0.0)
+            } else {
+                self.budget.take(now, is_progress)
+            };
+            match allowed {
+                Ok(()) => return Next::Take(subject),
+                Err(patience) => wait(now + patience),
+            }
+        }
+        waits.map_or(Next::Idle, Next::Wait)
+    }
+}
