@@ -280,10 +280,20 @@ fn several_runs_in_one_message() {
         one_of(5, "dave", "state.apply", Incomplete),
     ];
     say("many commands", &many);
-    let flood: Vec<Run> =
-        (1..=60).map(|n| one_of(n, "alice", &format!("cmd.run {n}"), Succeeded)).collect();
+    let echo = |n: u32| {
+        let mut run =
+            one_of(n, if n.is_multiple_of(2) { "alice" } else { "bob" }, "cmd.run", Succeeded);
+        run.head.command = format!("salt web{n} cmd.run 'echo {n}'");
+        run
+    };
+    let flood: Vec<Run> = (1..=160).map(echo).collect();
     let said = announce_together(&flood, context).unwrap();
-    assert_eq!((said.commands.len(), said.commands_left_out), (50, 10));
+    assert_eq!((said.commands.len(), said.commands_left_out), (52, 0));
+    let tail = Announcement { commands: said.commands[49..].to_vec(), ..said.clone() };
+    lines(&mut out, "the end of a flood", &tail);
+    let fun = |n: u32| one_of(n, "alice", &format!("mod.fun{n}"), Succeeded);
+    let said = announce_together(&(1..=90).map(fun).collect::<Vec<_>>(), context).unwrap();
+    assert_eq!((said.commands.len(), said.commands_left_out), (70, 20));
     assert!(said.command.is_empty());
     assert_eq!(announce_together(&[], context), None);
     insta::assert_snapshot!(out);

@@ -11,6 +11,8 @@ use super::{Context, byline_of, counted, cut, elapsed, mood, person, place, some
 
 /// Longest command of one that stands among others, in characters.
 const MAX_LINE: usize = 160;
+/// Most lines about what is too much to be told one by one.
+const MOST_FOLDED: usize = 20;
 /// How many people are named.
 const PEOPLE: usize = 3;
 
@@ -27,7 +29,7 @@ pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcem
         details: Vec::new(),
         details_left_out: 0,
         commands: Vec::new(),
-        commands_left_out: groups.len().saturating_sub(MOST_COMMANDS),
+        commands_left_out: 0,
     };
     Some(match groups.as_slice() {
         [_] => Announcement {
@@ -36,17 +38,47 @@ pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcem
             tally: tally(&whole, context),
             ..announcement
         },
-        groups => Announcement {
-            byline: many(runs, context),
-            tally: ends(runs),
-            commands: groups
-                .iter()
-                .take(MOST_COMMANDS)
-                .filter_map(|group| line(group, context))
-                .collect(),
-            ..announcement
-        },
+        groups => {
+            let (shown, rest) = groups.split_at(groups.len().min(MOST_COMMANDS));
+            let folded = by_function(rest);
+            Announcement {
+                byline: many(runs, context),
+                tally: ends(runs),
+                commands: shown
+                    .iter()
+                    .filter_map(|group| line(group, None, context))
+                    .chain(
+                        folded
+                            .iter()
+                            .take(MOST_FOLDED)
+                            .filter_map(|(fun, group)| line(group, Some(fun), context)),
+                    )
+                    .collect(),
+                commands_left_out: folded
+                    .iter()
+                    .skip(MOST_FOLDED)
+                    .map(|(_, group)| group.len())
+                    .sum(),
+                ..announcement
+            }
+        }
     })
+}
+
+/// What is too much to be told one by one: by its functions and who ran them.
+fn by_function<'a>(groups: &[Vec<&'a Run>]) -> Vec<(String, Vec<&'a Run>)> {
+    let mut folded: Vec<(String, Vec<&Run>)> = Vec::new();
+    for run in groups.iter().flatten() {
+        let fun = run.head.funs.join(",");
+        let fits = |(known, group): &&mut (String, Vec<&Run>)| {
+            *known == fun && group.first().is_some_and(|first| person(first) == person(run))
+        };
+        match folded.iter_mut().find(fits) {
+            Some((_, group)) => group.push(run),
+            None => folded.push((fun, vec![run])),
+        }
+    }
+    folded
 }
 
 /// The runs by their likeness, in order of each one's first.
@@ -128,11 +160,14 @@ fn ends(runs: &[Run]) -> String {
     counts.collect::<Vec<_>>().join(" · ")
 }
 
-fn line(group: &[&Run], context: Context<'_>) -> Option<CommandLine> {
+/// One line: a command, or only its function where there are too many.
+fn line(group: &[&Run], fun: Option<&str>, context: Context<'_>) -> Option<CommandLine> {
     let whole = merged(group.iter().copied())?;
     let mut note = Vec::new();
-    if group.len() > 1 {
-        note.push(format!("×{}", group.len()));
+    match (fun, group.len()) {
+        (Some(_), count) => note.push(format!("{count} more")),
+        (None, 1) => {}
+        (None, count) => note.push(format!("×{count}")),
     }
     note.push(person(&whole));
     if !matches!(whole.head.kind, RunKind::Runner | RunKind::Wheel) {
@@ -147,7 +182,7 @@ fn line(group: &[&Run], context: Context<'_>) -> Option<CommandLine> {
     }
     Some(CommandLine {
         mood: mood(&whole),
-        command: cut(&whole.head.command, MAX_LINE),
+        command: cut(fun.unwrap_or(&whole.head.command), MAX_LINE),
         note: note.join(" · "),
     })
 }
