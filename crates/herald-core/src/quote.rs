@@ -72,9 +72,66 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// The same shell words without a backtick, which some chats take for the end of code: it becomes
+/// `$'\140'`, so that the line still says the same when it is pasted.
+pub fn without_backticks(line: &str) -> Cow<'_, str> {
+    if !line.contains('`') {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len() + 16);
+    let mut inside = Inside::Nothing;
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        let escapes = c == '\\' && inside != Inside::Single;
+        let next = if escapes { characters.next() } else { None };
+        if c == '`' || next == Some('`') {
+            out.push_str(match inside {
+                Inside::Nothing => r"$'\140'",
+                Inside::Single => r"'$'\140''",
+                Inside::Dollar => r"\140",
+                Inside::Double => r#""$'\140'""#,
+            });
+            continue;
+        }
+        inside = match (inside, c) {
+            (Inside::Nothing, '\'') if out.ends_with('$') => Inside::Dollar,
+            (Inside::Nothing, '\'') => Inside::Single,
+            (Inside::Nothing, '"') => Inside::Double,
+            (Inside::Single | Inside::Dollar, '\'') | (Inside::Double, '"') => Inside::Nothing,
+            _ => inside,
+        };
+        out.push(c);
+        out.extend(next);
+    }
+    Cow::Owned(out)
+}
+
+/// Which quotes a character of a line stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Nothing,
+    Single,
+    Double,
+    /// `$'…'`
+    Dollar,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn backticks_are_written_out() {
+        for (line, without) in [
+            ("echo hi", "echo hi"),
+            ("'`id`'", r"''$'\140''id'$'\140'''"),
+            (r"$'a\n\'`'", r"$'a\n\'\140'"),
+            ("'it'\"'\"'s `'", r#"'it'"'"'s '$'\140'''"#),
+            (r#"\`"`\`""#, r#"$'\140'""$'\140'""$'\140'"""#),
+        ] {
+            assert_eq!(without_backticks(line), without);
+        }
+    }
 
     #[test]
     fn words_are_quoted_as_python_does() {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use herald_core::quote::{is_unseen, quote};
+use herald_core::quote::{is_unseen, quote, without_backticks};
 
 const PIECES: [&str; 24] = [
     "a",
@@ -58,8 +58,11 @@ fn bash_reads_what_was_meant() {
     for word in &words {
         assert!(!word.chars().any(is_unseen), "{word:?}");
     }
-    for locale in ["C", "C.UTF-8"] {
-        let script = format!("printf '%s\\0' {}", words.join(" "));
+    let joined = words.join(" ");
+    let bare = without_backticks(&joined);
+    assert!(joined.contains('`') && !bare.contains('`'));
+    for (locale, line) in [("C", &*joined), ("C.UTF-8", &joined), ("C.UTF-8", &bare)] {
+        let script = format!("printf '%s\\0' {line}");
         let output = Command::new("bash").args(["-c", &script]).env("LC_ALL", locale).output();
         let Ok(output) = output else { return };
         let mut read: Vec<&[u8]> = output.stdout.split(|byte| *byte == 0).collect();
