@@ -186,7 +186,7 @@ fn describe(channel: &Channel) -> Value {
 }
 
 fn say(message: &Message) -> Value {
-    let Content { text, blocks, attachments, metadata } = &message.content;
+    let Content { text, blocks, attachments, metadata, .. } = &message.content;
     json!({
         "type": "message", "ts": message.ts, "thread_ts": message.thread_ts, "text": text,
         "blocks": blocks, "attachments": attachments, "metadata": metadata,
@@ -264,15 +264,15 @@ fn post_by_webhook(
         return Err(Refusal::code(if known { "invalid_token" } else { "no_service" }));
     }
     let unreadable = Refusal::code("invalid_payload");
-    let arguments = Arguments::read(kind, "", body).ok_or(unreadable.clone())?;
-    let arguments = if arguments.has("payload") {
-        let payload = arguments.text("payload").as_bytes();
-        Arguments::read("application/json", "", payload).ok_or(unreadable)?
-    } else {
-        arguments
-    };
-    let channel = workspace.options.channel.clone();
-    let content = arguments.content(Content::default());
+    let arguments = Arguments::of_webhook(kind, body).ok_or(unreadable)?;
+    let mut channel = workspace.options.channel.clone();
+    let mut content = arguments.content(Content::default());
+    if workspace.options.legacy {
+        let given = |name: &str| arguments.optional(name).map(str::to_owned);
+        channel = given("channel").unwrap_or(channel);
+        content =
+            Content { username: given("username"), icon_emoji: given("icon_emoji"), ..content };
+    }
     workspace.post(By::Webhook, &channel, None, content, Instant::now()).map(|_| ())
 }
 

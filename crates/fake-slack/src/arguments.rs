@@ -59,7 +59,23 @@ impl Arguments {
             attachments: list("attachments", before.attachments),
             text: if self.has("text") { self.text("text").to_owned() } else { before.text },
             metadata: self.0.get("metadata").cloned().or(before.metadata),
+            ..before
         }
+    }
+
+    /// What an incoming webhook takes: JSON, or a form with one field, `payload`, that holds JSON.
+    pub(crate) fn of_webhook(kind: &str, body: &[u8]) -> Option<Self> {
+        if kind.starts_with("application/json") {
+            return Self::read(kind, "", body);
+        }
+        let text = std::str::from_utf8(body).ok()?;
+        let value = text.strip_prefix("payload=").filter(|value| is_encoded(value))?;
+        Self::read("application/json", "", decode(value).as_bytes())
+    }
+
+    /// An argument as text, if it is there.
+    pub(crate) fn optional(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
     }
 }
 
@@ -71,6 +87,22 @@ fn form(text: &str) -> Map<String, Value> {
             (decode(name), Value::String(decode(value)))
         })
         .collect()
+}
+
+/// Whether this is one value of a form, each of its bytes written as a form wants it.
+fn is_encoded(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut digit = || bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit());
+        let fine = match byte {
+            b'%' => digit() && digit(),
+            byte => byte.is_ascii_alphanumeric() || b"-._~*+".contains(&byte),
+        };
+        if !fine {
+            return false;
+        }
+    }
+    true
 }
 
 /// Undoes percent-encoding; what is not encoded well stays as it is.
@@ -109,5 +141,29 @@ mod tests {
         assert_eq!(one.unwrap().text("channel"), "#ops");
         assert_eq!(decode("100%, 5%2"), "100%, 5%2");
         assert!(Arguments::read("application/json", "", b"[]").is_none());
+    }
+
+    #[test]
+    fn a_webhook_takes_json_or_a_form_that_holds_it() {
+        let text = |kind, body: &str| {
+            let read = Arguments::of_webhook(kind, body.as_bytes());
+            read.map(|arguments| arguments.text("text").to_owned())
+        };
+        let form = "application/x-www-form-urlencoded";
+        let hello = Some("a & b".to_owned());
+        assert_eq!(text("application/json", r#"{"text":"a & b"}"#), hello);
+        assert_eq!(text(form, "payload=%7B%22text%22%3A%22a+%26%20b%22%7D"), hello);
+        assert_eq!(text("", "payload=%7B%22text%22%3A%22a+%26%20b%22%7D"), hello);
+        for body in [
+            "text=hello",
+            r#"payload={"text":"a"}"#,
+            "payload=%7B%22text%22%3A%22a%22%7D&x=1",
+            "payload=%7B%2",
+            "payload=%5B%5D",
+            "payload=hello",
+        ] {
+            assert_eq!(text(form, body), None, "{body}");
+        }
+        assert_eq!(text("application/json", r#"payload={"text":"a"}"#), None);
     }
 }

@@ -16,6 +16,10 @@ pub struct Content {
     pub attachments: Vec<Value>,
     /// The metadata, as it was sent.
     pub metadata: Option<Value>,
+    /// The name that stands above it in place of the app's.
+    pub username: Option<String>,
+    /// The emoji that stands beside it in place of the app's picture.
+    pub icon_emoji: Option<String>,
 }
 
 /// How a piece of a line looks.
@@ -192,6 +196,13 @@ fn find_references(value: &Value, found: &mut Vec<String>) {
                 Some("mrkdwn" | "plain_text") => {
                     let text = fields.get("text").and_then(Value::as_str).unwrap_or_default();
                     found.extend(control_sequences(text));
+                }
+                // The old fields of an attachment.
+                None => {
+                    for field in ["pretext", "title", "text", "fallback"] {
+                        let text = fields.get(field).and_then(Value::as_str).unwrap_or_default();
+                        found.extend(control_sequences(text));
+                    }
                 }
                 Some(kind @ ("link" | "user" | "channel" | "broadcast" | "usergroup")) => {
                     found.push(kind.to_owned());

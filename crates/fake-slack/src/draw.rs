@@ -163,7 +163,7 @@ mod tests {
                 text: "fallback".to_owned(),
                 blocks: vec![rich],
                 attachments: vec![json!({"color": "#d0342c", "blocks": [section]})],
-                metadata: None,
+                ..Content::default()
             }
         };
         let (id, ts) = workspace.post(By::Bot, "monitoring", None, message("0 of 2"), now).unwrap();

@@ -194,7 +194,7 @@ mod tests {
             text,
             blocks: field("blocks"),
             attachments: field("attachments"),
-            metadata: None,
+            ..Content::default()
         };
         check(&content).map_or_else(|refused| refused.code, |()| "ok")
     }

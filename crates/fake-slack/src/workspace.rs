@@ -18,6 +18,9 @@ pub struct Options {
     pub channel: String,
     /// What follows `/services/` in the webhook's URL: `T…/B…/secret`.
     pub webhook: String,
+    /// Whether the webhook is of the old kind, which lets a message choose its channel, name and
+    /// picture. Those of apps pass over that.
+    pub legacy: bool,
     /// The token's scopes.
     pub scopes: Vec<String>,
     /// The bot's name.
@@ -35,6 +38,7 @@ impl Default for Options {
             token: "xoxb-fake-token".to_owned(),
             channel: "monitoring".to_owned(),
             webhook: "T0FAKE/B0FAKE/fake-secret".to_owned(),
+            legacy: false,
             scopes: scopes.map(str::to_owned).to_vec(),
             bot: "herald".to_owned(),
             posts: Some(Rate::POSTS),
