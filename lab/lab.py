@@ -54,6 +54,7 @@ def _up_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ipc-mode", choices=("ipc", "tcp"), default="ipc")
     command.add_argument("--master-opt", action="append", default=[], metavar="'key: value'")
     command.add_argument("--minion-opt", action="append", default=[], metavar="'key: value'")
+    command.add_argument("--master-conf", action="append", default=[], metavar="FILE")
     command.add_argument("--file-roots", default=str(paths.TREE), metavar="DIR")
     command.add_argument("--reactor", metavar="WEBHOOK_URL", help="wire peers/reactor in")
     command.add_argument("--reactor-funs", default=Wish.reactor_funs, metavar="FUN,FUN")
@@ -74,6 +75,7 @@ def _up(args: argparse.Namespace) -> int:
         ipc_mode=args.ipc_mode,
         master_opts=tuple(args.master_opt),
         minion_opts=tuple(args.minion_opt),
+        master_confs=tuple(args.master_conf),
         file_roots=os.path.abspath(args.file_roots),
         reactor=args.reactor,
         reactor_funs=args.reactor_funs,

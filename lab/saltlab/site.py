@@ -38,6 +38,7 @@ class Wish:
     ipc_mode: str = "ipc"
     master_opts: tuple[str, ...] = ()
     minion_opts: tuple[str, ...] = ()
+    master_confs: tuple[str, ...] = ()
     file_roots: str = str(paths.TREE)
     reactor: str | None = None
     reactor_funs: str = "state.highstate,state.sls"
@@ -83,6 +84,8 @@ class Site:
             folder.mkdir(parents=True, exist_ok=True)
         (self.config_dir / "master").write_text(_yaml(self._master()))
         _write_lines(self.config_dir / "master.d" / "lab.conf", self.wish.master_opts)
+        for file in self.wish.master_confs:
+            shutil.copy(file, self.config_dir / "master.d")
         if self.wish.reactor:
             self._write_reactor(self.wish.reactor)
         for name in self.minions:

@@ -37,6 +37,8 @@ impl Reacted {
     pub fn from_words(tgt: &str, tgt_type: &str, fun: &str, args: &[String]) -> Self {
         let mut event = false;
         let mut items = Vec::new();
+        // A script that joins the arguments hands on an empty word where there are none.
+        let args = if args.iter().all(String::is_empty) { &[] } else { args };
         for word in args {
             match python::read(word) {
                 Some(Value::Array(list)) => {
@@ -175,6 +177,7 @@ mod tests {
         let lines = [
             typed(&["*", "glob", "state.highstate", "[]"]),
             typed(&["*", "glob", "state.highstate"]),
+            typed(&["*", "glob", "state.highstate", ""]),
             typed(&[
                 "roles:web",
                 "grain",

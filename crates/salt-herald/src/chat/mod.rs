@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use herald_core::announce::Announcement;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::{Config, SlackAccess, SlackConfig};
@@ -97,7 +98,9 @@ pub fn sinks(config: &Config) -> Result<Vec<Sink>, reqwest::Error> {
         let settings = SlackSettings {
             api_url: slack.api_url.clone(),
             access: match &slack.access {
-                SlackAccess::Webhook { url } => Access::Webhook { url: url.clone() },
+                SlackAccess::Webhook { url, guise } => {
+                    Access::Webhook { url: url.clone(), guise: guise.clone() }
+                }
                 SlackAccess::Bot { token, channel } => {
                     Access::Bot { token: token.clone(), channel: channel.clone() }
                 }
@@ -180,6 +183,23 @@ impl Sink {
     ) -> Result<(), DeliveryError> {
         match self {
             Self::Slack(slack) => slack.update_reply(reply, announcement).await,
+        }
+    }
+
+    /// What [`Sink::post_command`] posts of a command line; nothing for a sink without a webhook.
+    pub fn command_payload(&self, command: &str) -> Option<Value> {
+        match self {
+            Self::Slack(slack) => slack.command_payload(command),
+        }
+    }
+
+    /// Posts a command line as the usual script behind a reactor does.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn post_command(&self, command: &str) -> Result<(), DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.post_command(command).await,
         }
     }
 

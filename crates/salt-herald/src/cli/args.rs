@@ -2,6 +2,7 @@
 //!
 //! Nothing is carried out here, and no time or file is looked at.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -87,6 +88,18 @@ pub(super) enum Command {
         salt-herald log --journal /tmp/journal.db"
     )]
     Replay(ReplayArgs),
+    /// Say one command in Slack as the usual script behind a reactor does; needs no daemon
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald announce '*' glob state.apply nginx test=True\n  \
+        salt-herald announce roles:web grain state.sls \"['nginx', {'__kwarg__': True, 'n': 1}]\"\n  \
+        salt-herald announce --dry-run -- '*' glob cmd.run -x\n  \
+        salt-herald announce --event < event     {'tgt': '*', 'tgt_type': 'glob', 'fun': …, 'arg': […]}\n\n\
+        TGT_TYPE is Salt's word: glob, pcre, list, grain, grain_pcre, pillar, compound, ipcidr, …\n\
+        Options come first. Posts to every sink that has a webhook. Exits with 1 when Slack refuses."
+    )]
+    Announce(AnnounceArgs),
     /// Print completions for a shell
     #[command(
         hide = true,
@@ -214,6 +227,32 @@ pub(super) struct ReplayArgs {
     pub(super) json: bool,
 }
 
+/// `announce`. What a reactor hands over is never refused, whatever bytes it holds.
+#[derive(Debug, Args)]
+pub(super) struct AnnounceArgs {
+    /// Tell this sink alone
+    #[arg(long, value_name = "NAME")]
+    pub(super) sink: Option<String>,
+    /// Print what would be posted, and post nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Read an event's data from stdin, as {{ data }} prints it; no other words are taken then
+    #[arg(long, conflicts_with_all = ["tgt", "tgt_type", "fun", "arg"])]
+    pub(super) event: bool,
+    /// The target; a list for -L
+    #[arg(required_unless_present = "event")]
+    pub(super) tgt: Option<OsString>,
+    /// Which kind of target
+    #[arg(required_unless_present = "event")]
+    pub(super) tgt_type: Option<OsString>,
+    /// The function
+    #[arg(required_unless_present = "event")]
+    pub(super) fun: Option<OsString>,
+    /// Its arguments as typed, or the list that {{ data['arg'] }} prints, in Python's way or JSON's
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) arg: Vec<OsString>,
+}
+
 /// `completions`.
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
@@ -244,7 +283,7 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut texts = command.render_help().to_string();
-        for name in ["log", "show", "status", "tail", "check", "run"] {
+        for name in ["log", "show", "status", "tail", "check", "run", "announce"] {
             let command = command.find_subcommand_mut(name).unwrap();
             texts.push_str(&format!("\n=== {name}\n{}", command.render_help()));
         }

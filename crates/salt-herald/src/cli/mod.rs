@@ -3,6 +3,7 @@
 //! A command reads what it needs and hands it to pure functions that make the text. What is true
 //! was decided when it was recorded; nothing here writes to the journal.
 
+mod announce;
 mod args;
 mod check;
 mod help;
@@ -67,6 +68,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Tail(args) => tail::run(config, &args, &mut out),
         Command::Log(args) => log::run(config, &args, &mut out),
         Command::Show(args) => show::run(config, &args, &mut out),
+        Command::Announce(args) => announce::run(config, &args, &mut out),
         Command::Completions(args) => help::completions(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     }

@@ -83,6 +83,8 @@ pub enum SlackAccess {
     Webhook {
         /// Whoever has it can post, so it is a secret as a whole. Encrypted, or on this machine.
         url: SecretString,
+        /// What its messages ask for beside their content.
+        guise: Guise,
     },
     /// A bot, which can edit and reply, too.
     Bot {
@@ -91,6 +93,21 @@ pub enum SlackAccess {
         /// The channel's name with its `#`, or its id.
         channel: String,
     },
+}
+
+/// Where and as whom a webhook asks to speak. Webhooks of the old kind heed all of it, those of apps
+/// nothing: they speak in the channel, and with the name and picture, that the app was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guise {
+    /// Another channel than the webhook's own: its name with its `#`, or its id.
+    pub channel: Option<String>,
+    /// The name above a message.
+    pub username: Option<String>,
+    /// The picture beside a message: an emoji's name between colons.
+    pub icon_emoji: Option<String>,
+    /// The bar beside what `announce` says: `#rrggbb`, or one of Slack's words for colours. What
+    /// the daemon says has the colour of its outcome.
+    pub color: Option<String>,
 }
 
 /// What is said. The patterns are globs over function names, `state.*`.

@@ -12,8 +12,18 @@ use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig, master, sla
 use super::{Config, DEFAULT_JOURNAL};
 
 /// The keys of one sink under `slack`.
-pub(super) const SINK_KEYS: &[&str] =
-    &["webhook_url", "webhook_url_file", "token", "token_file", "channel", "api_url", "slow_after"];
+pub(super) const SINK_KEYS: &[&str] = &[
+    "webhook_url",
+    "webhook_url_file",
+    "token",
+    "token_file",
+    "channel",
+    "username",
+    "icon_emoji",
+    "color",
+    "api_url",
+    "slow_after",
+];
 
 /// Where each key belongs, for one that stands under another parent.
 const HOMES: &[(&str, &[&str])] = &[

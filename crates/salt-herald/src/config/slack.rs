@@ -12,9 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::problem::{Problem, Severity};
 use super::secret::Taken;
 use super::table::{Given, Table};
-use super::values::{line, seconds};
+use super::values::{Mismatch, line, seconds};
 use super::yaml::{Entry, Value};
-use super::{SlackAccess, SlackConfig, schema, secret};
+use super::{Guise, SlackAccess, SlackConfig, schema, secret};
 
 /// Slack's own API.
 const API_URL: &str = "https://slack.com/api/";
@@ -67,6 +67,8 @@ struct Keys {
     channel_mention: Option<Given<()>>,
     api_url: Option<String>,
     api_mention: Option<Given<()>>,
+    guise: Guise,
+    guise_mentions: Vec<Given<()>>,
     slow_after: Option<Duration>,
     slow_mention: Option<Given<()>>,
 }
@@ -77,6 +79,10 @@ impl Keys {
             channel_mention: table.mention("channel"),
             api_mention: table.mention("api_url"),
             slow_mention: table.mention("slow_after"),
+            guise_mentions: ["username", "icon_emoji", "color"]
+                .into_iter()
+                .filter_map(|key| table.mention(key))
+                .collect(),
             webhook: secret::take(table, "webhook_url", "webhook_url_file", problems),
             token: secret::take(table, "token", "token_file", problems),
             channel: table.take("channel", line, problems),
@@ -84,6 +90,12 @@ impl Keys {
                 .take("api_url", line, problems)
                 .and_then(|given| read_api_url(&given, problems)),
             slow_after: table.take("slow_after", seconds, problems).map(|given| given.value),
+            guise: Guise {
+                channel: None,
+                username: table.take("username", line, problems).map(|given| given.value),
+                icon_emoji: table.take("icon_emoji", emoji, problems).map(|given| given.value),
+                color: table.take("color", color, problems).map(|given| given.value),
+            },
         }
     }
 
@@ -103,14 +115,19 @@ impl Keys {
                 None
             }
             (Some(_), None) => {
-                let why = "a webhook posts to the channel that it was made for";
-                warn_useless(self.channel_mention, why, problems);
                 warn_useless(self.api_mention, "only a token uses it", problems);
-                self.webhook.value.and_then(|given| read_webhook(given, problems))
+                let channel = self.channel.map(|given| given.value.trim().to_owned());
+                let guise = Guise { channel, ..self.guise };
+                self.webhook.value.and_then(|given| read_webhook(given, guise, problems))
             }
             (None, Some(token)) => {
                 let why = "only a webhook uses it: with a token the first message is edited";
                 warn_useless(self.slow_mention, why, problems);
+                let why = "a bot has the name and the picture of its Slack app, and its colours \
+                           tell how a run went";
+                for mention in self.guise_mentions {
+                    warn_useless(Some(mention), why, problems);
+                }
                 if self.channel_mention.is_none() {
                     problems.push(
                         token
@@ -148,10 +165,37 @@ fn warn_useless(mention: Option<Given<()>>, why: &str, problems: &mut Vec<Proble
     }
 }
 
-fn read_webhook(given: Given<SecretString>, problems: &mut Vec<Problem>) -> Option<SlackAccess> {
+/// An emoji's name, with its colons or, as YAML likes it better, without.
+fn emoji(value: Value) -> Result<String, Mismatch> {
+    let text = line(value)?;
+    let name = text.trim().trim_matches(':');
+    let known = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || "_+-':".contains(c);
+    if name.is_empty() || !name.chars().all(known) {
+        return Err(Mismatch::new("must be the name of an emoji").hint("write \":computer:\""));
+    }
+    Ok(format!(":{name}:"))
+}
+
+/// A colour, as an attachment takes it.
+fn color(value: Value) -> Result<String, Mismatch> {
+    let text = line(value)?;
+    let text = text.trim();
+    let is_hex = |digits: &str| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if matches!(text, "good" | "warning" | "danger") || text.strip_prefix('#').is_some_and(is_hex) {
+        return Ok(text.to_owned());
+    }
+    Err(Mismatch::new("must be a colour")
+        .hint("write \"#F35A00\", in quotes, or good, warning, danger"))
+}
+
+fn read_webhook(
+    given: Given<SecretString>,
+    guise: Guise,
+    problems: &mut Vec<Problem>,
+) -> Option<SlackAccess> {
     let text = given.value.expose_secret();
     match parse_url(text) {
-        Ok(_) => Some(SlackAccess::Webhook { url: given.value }),
+        Ok(_) => Some(SlackAccess::Webhook { url: given.value, guise }),
         Err(why) => {
             let hint = if text.starts_with("xox") {
                 "this looks like a token: put it under \"token\""

@@ -7,6 +7,7 @@
 
 mod herald;
 mod lab;
+mod reactor;
 mod scenes;
 
 use herald::Herald;
@@ -57,6 +58,26 @@ fn real_master_with_its_bus_on_tcp() {
     let run = herald.run_where("the command", |run| run["fun"][0] == "cmd.run" && ended(run));
     assert_eq!(run["status"], "succeeded");
     assert_eq!(run["minions"]["returned"], 2);
+}
+
+#[test]
+fn real_reactor_3006_with_the_old_framing() {
+    reactor::announces("3006-old");
+}
+
+#[test]
+fn real_reactor_3006() {
+    reactor::announces("3006");
+}
+
+#[test]
+fn real_reactor_3007() {
+    reactor::announces("3007");
+}
+
+#[test]
+fn real_reactor_3008() {
+    reactor::announces("3008");
 }
 
 /// Whether a line of `log --json` is of a run that is over.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fake_slack::{FakeSlack, Options};
 use herald_core::announce::{Announcement, Detail, Mood};
 use salt_herald::chat::{Access, DeliveryError, Sink, Slack, SlackSettings, http_client};
+use salt_herald::config::Guise;
 use secrecy::SecretString;
 
 pub(crate) const TOKEN: &str = "xoxb-1-very-secret";
@@ -46,7 +47,11 @@ pub(crate) fn bot(fake: &FakeSlack) -> Sink {
 }
 
 pub(crate) fn webhook_at(url: String, http: reqwest::Client) -> Sink {
-    sink(String::new(), Access::Webhook { url: SecretString::from(url) }, http)
+    sink(
+        String::new(),
+        Access::Webhook { url: SecretString::from(url), guise: Guise::default() },
+        http,
+    )
 }
 
 pub(crate) fn webhook(fake: &FakeSlack) -> Sink {

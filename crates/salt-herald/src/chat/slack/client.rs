@@ -44,7 +44,7 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
 pub(super) enum Content<'a> {
     /// As `chat.*` and webhooks take it.
     Json(&'a Value),
-    /// The `conversations.*` methods that read know nothing else.
+    /// The `conversations.*` methods that read know nothing else; the usual script's way to a webhook.
     Form(&'a [(&'a str, &'a str)]),
 }
 

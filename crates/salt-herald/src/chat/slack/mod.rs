@@ -16,11 +16,13 @@ use self::answer::Effect;
 pub use self::client::http_client;
 use self::render::Content;
 use super::{Abilities, Checked, DeliveryError, MessageRef};
+use crate::config::Guise;
 
 mod answer;
 mod check;
 mod client;
 mod hint;
+mod legacy;
 mod literal;
 mod render;
 #[cfg(test)]
@@ -36,6 +38,8 @@ pub enum Access {
     Webhook {
         /// The whole URL; whoever has it can post.
         url: SecretString,
+        /// Where and as whom it asks to speak.
+        guise: Guise,
     },
     /// A bot's token: it edits, and has threads.
     Bot {
@@ -67,8 +71,13 @@ pub struct Slack {
 }
 
 enum Way {
-    Webhook(SecretString),
+    Webhook(Webhook),
     Bot(Bot),
+}
+
+struct Webhook {
+    url: SecretString,
+    guise: Guise,
 }
 
 struct Bot {
@@ -97,7 +106,7 @@ impl Slack {
     /// client's. Nothing is asked yet.
     pub fn new(settings: SlackSettings, http: reqwest::Client) -> Self {
         let way = match settings.access {
-            Access::Webhook { url } => Way::Webhook(url),
+            Access::Webhook { url, guise } => Way::Webhook(Webhook { url, guise }),
             Access::Bot { token, channel } => {
                 Way::Bot(Bot { token, channel, name: OnceLock::new() })
             }
@@ -122,13 +131,11 @@ impl Slack {
     /// See [`DeliveryError`].
     pub async fn post(&self, announcement: &Announcement) -> Result<MessageRef, DeliveryError> {
         match &self.way {
-            Way::Webhook(url) => {
-                let fields = posted_fields(render::message_with_details(announcement));
+            Way::Webhook(webhook) => {
+                let mut fields = posted_fields(render::message_with_details(announcement));
+                legacy::dress(&mut fields, &webhook.guise);
                 let content = Value::Object(fields);
-                let content = client::Content::Json(&content);
-                let url = url.expose_secret();
-                let answer = client::send(&self.http, url, None, content, Effect::Posts).await?;
-                answer::read_webhook(&answer)?;
+                self.post_by(webhook, client::Content::Json(&content)).await?;
                 // Slack does not say what it posted; there is nothing to refer to.
                 Ok(MessageRef(String::new()))
             }
@@ -138,6 +145,27 @@ impl Slack {
                 self.post_as(bot, fields).await
             }
         }
+    }
+
+    /// What [`Slack::post_command`] posts; nothing without a webhook.
+    pub fn command_payload(&self, command: &str) -> Option<Value> {
+        match &self.way {
+            Way::Webhook(webhook) => Some(legacy::payload(command, &webhook.guise)),
+            Way::Bot(_) => None,
+        }
+    }
+
+    /// Posts a command line as the usual script behind a reactor does: as a form with one field,
+    /// `payload`.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn post_command(&self, command: &str) -> Result<(), DeliveryError> {
+        let Way::Webhook(webhook) = &self.way else {
+            return Err(DeliveryError::Rejected { reason: "needs_a_webhook".to_owned() });
+        };
+        let payload = legacy::payload(command, &webhook.guise).to_string();
+        self.post_by(webhook, client::Content::Form(&[("payload", &payload)])).await
     }
 
     /// Rewrites a message of ours.
@@ -187,7 +215,7 @@ impl Slack {
     /// See [`DeliveryError`].
     pub async fn check(&self) -> Result<Checked, DeliveryError> {
         match &self.way {
-            Way::Webhook(url) => check::webhook(self, url.expose_secret()).await,
+            Way::Webhook(webhook) => check::webhook(self, webhook.url.expose_secret()).await,
             Way::Bot(bot) => check::bot(self, bot).await,
         }
     }
@@ -212,6 +240,16 @@ impl Slack {
 
     fn method_url(&self, method: &str) -> String {
         format!("{}/{method}", self.api_url)
+    }
+
+    async fn post_by(
+        &self,
+        webhook: &Webhook,
+        content: client::Content<'_>,
+    ) -> Result<(), DeliveryError> {
+        let url = webhook.url.expose_secret();
+        let answer = client::send(&self.http, url, None, content, Effect::Posts).await?;
+        answer::read_webhook(&answer)
     }
 
     async fn post_as(

@@ -53,7 +53,7 @@ fn says_everything() {
     }
     let monitoring = &config.slack["monitoring"];
     assert_eq!(monitoring.slow_after, Duration::from_secs(90));
-    assert!(matches!(&monitoring.access, SlackAccess::Webhook { url }
+    assert!(matches!(&monitoring.access, SlackAccess::Webhook { url, .. }
         if url.expose_secret() == "https://hooks.slack.com/services/T0/B0/SECRET"));
     assert!(!format!("{config:?}").contains("SECRET"));
 }
