@@ -85,11 +85,15 @@ pub(crate) fn no_secret_is_anywhere(herald: &Herald) {
     assert!(channel.contains("--password"), "the channel tells of the command");
     assert!(!channel.contains(SECRET), "in the channel");
     assert!(!herald.log_text().contains(SECRET), "in the log");
+    no_journal_file_holds(herald, SECRET);
+}
+
+pub(crate) fn no_journal_file_holds(herald: &Herald, secret: &str) {
     let files = herald.journal_files();
     assert!(!files.is_empty());
     for file in files {
         let bytes = fs::read(&file).expect("a journal's file");
-        let at = bytes.windows(SECRET.len()).position(|window| window == SECRET.as_bytes());
+        let at = bytes.windows(secret.len()).position(|window| window == secret.as_bytes());
         assert_eq!(at, None, "in {}", file.display());
     }
 }
