@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use fake_slack::By;
 use herald_core::announce::Detail;
+use salt_herald::chat::{Access, http_client};
+use salt_herald::config::Guise;
+use secrecy::SecretString;
 
-use crate::support::{bot, failed, fake, running, trouble, webhook};
+use crate::support::{bot, failed, fake, running, sink, trouble, webhook};
 
 #[tokio::test]
 async fn a_bot_posts_edits_and_replies() {
@@ -80,4 +83,28 @@ async fn waiting_for_the_channel_sees_what_arrives() {
     assert_eq!(channel.unwrap().messages.len(), 1);
     let never = fake.wait_for(|channel| channel.messages.len() == 2, Duration::from_millis(20));
     assert_eq!(never.await.unwrap_err().messages.len(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_of_the_old_kind_speaks_as_the_config_says() {
+    let fake = fake().await;
+    fake.change_options(|options| options.legacy = true);
+    let guise = Guise {
+        username: Some("salt prod".to_owned()),
+        icon_emoji: Some(":salt:".to_owned()),
+        ..Guise::default()
+    };
+    let url = || SecretString::from(fake.webhook_url());
+    let with = |guise| {
+        let access = Access::Webhook { url: url(), guise };
+        sink(String::new(), access, http_client().unwrap())
+    };
+    with(guise).post(&running()).await.unwrap();
+    webhook(&fake).post(&running()).await.unwrap();
+    let names: Vec<_> = fake.messages().into_iter().map(|it| it.content.username).collect();
+    assert_eq!(names, [Some("salt prod".to_owned()), None]);
+    assert_eq!(fake.messages()[0].content.icon_emoji.as_deref(), Some(":salt:"));
+    let elsewhere = Guise { channel: Some("#nowhere".to_owned()), ..Guise::default() };
+    let said = with(elsewhere).post(&running()).await;
+    assert_eq!(trouble(said), "unauthorized channel_not_found");
 }
