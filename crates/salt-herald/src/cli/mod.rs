@@ -9,6 +9,7 @@ mod check;
 mod help;
 mod journal;
 mod log;
+mod logging;
 mod output;
 mod record;
 mod row;

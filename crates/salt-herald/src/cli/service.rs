@@ -2,21 +2,18 @@
 //!
 //! Here they only get what they need: the config, a log on stderr, and an ear for what they say.
 
-use std::io::{IsTerminal, stderr};
 use std::path::Path;
-
-use tracing_subscriber::EnvFilter;
 
 use super::args::{RecordArgs, ReplayArgs};
 use super::output::Output;
 use super::trouble::Trouble;
-use super::{Found, journal, output};
+use super::{Found, journal, logging, output};
 use crate::config::{self, Config, Problem};
 use crate::daemon::{self, ReplayReport};
 
 /// Carries out `run`.
 pub(super) fn run(config: Option<&Path>) -> Result<Found, Trouble> {
-    start_log()?;
+    logging::start()?;
     let (config, warnings) = load(config)?;
     daemon::run(config, warnings).map_err(Trouble::of)?;
     Ok(Found::NothingWrong)
@@ -24,7 +21,7 @@ pub(super) fn run(config: Option<&Path>) -> Result<Found, Trouble> {
 
 /// Carries out `record`.
 pub(super) fn record(config: Option<&Path>, args: &RecordArgs) -> Result<Found, Trouble> {
-    start_log()?;
+    logging::start()?;
     let (config, _) = load(config)?;
     output::note(&format!(
         "salt-herald: {} will hold every secret that passes over the bus\n",
@@ -36,7 +33,7 @@ pub(super) fn record(config: Option<&Path>, args: &RecordArgs) -> Result<Found, 
 
 /// Carries out `replay`.
 pub(super) fn replay(args: &ReplayArgs, out: &mut Output) -> Result<Found, Trouble> {
-    start_log()?;
+    logging::start()?;
     let report = daemon::replay(&args.file, &args.journal).map_err(Trouble::of)?;
     if args.json {
         out.json(&serde_json::json!({
@@ -66,21 +63,4 @@ fn load(config: Option<&Path>) -> Result<(Config, Vec<Problem>), Trouble> {
         output::note(&Trouble::of(problems).text());
         Trouble::new("nothing was started").hint("mend the config; salt-herald check looks again")
     })
-}
-
-/// The log goes to stderr, where systemd and people look for it.
-fn start_log() -> Result<(), Trouble> {
-    let levels = std::env::var("HERALD_LOG").unwrap_or_default();
-    let levels = if levels.is_empty() { "info" } else { &levels };
-    let filter = EnvFilter::try_new(levels).map_err(|error| {
-        Trouble::of(error).hint("HERALD_LOG takes levels: info, debug, salt_herald::chat=trace")
-    })?;
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal() && !no_colour);
-    // A second one in the same process can't be; the first one serves.
-    let _ = log.try_init();
-    Ok(())
 }

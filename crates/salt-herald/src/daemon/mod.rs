@@ -3,10 +3,11 @@
 
 mod intake;
 mod recording;
+mod watchdog;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -113,6 +114,7 @@ async fn listen_until(mut bus: Listening, stop: impl Future<Output = ()>) -> Res
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let outcome = tokio::select! {
         () = stop => Ok(()),
+        () = watchdog::vouch(Arc::clone(&bus.pulse)) => Ok(()),
         ended = &mut bus.ended => Err(ended.unwrap_or_else(|_| "the intake ended".to_owned()).into()),
     };
     tracing::info!("salt-herald ends");
@@ -147,6 +149,8 @@ async fn stop_signal() {
 /// The two threads between the bus and the journal.
 struct Listening {
     stop: Arc<AtomicBool>,
+    /// Goes on while the bus is read.
+    pulse: Arc<AtomicU64>,
     bus: JoinHandle<()>,
     intake: JoinHandle<()>,
     /// Tells when the intake ends by itself, and why.
@@ -183,8 +187,9 @@ fn listen(
             let _ = tell.send(error.to_string());
         }
     })?;
-    let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), blind)?;
-    Ok(Listening { stop, bus, intake: thread, ended })
+    let pulse = Arc::new(AtomicU64::new(0));
+    let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), Arc::clone(&pulse), blind)?;
+    Ok(Listening { stop, pulse, bus, intake: thread, ended })
 }
 
 /// Takes items until the queue is closed and empty.

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ const READ: usize = 128 << 10;
 /// Listens until told to stop, and closes the queue then.
 ///
 /// `blind` says since when nothing was heard before, and why: told as a gap at the first
-/// connection.
+/// connection. `pulse` goes on while the thread does.
 ///
 /// # Errors
 /// When no thread can be had.
@@ -46,10 +46,11 @@ pub fn listen(
     bus: Bus,
     queue: Arc<Queue>,
     stop: Arc<AtomicBool>,
+    pulse: Arc<AtomicU64>,
     blind: Option<(Timestamp, GapReason)>,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("bus".to_owned()).spawn(move || {
-        let mut listener = Listener { bus, queue, stop, blind, told: String::new() };
+        let mut listener = Listener { bus, queue, stop, pulse, blind, told: String::new() };
         listener.run();
         listener.queue.close();
     })
@@ -59,6 +60,7 @@ struct Listener {
     bus: Bus,
     queue: Arc<Queue>,
     stop: Arc<AtomicBool>,
+    pulse: Arc<AtomicU64>,
     blind: Option<(Timestamp, GapReason)>,
     /// The last trouble that was logged: each is logged once.
     told: String,
@@ -86,7 +88,9 @@ impl Listener {
         }
     }
 
+    /// Asked at every turn, and so the place where the pulse goes on.
     fn is_stopped(&self) -> bool {
+        self.pulse.fetch_add(1, Ordering::Relaxed);
         self.stop.load(Ordering::Relaxed)
     }
 

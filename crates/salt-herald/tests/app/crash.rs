@@ -23,24 +23,30 @@ fn the_daemon() {
     salt_herald::daemon::run(config, warnings).unwrap();
 }
 
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     fn start(app: &App) -> Self {
+        Self::start_with(app, &[])
+    }
+
+    /// With some more in its environment.
+    pub(crate) fn start_with(app: &App, env: &[(&str, &str)]) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::the_daemon", "--nocapture"])
             .env(CONFIG, app.write_config())
+            .envs(env.iter().copied())
             .stdout(Stdio::null())
             .spawn();
         Self(child.unwrap())
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
     /// Waits for its end, and says whether it ended well.
-    fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {

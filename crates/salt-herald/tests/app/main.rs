@@ -17,4 +17,5 @@ mod replays;
 mod runs;
 mod slack;
 mod stops;
+mod systemd;
 mod unprivileged;
