@@ -267,6 +267,7 @@ impl Storable for RunHead {
             ("tgt_type".into(), self.tgt_type.as_str().into()),
             ("test".into(), Value::Bool(self.test)),
             ("schedule".into(), text(&self.schedule)),
+            ("saltenv".into(), text(&self.saltenv)),
         ])
         .to_bytes()
     }
@@ -284,6 +285,7 @@ impl Storable for RunHead {
             tgt_type: text("tgt_type")?,
             test: raw.get("test")?.boolean()?,
             schedule: text("schedule"),
+            saltenv: text("saltenv"),
         })
     }
 }

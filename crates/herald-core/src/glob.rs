@@ -5,18 +5,52 @@
 
 /// Whether a text matches a glob: `*`, `?`, `[a-z]`, `[!a-z]`.
 pub fn fnmatch(pattern: &str, text: &str) -> bool {
-    let pattern = parse(pattern);
-    let text: Vec<char> = text.chars().collect();
+    Glob::new(pattern).matches(text)
+}
+
+/// A glob that is asked more than once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob {
+    text: String,
+    parts: Vec<Part>,
+}
+
+impl Glob {
+    /// Every text is a glob.
+    pub fn new(pattern: &str) -> Self {
+        Self { text: pattern.to_owned(), parts: parse(pattern) }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        fits(&self.parts, &text, |part, found| part.matches(*found))
+    }
+
+    /// Whether it is sure that whatever matches the other glob matches this one, too. It can be so
+    /// though this says no.
+    pub fn covers(&self, other: &Glob) -> bool {
+        fits(&self.parts, &other.parts, Part::covers)
+    }
+}
+
+/// Whether the parts take up the items one by one, where a star takes any number of them.
+fn fits<T>(parts: &[Part], items: &[T], takes: impl Fn(&Part, &T) -> bool) -> bool {
     let (mut at, mut place) = (0, 0);
-    // Behind the last star, and the text from which it was tried.
+    // Behind the last star, and the item from which it was tried.
     let mut star: Option<(usize, usize)> = None;
-    while let Some(&found) = text.get(place) {
-        match pattern.get(at) {
+    while let Some(found) = items.get(place) {
+        match parts.get(at) {
             Some(Part::Star) => {
                 star = Some((at + 1, place));
                 at += 1;
             }
-            Some(part) if part.matches(found) => {
+            Some(part) if takes(part, found) => {
                 at += 1;
                 place += 1;
             }
@@ -30,9 +64,10 @@ pub fn fnmatch(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern.get(at..).unwrap_or_default().iter().all(|part| matches!(part, Part::Star))
+    parts.get(at..).unwrap_or_default().iter().all(|part| matches!(part, Part::Star))
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Star,
     Any,
@@ -49,6 +84,16 @@ impl Part {
             Part::Set { negated, ranges } => {
                 ranges.iter().any(|(low, high)| (*low..=*high).contains(&found)) != *negated
             }
+        }
+    }
+
+    /// Whether it matches each letter that the other matches; a star matches more than letters.
+    fn covers(&self, other: &Part) -> bool {
+        match (self, other) {
+            (_, Part::Star) => false,
+            (Part::Any, _) => true,
+            (part, Part::One(one)) => part.matches(*one),
+            (part, other) => part == other,
         }
     }
 }
@@ -151,6 +196,8 @@ fn without_empty_ranges(mut chunks: Vec<Vec<char>>) -> Vec<Vec<char>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Made by Python 3.11's own `fnmatch.fnmatchcase`.
@@ -164,6 +211,32 @@ mod tests {
             count += 1;
         }
         assert!(count > 1_000);
+    }
+
+    #[test]
+    fn a_glob_covers_narrower_ones() {
+        let covers = |wide: &str, narrow: &str| Glob::new(wide).covers(&Glob::new(narrow));
+        for (wide, narrow) in [
+            ("*", "prod-*"),
+            ("prod-*", "prod-web?"),
+            ("a*c", "a[xy]*bc"),
+            ("w?b", "w[ae]b"),
+            ("*a*", "a*"),
+        ] {
+            assert!(covers(wide, narrow), "{wide} {narrow}");
+            assert!(!covers(narrow, wide), "{narrow} {wide}");
+        }
+        assert!(covers("[ab]*", "[ab]*") && !covers("?", "*") && !covers("[ab]", "[bc]"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_covered_matches(wide in "[ab*?]{0,6}", narrow in "[ab*?]{0,6}", text in "[ab]{0,6}") {
+            let (wide, narrow) = (Glob::new(&wide), Glob::new(&narrow));
+            if wide.covers(&narrow) && narrow.matches(&text) {
+                prop_assert!(wide.matches(&text));
+            }
+        }
     }
 
     #[test]

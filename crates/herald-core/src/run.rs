@@ -134,6 +134,8 @@ pub struct RunHead {
     pub test: bool,
     /// The schedule's name, where one set it going.
     pub schedule: Option<String>,
+    /// The environment of the state tree, where the command names one.
+    pub saltenv: Option<String>,
 }
 
 /// A run.

@@ -33,6 +33,7 @@ fn run(minions: u32) -> Run {
             tgt_type: "grain".into(),
             test: false,
             schedule: None,
+            saltenv: None,
         },
         started_at,
         finished_at: None,

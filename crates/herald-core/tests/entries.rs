@@ -44,6 +44,7 @@ fn every_kind() -> Vec<Change> {
         tgt_type: "glob".into(),
         test: false,
         schedule: None,
+        saltenv: Some("prod".into()),
     };
     let head = named(head, &mut payloads);
     let set = named(MinionSet::from_iter([0, 1, 70_000]), &mut payloads);

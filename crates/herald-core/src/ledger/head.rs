@@ -82,6 +82,7 @@ pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
         tgt_type: began.tgt_type.to_owned(),
         test: is_test(&redacted.arg),
         schedule: began.schedule.map(short),
+        saltenv: saltenv(began, &redacted.arg),
     }
 }
 
@@ -115,6 +116,34 @@ fn is_test(arg: &Value<'_>) -> bool {
         Value::Array(_) => is_test(item),
         Value::Text(text) => text == "test=True",
         _ => false,
+    })
+}
+
+/// The environment that a command names: by `saltenv=`, or as an orchestration's second argument.
+/// Where it names none, which one counts is the minions' matter.
+fn saltenv(began: &Begun<'_>, arg: &Value<'_>) -> Option<String> {
+    let second = match arg {
+        Value::Array(items) if began.kind == RunKind::Orchestration => {
+            items.get(1).and_then(Value::as_text).filter(|text| !text.contains('='))
+        }
+        _ => None,
+    };
+    named_saltenv(arg).or_else(|| second.map(short))
+}
+
+fn named_saltenv(arg: &Value<'_>) -> Option<String> {
+    let Value::Array(items) = arg else {
+        return None;
+    };
+    items.iter().find_map(|item| match item {
+        Value::Map(_) => match item.get("saltenv")? {
+            Value::Text(name) => Some(short(name)),
+            Value::Int(number) => Some(number.to_string()),
+            _ => None,
+        },
+        Value::Array(_) => named_saltenv(item),
+        Value::Text(text) => text.strip_prefix("saltenv=").map(short),
+        _ => None,
     })
 }
 

@@ -39,6 +39,7 @@ pub(super) fn of_run(run: &Run, minions: &Minions, announced: bool) -> Value {
         "collides_with": run.collides_with,
         "flags": flags,
         "run": run.id.0,
+        "saltenv": head.saltenv,
     })
 }
 

@@ -159,6 +159,7 @@ mod tests {
                 tgt_type: String::new(),
                 test: false,
                 schedule: None,
+                saltenv: None,
             },
             started_at: Timestamp::UNIX_EPOCH,
             finished_at: None,

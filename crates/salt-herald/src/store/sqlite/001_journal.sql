@@ -52,6 +52,7 @@ CREATE TABLE run (
     tgt_type      TEXT NOT NULL,
     test          INTEGER NOT NULL,
     schedule      TEXT,
+    saltenv       TEXT,
     started_at    INTEGER NOT NULL,   -- microseconds since 1970, UTC
     finished_at   INTEGER,
     status        TEXT NOT NULL,

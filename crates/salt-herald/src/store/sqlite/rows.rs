@@ -14,7 +14,8 @@ use crate::store::{Delivery, DeliveryState, Part, SinkState};
 pub(super) const RUN: &str = "run.id, run.kind, run.user, run.command, run.funs, run.tgt, \
     run.tgt_type, run.test, run.schedule, run.started_at, run.finished_at, run.status, run.said, \
     run.told_with, run.own_failure, run.flags, run.collides_with, run.expected, run.returned, \
-    run.failed, run.changed, run.would_change, run.missing, run.silent, run.version";
+    run.failed, run.changed, run.would_change, run.missing, run.silent, run.version, \
+    run.saltenv";
 
 /// The columns of `job`, in the order in which [`job`] reads them.
 pub(super) const JOB: &str = "id, run, jid, funs, started_at, ended, returns_itself, expected, \
@@ -43,6 +44,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<(Run, u64)> {
         tgt_type: row.get(6)?,
         test: row.get(7)?,
         schedule: row.get(8)?,
+        saltenv: row.get(25)?,
     };
     let run = Run {
         id: RunId(number(row, 0)?),

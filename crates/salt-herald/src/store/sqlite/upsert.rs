@@ -16,7 +16,7 @@ impl Insert<'_> {
         self.connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
             )?
             .execute(params![
                 run.id.0 as i64,
@@ -28,6 +28,7 @@ impl Insert<'_> {
                 head.tgt_type,
                 head.test,
                 head.schedule,
+                head.saltenv,
                 run.started_at.as_microsecond(),
                 run.finished_at.map(|at| at.as_microsecond()),
                 run.status.name(),
