@@ -24,6 +24,7 @@ pub mod python;
 pub mod quote;
 pub mod reacted;
 pub mod redact;
+pub mod route;
 pub mod run;
 pub mod split;
 pub mod state;
