@@ -52,6 +52,8 @@ pub struct Announcement {
     pub commands: Vec<CommandLine>,
     /// How many more commands there would be.
     pub commands_left_out: usize,
+    /// Whom it calls. Whether that is news is not its matter: nothing is said anew for it.
+    pub mention: Option<Mention>,
 }
 
 /// One command of several that are told together.
@@ -63,6 +65,15 @@ pub struct CommandLine {
     pub command: String,
     /// How often, who, where, and what is wrong.
     pub note: String,
+}
+
+/// Somebody whom a message calls, so that a chat notifies them. Only the config can make one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mention {
+    /// By the user that Salt names; who that is in a chat is known there.
+    pub user: String,
+    /// From the beginning, and not only because the run failed.
+    pub always: bool,
 }
 
 /// Longest command in a message, in characters; the rest stands in `salt-herald show`.

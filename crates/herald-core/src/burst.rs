@@ -125,6 +125,7 @@ mod tests {
             tgt_type: "glob".to_owned(),
             test: false,
             schedule: None,
+            saltenv: None,
         }
     }
 

@@ -12,7 +12,8 @@ pub use together::announce_together;
 use salt_event::states::is_state_function;
 
 use crate::announce::{Announcement, Detail, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS, Mood};
-use crate::minions::{MinionSet, Minions};
+use crate::minions::{MinionNo, MinionSet, Minions};
+use crate::names::{Labels, Names};
 use crate::run::{Flag, Run, RunKind, RunStatus};
 
 /// What is known beside the run.
@@ -22,6 +23,24 @@ pub struct Context<'a> {
     pub master: Option<&'a str>,
     /// The names of the minions.
     pub minions: &'a Minions,
+    /// How they and people are called.
+    pub names: &'a Names,
+}
+
+/// The same with what minions are called in this message.
+struct Labelled<'a> {
+    master: Option<&'a str>,
+    minions: &'a Minions,
+    names: &'a Names,
+    labels: Labels<'a>,
+}
+
+impl<'a> Context<'a> {
+    fn labelled(self, runs: &'a [Run]) -> Labelled<'a> {
+        let sets = runs.iter().flat_map(|run| [&run.tally.expected, &run.tally.missing]);
+        let labels = Labels::new(self.names, self.minions, sets);
+        Labelled { master: self.master, minions: self.minions, names: self.names, labels }
+    }
 }
 
 /// One failure with all minions on which it happened.
@@ -44,16 +63,19 @@ const NAMED: usize = 3;
 
 /// What is said of a run.
 pub fn announce(run: &Run, failures: &[FailureGroup], context: Context<'_>) -> Announcement {
+    let context = &context.labelled(std::slice::from_ref(run));
+    let mood = mood(run);
     Announcement {
-        mood: mood(run),
+        mood,
         command: cut(&run.head.command, MAX_COMMAND),
         byline: byline_of(run, &[], context),
         tally: tally(run, context),
         finished: run.status != RunStatus::Running,
-        details: details(failures),
+        details: details(failures, context),
         details_left_out: failures.len().saturating_sub(MAX_DETAILS),
         commands: Vec::new(),
         commands_left_out: 0,
+        mention: context.names.mention(run.head.user.as_deref(), mood),
     }
 }
 
@@ -67,23 +89,22 @@ pub fn announce_quiet(
     if runs.len() == 1 {
         return Some(announce(first, failures, context));
     }
+    let context = &context.labelled(runs);
     let mut failed = MinionSet::new();
     runs.iter().for_each(|run| failed |= &run.tally.failed);
+    let is_one = runs.iter().all(|run| person(run) == person(first));
     let who = match first.head.kind {
         RunKind::Scheduled => "scheduled".to_owned(),
-        _ if runs.iter().any(|run| person(run) != person(first)) => "several users".to_owned(),
-        _ => person(first),
+        _ if !is_one => "several users".to_owned(),
+        _ => called(first, context.names),
     };
+    let user = first.head.user.as_deref().filter(|_| is_one);
     let mut byline = vec![who, format!("{} runs", runs.len())];
     byline.extend(context.master.map(str::to_owned));
     let tally = match failed.len() {
         // Runners fail by themselves.
         0 => "failed".to_owned(),
-        count => format!(
-            "failed on {} ({})",
-            counted(count, "minion"),
-            some_of(&failed, context.minions)
-        ),
+        count => format!("failed on {} ({})", counted(count, "minion"), some_of(&failed, context)),
     };
     Some(Announcement {
         mood: Mood::Failed,
@@ -91,10 +112,11 @@ pub fn announce_quiet(
         byline: byline.join(" · "),
         tally,
         finished: true,
-        details: details(failures),
+        details: details(failures, context),
         details_left_out: failures.len().saturating_sub(MAX_DETAILS),
         commands: Vec::new(),
         commands_left_out: 0,
+        mention: context.names.mention(user, Mood::Failed),
     })
 }
 
@@ -114,10 +136,10 @@ pub fn mood(run: &Run) -> Mood {
 }
 
 /// Who, then what else there is to say of it, where, and how long it took.
-fn byline_of(run: &Run, more: &[String], context: Context<'_>) -> String {
-    let mut parts = vec![person(run)];
+fn byline_of(run: &Run, more: &[String], context: &Labelled<'_>) -> String {
+    let mut parts = vec![called(run, context.names)];
     parts.extend(more.iter().cloned());
-    parts.extend(place(run, context.minions));
+    parts.extend(place(run, context));
     parts.extend(context.master.map(str::to_owned));
     if let Some(finished) = run.finished_at.filter(|_| is_timed(run)) {
         let took = elapsed(finished.duration_since(run.started_at).unsigned_abs());
@@ -134,6 +156,11 @@ fn is_timed(run: &Run) -> bool {
     !is_lone || run.finished_at.is_some_and(|at| at > run.started_at)
 }
 
+/// Who ran it, by the name that the config gives them.
+fn called(run: &Run, names: &Names) -> String {
+    run.head.user.as_deref().map_or_else(|| person(run), |user| names.of_user(user).to_owned())
+}
+
 /// Who ran it, never more certain than the bus is.
 pub fn person(run: &Run) -> String {
     match (&run.head.user, run.head.kind, &run.head.schedule) {
@@ -145,24 +172,23 @@ pub fn person(run: &Run) -> String {
     }
 }
 
-fn place(run: &Run, minions: &Minions) -> Option<String> {
+fn place(run: &Run, context: &Labelled<'_>) -> Option<String> {
     let expected = &run.tally.expected;
     match (run.head.kind, expected.len()) {
         (RunKind::Runner, 0) => Some("runner".to_owned()),
         (RunKind::Wheel, 0) => Some("wheel".to_owned()),
         (RunKind::Orchestration, 0) => Some("orchestration".to_owned()),
         (_, 0) => None,
-        (_, 1) => expected.min().map(|minion| minions.name(minion).to_owned()),
+        (_, 1) => expected.min().map(|minion| label(minion, context)),
         (_, count) => Some(counted(count, "minion")),
     }
 }
 
-fn tally(run: &Run, context: Context<'_>) -> String {
+fn tally(run: &Run, context: &Labelled<'_>) -> String {
     let tally = &run.tally;
     let mut parts = Vec::new();
     let named = |set: &MinionSet, what: &str| {
-        (!set.is_empty())
-            .then(|| format!("{} {what} ({})", set.len(), some_of(set, context.minions)))
+        (!set.is_empty()).then(|| format!("{} {what} ({})", set.len(), some_of(set, context)))
     };
     if run.status == RunStatus::Running && !tally.expected.is_empty() {
         parts.push(format!("{} of {} returned", tally.returned.len(), tally.expected.len()));
@@ -222,10 +248,11 @@ fn warnings(run: &Run) -> Vec<String> {
     parts
 }
 
-fn details(failures: &[FailureGroup]) -> Vec<Detail> {
+fn details(failures: &[FailureGroup], context: &Labelled<'_>) -> Vec<Detail> {
+    let labels = |ids: &[String]| ids.iter().map(|id| context.labels.of(id).to_owned()).collect();
     let detail = |failure: &FailureGroup| Detail {
         title: cut(&failure.title, 200),
-        minions: listed(&failure.minions, failure.count),
+        minions: listed(labels(&failure.minions), failure.count),
         text: cut(failure.text.trim(), MAX_DETAIL_TEXT),
     };
     failures.iter().take(MAX_DETAILS).map(detail).collect()
@@ -242,20 +269,25 @@ pub fn sort_failures(failures: &mut [FailureGroup]) {
     });
 }
 
-fn some_of(set: &MinionSet, minions: &Minions) -> String {
+fn label(minion: MinionNo, context: &Labelled<'_>) -> String {
+    context.labels.of(context.minions.name(minion)).to_owned()
+}
+
+fn some_of(set: &MinionSet, context: &Labelled<'_>) -> String {
     // Sorting all of a large fleet for three names would be waste: a large set is named by number.
     let names: Vec<String> = if set.len() <= 1000 {
-        minions.names(set).into_iter().take(NAMED).map(str::to_owned).collect()
+        let names = context.minions.names(set).into_iter().take(NAMED);
+        names.map(|id| context.labels.of(id).to_owned()).collect()
     } else {
-        set.iter().take(NAMED).map(|minion| minions.name(minion).to_owned()).collect()
+        set.iter().take(NAMED).map(|minion| label(minion, context)).collect()
     };
-    listed(&names, set.len())
+    listed(names, set.len())
 }
 
 /// `web1, web2, web3 and 34 more`.
-fn listed(names: &[String], count: u64) -> String {
-    let shown = names.get(..names.len().min(NAMED)).unwrap_or_default();
-    let left = count.saturating_sub(shown.len() as u64);
+fn listed(mut names: Vec<String>, count: u64) -> String {
+    names.truncate(NAMED);
+    let (shown, left) = (&names, count.saturating_sub(names.len() as u64));
     let shown = shown.join(", ");
     if left > 0 { format!("{shown} and {left} more") } else { shown }
 }

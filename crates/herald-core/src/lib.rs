@@ -17,6 +17,7 @@ pub mod join;
 pub mod ledger;
 pub mod literal;
 pub mod minions;
+pub mod names;
 pub mod noise;
 pub mod owed;
 pub mod payload;

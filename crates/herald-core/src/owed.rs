@@ -158,6 +158,7 @@ mod tests {
             details_left_out: 0,
             commands: Vec::new(),
             commands_left_out: 0,
+            mention: None,
         }
     }
 

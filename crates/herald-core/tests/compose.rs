@@ -9,6 +9,7 @@ use herald_core::compose::{
     Context, FailureGroup, announce, announce_quiet, announce_together, elapsed, sort_failures,
 };
 use herald_core::minions::{MinionSet, Minions};
+use herald_core::names::{AS_THEY_ARE, MentionRule, Names, Person};
 use herald_core::run::{Flag, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
 use jiff::Timestamp;
 
@@ -79,7 +80,7 @@ fn lines(out: &mut String, what: &str, said: &Announcement) {
 
 fn say(out: &mut String, what: &str, run: &Run) {
     let minions = minions();
-    let context = Context { master: None, minions: &minions };
+    let context = Context { master: None, minions: &minions, names: &AS_THEY_ARE };
     lines(out, what, &announce(run, &[], context));
 }
 
@@ -155,7 +156,7 @@ fn kinds() {
     runner.head.kind = RunKind::Runner;
     say(&mut out, "a runner that never ended", &runner);
     let minions = minions();
-    let context = Context { master: Some("prod"), minions: &minions };
+    let context = Context { master: Some("prod"), minions: &minions, names: &AS_THEY_ARE };
     lines(&mut out, "one of several masters", &announce(&scheduled, &[], context));
     insta::assert_snapshot!(out);
 }
@@ -173,7 +174,7 @@ fn group(title: &str, count: u64, follows: bool) -> FailureGroup {
 #[test]
 fn quiet_failures_are_told_together() {
     let minions = minions();
-    let context = Context { master: Some("prod"), minions: &minions };
+    let context = Context { master: Some("prod"), minions: &minions, names: &AS_THEY_ARE };
     let mut runs = Vec::new();
     for number in 0..5 {
         let mut run = ended(10, RunStatus::Failed);
@@ -216,7 +217,7 @@ fn the_most_useful_failure_comes_first() {
 #[test]
 fn nothing_is_longer_than_promised() {
     let minions = minions();
-    let context = Context { master: None, minions: &minions };
+    let context = Context { master: None, minions: &minions, names: &AS_THEY_ARE };
     let mut long = ended(10_000, RunStatus::Failed);
     long.head.command = "é".repeat(MAX_COMMAND + 1);
     long.tally.failed = first(10_000);
@@ -262,7 +263,7 @@ fn one_of(number: u32, user: &str, fun: &str, status: RunStatus) -> Run {
 fn several_runs_in_one_message() {
     use RunStatus::{Failed, Incomplete, Running, Succeeded};
     let minions = minions();
-    let context = Context { master: Some("prod"), minions: &minions };
+    let context = Context { master: Some("prod"), minions: &minions, names: &AS_THEY_ARE };
     let mut out = String::new();
     let mut say = |what: &str, runs: &[Run]| {
         lines(&mut out, what, &announce_together(runs, context).unwrap());
@@ -297,5 +298,41 @@ fn several_runs_in_one_message() {
     assert_eq!((said.commands.len(), said.commands_left_out), (70, 20));
     assert!(said.command.is_empty());
     assert_eq!(announce_together(&[], context), None);
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn people_and_minions_are_called_as_the_config_says() {
+    let minions = Minions::restore(
+        ["web1.prod.example.com", "web2.prod.example.com", "web1.dev.example.com"]
+            .map(str::to_owned),
+    );
+    let alice = Person { name: Some("Alice Archer".into()), mention: MentionRule::OnFailure };
+    let names = Names {
+        people: [("alice".to_owned(), alice)].into(),
+        strip_suffix: vec![".prod.example.com".into(), ".dev.example.com".into()],
+        ..Names::default()
+    };
+    let context = Context { master: None, minions: &minions, names: &names };
+    let mut out = String::new();
+    lines(&mut out, "one minion", &announce(&run(1), &[], context));
+    let mut failed = ended(3, RunStatus::Failed);
+    failed.tally.failed = first(3);
+    let mut failure = group("x", 3, false);
+    failure.minions = minions.names(&first(3)).into_iter().map(str::to_owned).collect();
+    let said = announce(&failed, std::slice::from_ref(&failure), context);
+    assert_eq!(said.mention.as_ref().map(|mention| mention.user.as_str()), Some("alice"));
+    lines(&mut out, "two of three would be called the same", &said);
+    failed.tally.expected = first(2);
+    failed.tally.failed = first(2);
+    lines(&mut out, "others", &announce(&failed, &[], context));
+    let said = announce_quiet(&[failed.clone(), failed.clone()], &[], context).unwrap();
+    assert!(said.mention.is_some());
+    lines(&mut out, "told together", &said);
+    let mut bob = failed.clone();
+    bob.head.user = Some("bob".into());
+    let said = announce_quiet(&[failed, bob], &[], context).unwrap();
+    assert_eq!(said.mention, None);
+    lines(&mut out, "of several users", &said);
     insta::assert_snapshot!(out);
 }

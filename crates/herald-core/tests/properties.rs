@@ -11,6 +11,7 @@ use herald_core::compose::{Context, announce};
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryHead, decode, encode};
 use herald_core::ledger::Restored;
+use herald_core::names::AS_THEY_ARE;
 use herald_core::run::{Job as RunJob, Run, RunStatus};
 use herald_core::state::State;
 use proptest::prelude::*;
@@ -53,7 +54,7 @@ fn returned(kind: u8, minion: &str) -> (Value<'static>, i64) {
 }
 
 fn announcement(heard: &Heard, run: &Run) -> Announcement {
-    let context = Context { master: None, minions: heard.ledger.minions() };
+    let context = Context { master: None, minions: heard.ledger.minions(), names: &AS_THEY_ARE };
     announce(run, &heard.failures(run), context)
 }
 

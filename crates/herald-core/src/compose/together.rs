@@ -3,11 +3,14 @@
 //! Which runs are told together is decided in [`crate::burst`]. What failed in them has no place
 //! here: a run that fails gets a message of its own.
 
-use crate::announce::{Announcement, CommandLine, MAX_COMMAND};
+use crate::announce::{Announcement, CommandLine, MAX_COMMAND, Mood};
 use crate::burst::{Likeness, MOST_COMMANDS};
 use crate::run::{Run, RunKind, RunStatus};
 
-use super::{Context, byline_of, counted, cut, elapsed, mood, person, place, some_of, tally};
+use super::{
+    Context, Labelled, byline_of, called, counted, cut, elapsed, mood, person, place, some_of,
+    tally,
+};
 
 /// Longest command of one that stands among others, in characters.
 const MAX_LINE: usize = 160;
@@ -20,6 +23,10 @@ const PEOPLE: usize = 3;
 pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcement> {
     let groups = alike(runs);
     let whole = merged(runs)?;
+    let context = &context.labelled(runs);
+    // Of a failure in it only its own message tells.
+    let user = whole.head.user.as_deref();
+    let user = user.filter(|_| runs.iter().all(|run| person(run) == person(&whole)));
     let announcement = Announcement {
         mood: mood(&whole),
         command: String::new(),
@@ -30,6 +37,7 @@ pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcem
         details_left_out: 0,
         commands: Vec::new(),
         commands_left_out: 0,
+        mention: context.names.mention(user, Mood::Running),
     };
     Some(match groups.as_slice() {
         [_] => Announcement {
@@ -124,10 +132,10 @@ fn worse(one: RunStatus, other: RunStatus) -> RunStatus {
 }
 
 /// `41 runs · alice, bob · prod · 12 s`
-fn many(runs: &[Run], context: Context<'_>) -> String {
+fn many(runs: &[Run], context: &Labelled<'_>) -> String {
     let mut people: Vec<String> = Vec::new();
     for run in runs {
-        let person = person(run);
+        let person = called(run, context.names);
         if !people.contains(&person) {
             people.push(person);
         }
@@ -161,7 +169,7 @@ fn ends(runs: &[Run]) -> String {
 }
 
 /// One line: a command, or only its function where there are too many.
-fn line(group: &[&Run], fun: Option<&str>, context: Context<'_>) -> Option<CommandLine> {
+fn line(group: &[&Run], fun: Option<&str>, context: &Labelled<'_>) -> Option<CommandLine> {
     let whole = merged(group.iter().copied())?;
     let mut note = Vec::new();
     match (fun, group.len()) {
@@ -169,13 +177,13 @@ fn line(group: &[&Run], fun: Option<&str>, context: Context<'_>) -> Option<Comma
         (None, 1) => {}
         (None, count) => note.push(format!("×{count}")),
     }
-    note.push(person(&whole));
+    note.push(called(&whole, context.names));
     if !matches!(whole.head.kind, RunKind::Runner | RunKind::Wheel) {
-        note.extend(place(&whole, context.minions));
+        note.extend(place(&whole, context));
     }
     if !whole.tally.failed.is_empty() {
         let failed = &whole.tally.failed;
-        note.push(format!("{} failed ({})", failed.len(), some_of(failed, context.minions)));
+        note.push(format!("{} failed ({})", failed.len(), some_of(failed, context)));
     }
     if !whole.tally.silent.is_empty() {
         note.push(format!("{} never answered", whole.tally.silent.len()));

@@ -11,6 +11,7 @@ use herald_core::compose::{Context, FailureGroup, announce, sort_failures};
 use herald_core::digest::Digest;
 use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::minions::{MinionSet, Minions};
+use herald_core::names::AS_THEY_ARE;
 use herald_core::payload::PayloadKind;
 use herald_core::redact::Redactor;
 use herald_core::run::{Run, RunId};
@@ -362,7 +363,7 @@ pub fn block(heard: &Heard, run: &Run) -> String {
     for jid in &run.collides_with {
         writeln!(out, "  collides with: {}", run_of(heard, jid)).unwrap();
     }
-    let context = Context { master: None, minions };
+    let context = Context { master: None, minions, names: &AS_THEY_ARE };
     let said = announce(run, &heard.failures(run), context);
     writeln!(out, "  {} {}", said.mood.symbol(), said.command).unwrap();
     writeln!(out, "    {}", said.byline).unwrap();

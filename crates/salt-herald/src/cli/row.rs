@@ -9,6 +9,7 @@ use herald_core::announce::Mood;
 use herald_core::compose::{Context, announce, elapsed, mood, person};
 use herald_core::literal;
 use herald_core::minions::Minions;
+use herald_core::names::AS_THEY_ARE;
 use herald_core::run::{Run, RunStatus};
 use jiff::Timestamp;
 
@@ -78,7 +79,7 @@ pub(super) fn took(run: &Run, view: &View) -> String {
 
 /// The counts of a run in words.
 pub(super) fn counts(run: &Run, minions: &Minions) -> String {
-    let context = Context { master: None, minions };
+    let context = Context { master: None, minions, names: &AS_THEY_ARE };
     literal::line(&announce(run, &[], context).tally)
 }
 
