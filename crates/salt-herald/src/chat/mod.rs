@@ -9,7 +9,7 @@ use herald_core::announce::Announcement;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::config::{Config, SlackAccess, SlackConfig};
+use crate::config::{ChannelConfig, Config, SlackAccess, SlackConfig};
 
 mod slack;
 
@@ -85,7 +85,8 @@ impl DeliveryError {
     }
 }
 
-/// The sinks that a config names, in the order of their names.
+/// The sinks that a config names, in the order of their names; then the channels that routes name
+/// beside, each of which is a sink by itself.
 ///
 /// # Errors
 /// When no HTTP client can be had.
@@ -94,22 +95,28 @@ pub fn sinks(config: &Config) -> Result<Vec<Sink>, reqwest::Error> {
         return Ok(Vec::new());
     }
     let http = http_client()?;
-    let slack = |(name, slack): (&String, &SlackConfig)| {
+    let slack = |name: &String, slack: &SlackConfig, other: Option<&ChannelConfig>| {
         let settings = SlackSettings {
             api_url: slack.api_url.clone(),
             access: match &slack.access {
                 SlackAccess::Webhook { url, guise } => {
                     Access::Webhook { url: url.clone(), guise: guise.clone() }
                 }
-                SlackAccess::Bot { token, channel } => {
-                    Access::Bot { token: token.clone(), channel: channel.clone() }
-                }
+                SlackAccess::Bot { token, channel } => Access::Bot {
+                    token: token.clone(),
+                    channel: other.map_or(channel, |other| &other.channel).clone(),
+                },
             },
             name: name.clone(),
+            members: config.slack_members.clone(),
         };
         Sink::Slack(Slack::new(settings, http.clone()))
     };
-    Ok(config.slack.iter().map(slack).collect())
+    let own = config.slack.iter().map(|(name, sink)| slack(name, sink, None));
+    let others = config.channels.iter().filter_map(|(name, channel)| {
+        config.slack.get(&channel.sink).map(|sink| slack(name, sink, Some(channel)))
+    });
+    Ok(own.chain(others).collect())
 }
 
 /// A place where announcements are said.

@@ -9,7 +9,9 @@ mod glob;
 mod include;
 mod master;
 mod merge;
+mod people;
 mod problem;
+mod routes;
 mod schema;
 mod secret;
 mod slack;
@@ -25,6 +27,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use herald_core::names::Names;
+use herald_core::route::Route;
 use secrecy::SecretString;
 
 pub use master::{BusAddress, IpcMode, MasterConfig};
@@ -50,6 +54,15 @@ pub struct Config {
     pub journal: JournalConfig,
     /// The Slack sinks by name; none is fine, then salt-herald only records.
     pub slack: BTreeMap<String, SlackConfig>,
+    /// To which sinks runs go, in the order in which they are asked; none is every run to every
+    /// sink.
+    pub routes: Vec<Route>,
+    /// Channels of bots that routes name beside the sinks' own, by the name that routes give them.
+    pub channels: BTreeMap<String, ChannelConfig>,
+    /// How people and minions are called in messages.
+    pub names: Names,
+    /// The Slack ids of people who can be mentioned, by user.
+    pub slack_members: BTreeMap<String, String>,
     /// What is said.
     pub announce: AnnounceConfig,
     /// What a run is and when it is over.
@@ -74,6 +87,15 @@ pub struct SlackConfig {
     pub access: SlackAccess,
     /// With a webhook, which can't edit: a run's end is said when it failed or took longer.
     pub slow_after: Duration,
+}
+
+/// Another channel for a bot than its sink's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelConfig {
+    /// The sink's name.
+    pub sink: String,
+    /// The channel's name with its `#`, or its id.
+    pub channel: String,
 }
 
 /// How we may post to Slack.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::table::Table;
 use super::values::{absolute_path, boolean, line, some_seconds, texts};
-use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig, master, slack};
+use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig};
 use super::{Config, DEFAULT_JOURNAL};
+use super::{master, people, routes, slack};
 
 /// The keys of one sink under `slack`.
 pub(super) const SINK_KEYS: &[&str] = &[
@@ -25,11 +26,20 @@ pub(super) const SINK_KEYS: &[&str] = &[
     "slow_after",
 ];
 
+/// The keys of a route.
+pub(super) const ROUTE_KEYS: &[&str] = &[
+    "fun", "target", "minion", "user", "kind", "saltenv", "test", "outcome", "metadata", "to",
+    "continue",
+];
+
 /// Where each key belongs, for one that stands under another parent.
 const HOMES: &[(&str, &[&str])] = &[
     ("slack.NAME", SINK_KEYS),
     ("announce", &["say", "quiet", "scheduled"]),
     ("runs", &["patience"]),
+    ("routes", ROUTE_KEYS),
+    ("people.NAME", &["mention"]),
+    ("minion_name", &["strip_prefix", "strip_suffix"]),
     ("salt", &["config_dir"]),
     ("salt", master::KEYS),
 ];
@@ -57,6 +67,13 @@ pub(super) fn read(
     let salt = root.table("salt", problems);
     let journal = root.table("journal", problems);
     let sinks = root.table("slack", problems);
+    let named = sinks.places();
+    let slack = slack::read(sinks, problems);
+    let routes = root.take("routes", routes::items, problems);
+    let routes = routes::read(routes, &routes::Sinks { named: &named, read: &slack }, problems);
+    let people = root.table("people", problems);
+    let minion_name = root.table("minion_name", problems);
+    let called = people::read(people, minion_name, problems);
     let announce = root.table("announce", problems);
     let runs = root.table("runs", problems);
     root.finish(elsewhere(""), problems);
@@ -64,7 +81,11 @@ pub(super) fn read(
         name,
         master: read_salt(salt, salt_dir, problems),
         journal: read_journal(journal, problems),
-        slack: slack::read(sinks, problems),
+        slack,
+        routes: routes.routes,
+        channels: routes.channels,
+        names: called.names,
+        slack_members: called.members,
         announce: read_announce(announce, problems),
         runs: read_runs(runs, problems),
         files,

@@ -109,6 +109,11 @@ impl Table {
         }
     }
 
+    /// The keys of a table of named things, and where they stand.
+    pub(super) fn places(&self) -> Vec<(String, Place)> {
+        self.entries.values().map(|entry| (entry.key.clone(), entry.place.clone())).collect()
+    }
+
     /// The keys of a table of named things, in their order, each with what stands under it.
     pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
         self.entries.into_values()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::problem::Problem;
-use super::yaml::{Place, Value};
+use super::yaml::{Node, Place, Value};
 
 /// A century: more than any setting can mean, and far from overflowing a timestamp.
 const LONGEST_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
@@ -34,6 +34,7 @@ impl Mismatch {
         }
     }
 
+    /// With what to do about it.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -192,6 +193,42 @@ pub(super) fn texts(value: Value) -> Result<Vec<String>, Mismatch> {
             })
             .collect(),
         other => Err(Mismatch::wanted("a list of texts", &other)),
+    }
+}
+
+/// A text with its place, where it has one of its own.
+pub(super) struct Placed {
+    pub(super) text: String,
+    pub(super) place: Option<Place>,
+}
+
+/// A list of texts with their places; one text alone stands where its key does.
+pub(super) fn placed_texts(value: Value) -> Result<Vec<Placed>, Mismatch> {
+    let nodes = match value {
+        Value::List(nodes) => nodes,
+        value @ Value::Text(_) => return Ok(vec![Placed { text: text(value)?, place: None }]),
+        other => return Err(Mismatch::wanted("a list of texts", &other)),
+    };
+    let read = |node: Node| {
+        let place = Some(node.place);
+        text(node.value).map(|text| Placed { text, place })
+    };
+    nodes.into_iter().map(read).collect()
+}
+
+/// A list of texts, or one, where numbers and booleans will do.
+pub(super) fn loose_texts(value: Value) -> Result<Vec<String>, Mismatch> {
+    match value {
+        Value::Integer(number) => Ok(vec![number.to_string()]),
+        Value::Bool(value) => Ok(vec![value.to_string()]),
+        Value::List(items) => {
+            let read = items.into_iter().map(|item| match item.value {
+                Value::List(_) => Err(Mismatch::new("must be a list of texts, not of lists")),
+                other => loose_texts(other),
+            });
+            Ok(read.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        other => texts(other),
     }
 }
 

@@ -91,8 +91,12 @@ pub async fn serve(
         "salt-herald begins"
     );
     let (stop_publisher, stopping) = watch::channel(false);
-    let settings =
-        publish::Settings { master: config.name.clone(), journal: config.journal.path.clone() };
+    let settings = publish::Settings {
+        master: config.name.clone(),
+        journal: config.journal.path.clone(),
+        names: Arc::new(config.names.clone()),
+        routes: Arc::new(config.routes.clone()),
+    };
     // Before the bus is heard: what comes first is news already.
     let publisher =
         Publisher::start(settings, targets, writer.clone(), stopping, limits.grace).await;

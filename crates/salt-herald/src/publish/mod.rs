@@ -9,6 +9,7 @@ mod choose;
 mod outcome;
 mod pace;
 mod recent;
+mod routing;
 mod say;
 mod view;
 mod worker;
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use herald_core::names::Names;
+use herald_core::route::Route;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -32,6 +35,10 @@ pub struct Settings {
     pub master: Option<String>,
     /// The journal's file.
     pub journal: PathBuf,
+    /// How people and minions are called in them.
+    pub names: Arc<Names>,
+    /// To which sinks runs go; none is every run to every sink.
+    pub routes: Arc<Vec<Route>>,
 }
 
 /// The workers of all sinks, ready to run.

@@ -3,15 +3,19 @@
 //! Runs on a thread of its own beside the async world, because SQLite blocks.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
 use herald_core::compose::{Context, announce, announce_quiet, announce_together};
 use herald_core::digest::Digest;
+use herald_core::names::Names;
 use herald_core::owed::{Manner, Said, Step, digest_of_message, digest_of_thread, next_step};
+use herald_core::route::Route;
 use herald_core::run::{Run, RunId, RunStatus};
 
+use super::routing;
 use crate::store::{Delivery, DeliveryState, JournalReader, Part, StoreError};
 
 /// What a message is about.
@@ -48,6 +52,8 @@ pub(super) struct Service {
     pub(super) edits: bool,
     pub(super) slow_after: Duration,
     pub(super) master: Option<String>,
+    pub(super) names: Arc<Names>,
+    pub(super) routes: Arc<Vec<Route>>,
 }
 
 /// What a look came to: no view where there is nothing to say.
@@ -84,13 +90,14 @@ fn look_at_run(
     let Some(announcement) = announcement(reader, service, &run)? else {
         return Ok(None);
     };
+    let is_owed = !deliveries.is_empty() || routing::leads_here(reader, service, &run)?;
     let took = run.finished_at.map(|at| at.duration_since(run.started_at).unsigned_abs());
     let manner =
         Manner { edits: service.edits, slow: took.is_some_and(|took| took > service.slow_after) };
     let said = said(&deliveries, version, &announcement);
     let part = if said.together { Part::Ending } else { Part::Message };
     Ok(Some(View {
-        step: next_step(&announcement, said, manner),
+        step: next_step(&announcement, said, manner).filter(|_| is_owed),
         announcement,
         version,
         part,
@@ -162,7 +169,11 @@ fn compose(
 ) -> Result<Option<(Announcement, u64)>, StoreError> {
     let version = runs.iter().map(|(_, version)| *version).max().unwrap_or_default();
     let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
-    let context = Context { master: service.master.as_deref(), minions: reader.minions()? };
+    let context = Context {
+        master: service.master.as_deref(),
+        minions: reader.minions()?,
+        names: &service.names,
+    };
     Ok(announce_together(&runs, context).map(|announcement| (announcement, version)))
 }
 
@@ -186,7 +197,11 @@ fn announcement(
     let has_failed = run.status != RunStatus::Running;
     let ids: Vec<RunId> = together.iter().map(|run| run.id).collect();
     let failures = if has_failed { reader.failures(&ids)? } else { Vec::new() };
-    let context = Context { master: service.master.as_deref(), minions: reader.minions()? };
+    let context = Context {
+        master: service.master.as_deref(),
+        minions: reader.minions()?,
+        names: &service.names,
+    };
     Ok(match together.as_slice() {
         [run] => Some(announce(run, &failures, context)),
         runs => announce_quiet(runs, &failures, context),

@@ -67,6 +67,8 @@ impl Worker {
             edits: target.sink.abilities().edit,
             slow_after: target.slow_after,
             master: settings.master,
+            names: settings.names,
+            routes: settings.routes,
         };
         let path = settings.journal;
         let opened = tokio::task::spawn_blocking(move || JournalReader::open(&path));

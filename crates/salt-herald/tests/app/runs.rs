@@ -148,7 +148,11 @@ fn outcome(names: &[String], returns: &[Event]) -> String {
     let run = reader.runs(&all()).unwrap().remove(0);
     let failures = reader.failures(&[run.id]).unwrap();
     let minions = reader.minions().unwrap();
-    let context = herald_core::compose::Context { master: None, minions };
+    let context = herald_core::compose::Context {
+        master: None,
+        minions,
+        names: &herald_core::names::AS_THEY_ARE,
+    };
     let said = herald_core::compose::announce(&run, &failures, context);
     let tally = &run.tally;
     let sets = [&tally.expected, &tally.returned, &tally.failed, &tally.changed, &tally.silent];

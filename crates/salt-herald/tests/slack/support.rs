@@ -23,7 +23,12 @@ pub(crate) async fn fake() -> FakeSlack {
 }
 
 pub(crate) fn sink(api_url: String, access: Access, http: reqwest::Client) -> Sink {
-    let settings = SlackSettings { api_url, access, name: "monitoring".to_owned() };
+    let settings = SlackSettings {
+        api_url,
+        access,
+        name: "monitoring".to_owned(),
+        members: Default::default(),
+    };
     Sink::Slack(Slack::new(settings, http))
 }
 
@@ -69,6 +74,7 @@ pub(crate) fn running() -> Announcement {
         details_left_out: 0,
         commands: Vec::new(),
         commands_left_out: 0,
+        mention: None,
     }
 }
 

@@ -4,10 +4,11 @@
 //! It never waits and never tries again, and it keeps no state but the bot's name: a message's
 //! channel and time stamp live in its [`MessageRef`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
-use herald_core::announce::Announcement;
+use herald_core::announce::{Announcement, Mood};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -60,6 +61,8 @@ pub struct SlackSettings {
     pub access: Access,
     /// The name of the config's table.
     pub name: String,
+    /// The ids of people who may be mentioned, by the user that Salt names.
+    pub members: BTreeMap<String, String>,
 }
 
 /// One Slack channel.
@@ -67,6 +70,7 @@ pub struct Slack {
     http: reqwest::Client,
     api_url: String,
     name: String,
+    members: BTreeMap<String, String>,
     way: Way,
 }
 
@@ -112,7 +116,7 @@ impl Slack {
             }
         };
         let api_url = settings.api_url.trim_end_matches('/').to_owned();
-        Self { http, api_url, name: settings.name, way }
+        Self { http, api_url, name: settings.name, members: settings.members, way }
     }
 
     /// The name of the config's table.
@@ -132,7 +136,9 @@ impl Slack {
     pub async fn post(&self, announcement: &Announcement) -> Result<MessageRef, DeliveryError> {
         match &self.way {
             Way::Webhook(webhook) => {
-                let mut fields = posted_fields(render::message_with_details(announcement));
+                let content =
+                    render::message_with_details(announcement).calling(self.member(announcement));
+                let mut fields = posted_fields(content);
                 legacy::dress(&mut fields, &webhook.guise);
                 let content = Value::Object(fields);
                 self.post_by(webhook, client::Content::Json(&content)).await?;
@@ -140,7 +146,7 @@ impl Slack {
                 Ok(MessageRef(String::new()))
             }
             Way::Bot(bot) => {
-                let mut fields = posted_fields(render::message(announcement));
+                let mut fields = posted_fields(self.message(announcement));
                 fields.insert("channel".to_owned(), json!(bot.channel));
                 self.post_as(bot, fields).await
             }
@@ -177,7 +183,7 @@ impl Slack {
         message: &MessageRef,
         announcement: &Announcement,
     ) -> Result<(), DeliveryError> {
-        self.rewrite(message, render::message(announcement)).await
+        self.rewrite(message, self.message(announcement)).await
     }
 
     /// Says the details in the thread of a message of ours.
@@ -191,7 +197,7 @@ impl Slack {
     ) -> Result<MessageRef, DeliveryError> {
         let bot = self.bot()?;
         let place = Place::read(message)?;
-        let mut fields = posted_fields(render::thread(announcement));
+        let mut fields = posted_fields(self.thread(announcement));
         fields.insert("channel".to_owned(), json!(place.channel));
         fields.insert("thread_ts".to_owned(), json!(place.ts));
         self.post_as(bot, fields).await
@@ -206,7 +212,7 @@ impl Slack {
         reply: &MessageRef,
         announcement: &Announcement,
     ) -> Result<(), DeliveryError> {
-        self.rewrite(reply, render::thread(announcement)).await
+        self.rewrite(reply, self.thread(announcement)).await
     }
 
     /// Asks whether posting would work, without posting.
@@ -227,6 +233,25 @@ impl Slack {
             Way::Bot(bot) => (Some(bot.channel.as_str()), bot.name.get().map(String::as_str)),
         };
         hint::hint(error, &hint::Subject { channel, bot })
+    }
+
+    /// A message that has a thread. Who is called because the run failed is called in that: it is
+    /// posted then, and this one only edited, which notifies nobody.
+    fn message(&self, announcement: &Announcement) -> Content {
+        let is_always = announcement.mention.as_ref().is_some_and(|mention| mention.always);
+        let member = self.member(announcement).filter(|_| is_always);
+        render::message(announcement).calling(member)
+    }
+
+    fn thread(&self, announcement: &Announcement) -> Content {
+        let member = self.member(announcement).filter(|_| announcement.mood == Mood::Failed);
+        render::thread(announcement).calling(member)
+    }
+
+    /// The id of whom an announcement calls. It comes from the config, and nowhere else.
+    fn member(&self, announcement: &Announcement) -> Option<&str> {
+        let user = &announcement.mention.as_ref()?.user;
+        self.members.get(user).map(String::as_str)
     }
 
     fn bot(&self) -> Result<&Bot, DeliveryError> {

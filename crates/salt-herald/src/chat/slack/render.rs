@@ -141,6 +141,20 @@ pub(super) fn thread(announcement: &Announcement) -> Content {
 }
 
 impl Content {
+    /// The same, calling a member of the workspace at the end of its first line. Slack notifies them
+    /// when it is posted, and not when it is edited.
+    pub(super) fn calling(mut self, member: Option<&str>) -> Self {
+        if let Some(id) = member {
+            let section =
+                self.blocks.first_mut().and_then(|block| block.pointer_mut("/elements/0/elements"));
+            if let Some(Value::Array(elements)) = section {
+                elements.push(plain(" ".to_owned()));
+                elements.push(json!({ "type": "user", "user_id": id }));
+            }
+        }
+        self
+    }
+
     /// All texts together, as Slack may count them.
     pub(super) fn characters(&self) -> usize {
         let texts = |values: &[Value]| values.iter().map(characters).sum::<usize>();

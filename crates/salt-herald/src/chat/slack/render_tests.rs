@@ -19,6 +19,7 @@ fn announcement(mood: Mood, tally: &str) -> Announcement {
         details_left_out: 0,
         commands: Vec::new(),
         commands_left_out: 0,
+        mention: None,
     }
 }
 
@@ -258,7 +259,7 @@ prop_compose! {
         details_left_out in prop_oneof![Just(0usize), any::<usize>()],
     ) -> Announcement {
         let (command, byline, tally) = texts;
-        Announcement { mood, command, byline, tally, finished, details, details_left_out, commands: Vec::new(), commands_left_out: 0 }
+        Announcement { mood, command, byline, tally, finished, details, details_left_out, commands: Vec::new(), commands_left_out: 0, mention: None }
     }
 }
 
@@ -268,4 +269,16 @@ proptest! {
     fn any_announcement_keeps_slacks_limits(announcement in any_announcement()) {
         assert_all_harmless(&announcement);
     }
+}
+
+#[test]
+fn a_member_is_called_by_id() {
+    let called = [
+        message(&announcement(Mood::Running, "")).calling(Some("U012ABCDEF")),
+        thread(&failed()).calling(Some("U012ABCDEF")),
+    ];
+    let said = called.each_ref().map(json);
+    insta::assert_snapshot!(said.join("\n"));
+    let plain = message(&failed());
+    assert_eq!(plain.clone().calling(None), plain);
 }
