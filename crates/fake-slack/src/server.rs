@@ -74,6 +74,11 @@ impl FakeSlack {
         self.shared.lock().channels.first().cloned().unwrap_or_default()
     }
 
+    /// A channel by its name, as it is now.
+    pub fn channel_named(&self, name: &str) -> Option<Channel> {
+        self.shared.lock().find(name).cloned()
+    }
+
     /// The channel's messages and replies, oldest first.
     pub fn messages(&self) -> Vec<Message> {
         self.channel().messages

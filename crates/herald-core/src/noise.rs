@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::glob::fnmatch;
+use crate::run::RunKind;
 
 /// Where a function lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +93,53 @@ pub fn function_kind(namespace: Namespace, fun: &str) -> FunctionKind {
     found.map_or(FunctionKind::MayChange, |(_, _, kind)| *kind)
 }
 
+impl Namespace {
+    /// Where the functions of a run live.
+    pub fn of(kind: RunKind) -> Self {
+        match kind {
+            RunKind::Runner | RunKind::Orchestration => Self::Runner,
+            RunKind::Wheel => Self::Wheel,
+            _ => Self::Execution,
+        }
+    }
+}
+
+/// Why a run of a function is said, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Said: a glob of `say` names it.
+    Say,
+    /// Said: it can change something, or is not known.
+    MayChange,
+    /// Quiet: nobody set it going.
+    Scheduled,
+    /// Quiet: a glob of `quiet` names it.
+    Quiet,
+    /// Quiet: it only looks.
+    ReadOnly,
+    /// Quiet: it changes only what Salt keeps for itself.
+    Housekeeping,
+}
+
+impl Why {
+    /// Whether it is said.
+    pub fn is_said(self) -> bool {
+        matches!(self, Self::Say | Self::MayChange)
+    }
+
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Say => "is said, by announce.say",
+            Self::MayChange => "is said: it can change something, or is not known",
+            Self::Scheduled => "is quiet: a schedule ran it, and announce.scheduled is not set",
+            Self::Quiet => "is quiet, by announce.quiet",
+            Self::ReadOnly => "is quiet: it only looks",
+            Self::Housekeeping => "is quiet: it changes only what Salt keeps for itself",
+        }
+    }
+}
+
 /// What those who run salt-herald want to be said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SayRules {
@@ -110,18 +158,27 @@ impl SayRules {
     ///
     /// A glob is tried on the function as it is named, and for runners and wheels also without their
     /// `runner.` and `wheel.`.
-    pub fn is_said(&self, namespace: Namespace, funs: &[String], unattended: bool) -> bool {
-        funs.iter().any(|fun| self.says(namespace, fun, unattended))
+    pub fn is_said(&self, kind: RunKind, funs: &[String]) -> bool {
+        funs.iter().any(|fun| self.why(kind, fun).is_said())
     }
 
-    fn says(&self, namespace: Namespace, fun: &str, unattended: bool) -> bool {
+    /// Why a run of this function is said or not.
+    pub fn why(&self, kind: RunKind, fun: &str) -> Why {
+        let (namespace, unattended) = (Namespace::of(kind), kind == RunKind::Scheduled);
         if matches_any(&self.say, namespace, fun) {
-            return true;
+            return Why::Say;
         }
-        if (unattended && !self.scheduled) || matches_any(&self.quiet, namespace, fun) {
-            return false;
+        if unattended && !self.scheduled {
+            return Why::Scheduled;
         }
-        function_kind(namespace, fun) == FunctionKind::MayChange
+        if matches_any(&self.quiet, namespace, fun) {
+            return Why::Quiet;
+        }
+        match function_kind(namespace, fun) {
+            FunctionKind::ReadOnly => Why::ReadOnly,
+            FunctionKind::Housekeeping => Why::Housekeeping,
+            FunctionKind::MayChange => Why::MayChange,
+        }
     }
 }
 
@@ -142,7 +199,8 @@ mod tests {
 
     fn said(rules: &SayRules, funs: &[&str], unattended: bool) -> bool {
         let funs: Vec<String> = funs.iter().map(ToString::to_string).collect();
-        rules.is_said(Namespace::Execution, &funs, unattended)
+        let kind = if unattended { RunKind::Scheduled } else { RunKind::Command };
+        rules.is_said(kind, &funs)
     }
 
     #[test]
@@ -213,6 +271,6 @@ mod tests {
         assert!(!said(&rules, &["pkg.install"], true));
         assert!(said(&SayRules { scheduled: true, ..rules }, &["pkg.install"], true));
         let short = SayRules { quiet: vec!["state.orchestrate".into()], ..SayRules::default() };
-        assert!(!short.is_said(Namespace::Runner, &["runner.state.orchestrate".into()], false));
+        assert!(!short.is_said(RunKind::Orchestration, &["runner.state.orchestrate".into()]));
     }
 }

@@ -15,7 +15,6 @@ use super::{Ledger, named_set, store};
 use crate::change::{Storable, What};
 use crate::command::Program;
 use crate::minions::MinionSet;
-use crate::noise::Namespace;
 use crate::payload::PayloadKind;
 use crate::redact::Secrets;
 use crate::run::{Flag, JobId, RunHead, RunId, RunKind};
@@ -260,12 +259,7 @@ impl Ledger {
     }
 
     fn is_said(&self, head: &RunHead) -> bool {
-        let namespace = match head.kind {
-            RunKind::Runner | RunKind::Orchestration => Namespace::Runner,
-            RunKind::Wheel => Namespace::Wheel,
-            _ => Namespace::Execution,
-        };
-        self.settings.say.is_said(namespace, &head.funs, head.kind == RunKind::Scheduled)
+        self.settings.say.is_said(head.kind, &head.funs)
     }
 
     fn start_job(

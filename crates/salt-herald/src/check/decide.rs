@@ -211,10 +211,16 @@ fn sandbox(config: &Config, report: &mut Report) {
 }
 
 fn slack(config: &Config, report: &mut Report) {
-    let names: Vec<&str> = config.slack.keys().map(String::as_str).collect();
+    let names = config.slack.keys().chain(config.channels.keys());
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let by = match config.routes.len() {
+        0 => String::new(),
+        1 => ", by one route".to_owned(),
+        count => format!(", by {count} routes"),
+    };
     report.push(match names.as_slice() {
         [] => Finding::warning(Area::Slack, "no sink: salt-herald records, and announces nothing")
             .hint("add one under \"slack\" in the config to have runs announced"),
-        names => Finding::ok(Area::Slack, format!("announces to {}", names.join(", "))),
+        names => Finding::ok(Area::Slack, format!("announces to {}{by}", names.join(", "))),
     });
 }

@@ -72,6 +72,15 @@ pub(super) enum Command {
         salt-herald show web3                 a minion\n  \
         salt-herald show last --minion web3   all that web3 returned")]
     Show(ShowArgs),
+    /// Show where runs are said, and why a run went where it went
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald routes                        all routes, in their order\n  \
+        salt-herald routes --explain last failed\n  \
+        salt-herald routes --explain 20261122140211"
+    )]
+    Routes(RoutesArgs),
     /// Write the master's events to a file, byte by byte, with all secrets in them
     #[command(
         hide = true,
@@ -207,6 +216,21 @@ pub(super) struct ShowArgs {
     pub(super) minion: Option<String>,
 }
 
+/// `routes`.
+#[derive(Debug, Args)]
+pub(super) struct RoutesArgs {
+    /// Say of this run what each route makes of it: a jid or its beginning, `last`, `last failed`,
+    /// or `run NUMBER`
+    #[arg(long, num_args = 1..=2, value_name = "WHAT")]
+    pub(super) explain: Vec<String>,
+    /// Look for the run in this journal
+    #[arg(long, value_name = "PATH")]
+    pub(super) journal: Option<PathBuf>,
+    /// Print JSON Lines: stable names, times in UTC
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `record`.
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
@@ -283,7 +307,8 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut texts = command.render_help().to_string();
-        for name in ["log", "show", "status", "tail", "check", "run", "announce"] {
+        let names = ["log", "show", "status", "tail", "check", "run", "announce", "routes"];
+        for name in names {
             let command = command.find_subcommand_mut(name).unwrap();
             texts.push_str(&format!("\n=== {name}\n{}", command.render_help()));
         }

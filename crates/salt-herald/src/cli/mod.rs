@@ -12,6 +12,7 @@ mod log;
 mod logging;
 mod output;
 mod record;
+mod routes;
 mod row;
 mod service;
 mod show;
@@ -70,6 +71,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Log(args) => log::run(config, &args, &mut out),
         Command::Show(args) => show::run(config, &args, &mut out),
         Command::Announce(args) => announce::run(config, &args, &mut out),
+        Command::Routes(args) => routes::run(config, &args, &mut out),
         Command::Completions(args) => help::completions(&args, &mut out),
         Command::Help(args) => help::run(&args, &mut out),
     }

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use pace::Budget;
+pub(crate) use routing::{facts_of, leading_run};
 pub use worker::Target;
 
 use crate::store::JournalWriter;

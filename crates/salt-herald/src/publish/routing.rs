@@ -20,13 +20,13 @@ pub(super) fn leads_here(
     if service.routes.is_empty() {
         return Ok(true);
     }
-    let leading = leading(reader, run)?;
-    let facts = facts(reader, &leading)?;
+    let leading = leading_run(reader, run)?;
+    let facts = facts_of(reader, &leading)?;
     Ok(leads_to(&service.routes, facts, &service.sink))
 }
 
 /// The run whose facts decide: what is told together goes together.
-pub(crate) fn leading<'a>(
+pub(crate) fn leading_run<'a>(
     reader: &JournalReader,
     run: &'a Run,
 ) -> Result<Cow<'a, Run>, StoreError> {
@@ -37,7 +37,7 @@ pub(crate) fn leading<'a>(
 }
 
 /// What the routes look at.
-pub(crate) fn facts<'a>(
+pub(crate) fn facts_of<'a>(
     reader: &'a mut JournalReader,
     run: &'a Run,
 ) -> Result<Facts<'a>, StoreError> {

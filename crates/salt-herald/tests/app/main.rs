@@ -14,6 +14,7 @@ mod journal;
 mod memory;
 mod noise;
 mod replays;
+mod routes;
 mod runs;
 mod slack;
 mod stops;

@@ -45,7 +45,8 @@ fn log_json_has_every_run_and_stable_names() {
             "announced",
             "collides_with",
             "flags",
-            "run"
+            "run",
+            "saltenv"
         ]
     );
 }

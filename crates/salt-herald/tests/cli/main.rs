@@ -7,5 +7,6 @@ mod announce;
 mod errors;
 mod listing;
 mod live;
+mod routes;
 mod show;
 mod support;

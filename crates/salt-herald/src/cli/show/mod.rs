@@ -21,6 +21,7 @@ use super::{Found, journal, output};
 use crate::store::{JournalReader, RunFilter};
 
 pub(super) use object::delivery as delivery_object;
+pub(super) use story::deliveries as deliveries_text;
 
 /// How many runs of a minion are shown.
 const OF_MINION: usize = 20;
@@ -40,11 +41,26 @@ pub(super) fn run(
             Some(minion) => of_one(&mut reader, &run, &jobs, minion, args, out)?,
         },
         find::Meant::Minion(name) => last_runs(&mut reader, name, args, out)?,
-        find::Meant::Several(runs) => return Err(ambiguous(&mut reader, &runs, args, out)?),
+        find::Meant::Several(runs) => return Err(ambiguous(&mut reader, &runs, &args.what, out)?),
         find::Meant::Nothing => return Err(nothing(&args.what.join(" "))),
     }
     out.flush()?;
     Ok(Found::NothingWrong)
+}
+
+/// The one run that is meant, for other commands.
+pub(super) fn one_run(
+    reader: &mut JournalReader,
+    what: &[String],
+    out: &Output,
+) -> Result<Run, Trouble> {
+    match find::find(reader, what)? {
+        find::Meant::Run(run, _) => Ok(run),
+        find::Meant::Minion(name) => Err(Trouble::new(format!("{name} is a minion, no run"))
+            .hint(format!("salt-herald show {name} lists its runs"))),
+        find::Meant::Several(runs) => Err(ambiguous(reader, &runs, what, out)?),
+        find::Meant::Nothing => Err(nothing(&what.join(" "))),
+    }
 }
 
 fn whole(
@@ -110,7 +126,7 @@ fn list(reader: &mut JournalReader, runs: &[Run], out: &Output) -> Result<String
 fn ambiguous(
     reader: &mut JournalReader,
     runs: &[Run],
-    args: &ShowArgs,
+    what: &[String],
     out: &Output,
 ) -> Result<Trouble, Trouble> {
     let minions = reader.minions()?;
@@ -126,9 +142,9 @@ fn ambiguous(
         })
         .collect();
     output::note(&lines.concat());
-    let what = args.what.join(" ");
+    let what = what.join(" ");
     let trouble = Trouble::new(format!("{what} can mean {} runs", runs.len()));
-    Ok(trouble.hint("give more of the jid, or the number: salt-herald show run NUMBER"))
+    Ok(trouble.hint("give more of the jid, or the number: run NUMBER"))
 }
 
 fn nothing(what: &str) -> Trouble {

@@ -281,7 +281,8 @@ fn listed(mut names: Vec<String>, count: u64) -> String {
     }
 }
 
-fn deliveries(deliveries: &[Delivery], view: &View) -> String {
+/// What was said where.
+pub(in super::super) fn deliveries(deliveries: &[Delivery], view: &View) -> String {
     if deliveries.is_empty() {
         return String::new();
     }
