@@ -142,13 +142,13 @@ impl Reader<'_, '_> {
             ("minion", Condition::Minion),
         ];
         for (key, condition) in keys {
-            let globs = table.take(key, texts, self.problems);
+            let globs = table.take(key, globs, self.problems);
             found.extend(globs.map(|given| condition(Globs::new(given.value))));
         }
         for entry in table.table("metadata", self.problems).into_entries() {
             let key = format!("metadata.{}", entry.key);
             read.keys.insert(key.clone(), entry.place.clone());
-            match loose_texts(entry.node.value) {
+            match metadata_globs(entry.node.value) {
                 Ok(texts) => found.push(Condition::Metadata(entry.key, Globs::new(texts))),
                 Err(mismatch) => {
                     self.problems.push(mismatch.at(&entry.place, join(&read.path, &key)))
@@ -260,6 +260,28 @@ impl Reader<'_, '_> {
     fn is_sink(&self, name: &str) -> bool {
         self.sinks.named.iter().any(|(known, _)| known == name)
     }
+}
+
+fn globs(value: Value) -> Result<Vec<String>, Mismatch> {
+    if has_nothing(&value) { Err(nothing()) } else { texts(value) }
+}
+
+fn metadata_globs(value: Value) -> Result<Vec<String>, Mismatch> {
+    if has_nothing(&value) { Err(nothing()) } else { loose_texts(value) }
+}
+
+/// To YAML, `!alice` without quotes is a tag with nothing behind it.
+fn has_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::List(items) => items.iter().any(|item| matches!(item.value, Value::Null)),
+        _ => false,
+    }
+}
+
+fn nothing() -> Mismatch {
+    Mismatch::new("holds nothing where a glob must be")
+        .hint("quote a glob that starts with \"!\", \"*\" or \"#\", or remove the key")
 }
 
 /// `C024BE91L`: names of channels have no capitals.

@@ -17,7 +17,10 @@ fn the_example_names_every_key() {
     let text = include_str!("../../../../../dist/herald.example");
     let keys = super::super::schema::SINK_KEYS.iter().chain(super::super::master::KEYS);
     let others = ["name", "config_dir", "path", "say", "quiet", "scheduled", "patience"];
-    for key in keys.chain(&others) {
+    let keys = keys.chain(super::super::schema::ROUTE_KEYS);
+    let names =
+        ["routes", "people", "slack", "mention", "minion_name", "strip_prefix", "strip_suffix"];
+    for key in keys.chain(&others).chain(&names) {
         assert!(text.contains(&format!("{key}:")), "{key} is not in dist/herald.example");
     }
 }
