@@ -3,7 +3,7 @@
 //! Messages only: the journal keeps users and ids as Salt gives them. What can make a mention comes
 //! from the config alone; nothing that passes over the bus can.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use crate::announce::{Mention, Mood};
 use crate::minions::{MinionSet, Minions};
@@ -88,8 +88,9 @@ impl Names {
 #[derive(Debug)]
 pub struct Labels<'a> {
     names: &'a Names,
-    /// Short names that several of the minions would have, or another's id. They keep theirs.
-    ambiguous: HashSet<&'a str>,
+    minions: &'a Minions,
+    /// All minions that the message is about.
+    sets: Vec<&'a MinionSet>,
 }
 
 impl<'a> Labels<'a> {
@@ -99,29 +100,39 @@ impl<'a> Labels<'a> {
         minions: &'a Minions,
         sets: impl IntoIterator<Item = &'a MinionSet>,
     ) -> Self {
-        let mut ambiguous = HashSet::new();
-        if !names.strip_prefix.is_empty() || !names.strip_suffix.is_empty() {
-            let mut ids: HashMap<&str, &str> = HashMap::new();
-            for id in sets.into_iter().flatten().map(|minion| minions.name(minion)) {
-                for name in [id, names.short(id)] {
-                    if ids.insert(name, id).is_some_and(|other| other != id) {
-                        ambiguous.insert(name);
-                    }
-                }
-            }
-        }
-        Self { names, ambiguous }
+        Self { names, minions, sets: sets.into_iter().collect() }
     }
 
-    /// What a minion is called.
+    /// What a minion is called: by its id where the short name could be another's.
     pub fn of<'b>(&self, id: &'b str) -> &'b str {
         let short = self.names.short(id);
-        if self.ambiguous.contains(short) { id } else { short }
+        if short != id && self.is_anothers(short, id) { id } else { short }
+    }
+
+    /// Whether another minion would have that name, or has it for an id. Who could is known from
+    /// what is left out, so that a large fleet need not be gone through.
+    fn is_anothers(&self, short: &str, id: &str) -> bool {
+        let ends = |texts: &'a [String]| texts.iter().map(String::as_str).chain([""]);
+        ends(&self.names.strip_prefix).any(|prefix| {
+            ends(&self.names.strip_suffix).any(|suffix| {
+                let other = format!("{prefix}{short}{suffix}");
+                other != id
+                    && (other == short || self.names.short(&other) == short)
+                    && self.holds(&other)
+            })
+        })
+    }
+
+    fn holds(&self, id: &str) -> bool {
+        let number = self.minions.number(id);
+        number.is_some_and(|number| self.sets.iter().any(|set| set.contains(number)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
