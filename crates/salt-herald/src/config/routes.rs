@@ -73,6 +73,9 @@ pub(super) fn items(value: Value) -> Result<Vec<Node>, Mismatch> {
     }
 }
 
+/// From globs to a condition.
+type Make = fn(Globs) -> Condition;
+
 struct Reader<'a, 'b> {
     sinks: &'a Sinks<'b>,
     channels: &'a mut BTreeMap<String, ChannelConfig>,
@@ -134,7 +137,7 @@ impl Reader<'_, '_> {
         found.extend(words.map(Condition::Outcome));
         let test = table.take("test", boolean, self.problems);
         found.extend(test.map(|given| Condition::Test(given.value)));
-        let keys: [(&'static str, fn(Globs) -> Condition); 5] = [
+        let keys: [(&'static str, Make); 5] = [
             ("fun", Condition::Fun),
             ("user", Condition::User),
             ("target", Condition::Target),
