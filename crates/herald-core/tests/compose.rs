@@ -329,6 +329,9 @@ fn people_and_minions_are_called_as_the_config_says() {
     let said = announce_quiet(&[failed.clone(), failed.clone()], &[], context).unwrap();
     assert!(said.mention.is_some());
     lines(&mut out, "told together", &said);
+    let said = announce_together(&[failed.clone(), failed.clone()], context).unwrap();
+    assert_eq!(said.mention, None, "each failure has its own message");
+    lines(&mut out, "a burst", &said);
     let mut bob = failed.clone();
     bob.head.user = Some("bob".into());
     let said = announce_quiet(&[failed, bob], &[], context).unwrap();

@@ -65,10 +65,11 @@ fn why_a_run_went_where_it_went() {
             version: 1,
             state: DeliveryState::Said,
             error: None,
+            lead: None,
             at: "2026-11-22T14:00:04Z".parse().unwrap(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(scene.writer().deliver(delivery)).unwrap();
+        runtime.block_on(scene.writer().deliver(vec![delivery])).unwrap();
     }
     let scene = scene.close();
     let config = config(&scene, ROUTES);
