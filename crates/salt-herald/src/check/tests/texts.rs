@@ -191,3 +191,16 @@ fn the_caller_adds_findings() {
     1 error.
     "#);
 }
+
+#[test]
+fn where_runs_are_said_is_told() {
+    let said = |text: &str| {
+        let report = decide(&loaded(text), Some(&fine()));
+        let found = report.findings.iter().find(|finding| finding.message.contains("announces"));
+        found.unwrap().message.clone()
+    };
+    assert_eq!(said(SINK), "announces to ops");
+    let bot = "slack: {bot: {token: xoxb-x, channel: '#a'}, hook: {webhook_url: 'https://x/'}}\n";
+    let routes = "routes: [{fun: 'state.*', to: ['bot#b', hook]}, {to: bot}]\n";
+    assert_eq!(said(&format!("{bot}{routes}")), "announces to bot, hook, bot#b, by 2 routes");
+}

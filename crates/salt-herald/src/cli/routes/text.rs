@@ -100,7 +100,7 @@ fn asked(explained: &Explained, moment: Moment, decision: &Decision, routes: &[R
         text.push_str(&format!("  {}: {}\n", title(at, route), verdict_in_words(route, verdict)));
     }
     if decision.to.as_ref().is_some_and(Vec::is_empty) {
-        text.push_str("  so it goes nowhere\n");
+        text.push_str("  so nowhere\n");
     }
     text
 }
