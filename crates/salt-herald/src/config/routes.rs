@@ -207,7 +207,10 @@ impl Reader<'_, '_> {
                 match self.channel(sink, channel) {
                     Ok(place) => Some(place),
                     Err(why) => {
-                        self.problems.push(problem(why.to_owned()).hint("name the sink alone"));
+                        self.problems.push(problem(why.to_owned()).hint(
+                            "name the sink alone; a webhook of an app has one channel, and one of the old kind can \
+                             stand in a table of its own for each",
+                        ));
                         None
                     }
                 }
@@ -241,7 +244,7 @@ impl Reader<'_, '_> {
         let place = format!("{sink}#{channel}");
         match self.sinks.read.get(sink).map(|sink| &sink.access) {
             Some(SlackAccess::Webhook { .. }) => {
-                Err("names a channel, but a webhook posts to the one that it was made for")
+                Err("names a channel, which a webhook's sink can't take")
             }
             Some(SlackAccess::Bot { channel: own, .. })
                 if own.trim_start_matches('#') == channel =>
