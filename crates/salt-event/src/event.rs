@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use self::fields::Fields;
+pub(crate) use self::fields::Fields;
 use crate::msgpack::{MsgpackError, Raw, Reader, Token};
 use crate::tag::{Tag, is_minion};
 use crate::time::parse_stamp;
@@ -306,7 +306,7 @@ fn new_job<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<NewJob<'a>> {
     })
 }
 
-fn job_return<'a>(
+pub(crate) fn job_return<'a>(
     fields: &Fields<'a>,
     origin: Origin,
     tag_jid: &str,
@@ -338,7 +338,7 @@ fn job_return<'a>(
 }
 
 /// What was returned. salt-ssh before 3007 leaves it out where a shell answered instead of Salt.
-fn returned<'a>(fields: &Fields<'a>) -> Raw<'a> {
+pub(crate) fn returned<'a>(fields: &Fields<'a>) -> Raw<'a> {
     let good = fields.raw("retcode").integer() == Some(0);
     let answer = || fields.get(if good { "stdout" } else { "stderr" });
     fields.get("return").or_else(answer).unwrap_or(Raw::NIL)

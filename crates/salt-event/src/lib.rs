@@ -41,6 +41,7 @@ pub mod capture;
 pub mod event;
 pub mod frame;
 mod header;
+pub mod job_cache;
 pub mod msgpack;
 pub mod states;
 pub mod tag;

@@ -9,8 +9,10 @@ use crate::msgpack::{MsgpackError, Raw, Reader, Token};
 use crate::time::MAX_JID;
 
 /// The data's members that are asked for, read once.
-pub(super) struct Fields<'a>(Vec<Field<'a>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Fields<'a>(Vec<Field<'a>>);
 
+#[derive(Debug, Clone)]
 struct Field<'a> {
     name: &'static str,
     value: Raw<'a>,
@@ -49,7 +51,7 @@ const NAMES: [&str; 24] = [
 
 impl<'a> Fields<'a> {
     /// Reads all members, each once; of data that is no map there are none.
-    pub(super) fn read(data: &'a [u8]) -> Result<Self, MsgpackError> {
+    pub(crate) fn read(data: &'a [u8]) -> Result<Self, MsgpackError> {
         let mut fields = Self(Vec::with_capacity(16));
         let mut reader = Reader::new(data);
         let Ok(pairs) = reader.map() else {
@@ -82,21 +84,21 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<Raw<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
         debug_assert!(NAMES.contains(&name), "{name} is not collected");
         self.0.iter().find(|field| field.name == name).map(|field| field.value)
     }
 
-    pub(super) fn raw(&self, name: &str) -> Raw<'a> {
+    pub(crate) fn raw(&self, name: &str) -> Raw<'a> {
         self.get(name).unwrap_or(Raw::NIL)
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         self.get(name)?.text()
     }
 
     /// The jid, which some clients send as a number.
-    pub(super) fn jid(&self) -> Option<Cow<'a, str>> {
+    pub(crate) fn jid(&self) -> Option<Cow<'a, str>> {
         match self.get("jid")?.token() {
             Token::Str(bytes) | Token::Bin(bytes) => str::from_utf8(bytes)
                 .ok()
@@ -109,7 +111,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The functions: one as text, or a list.
-    pub(super) fn fun(&self) -> Option<Vec<Cow<'a, str>>> {
+    pub(crate) fn fun(&self) -> Option<Vec<Cow<'a, str>>> {
         let raw = self.get("fun")?;
         match raw.token() {
             Token::Str(_) | Token::Bin(_) => Some(vec![Cow::Borrowed(raw.text()?)]),

@@ -1,8 +1,10 @@
-//! Where events come from. This is the family's contract; the master's bus is its only member.
+//! Where events come from. This is the family's contract; its members are the master's bus, which is
+//! listened to, and the master's job cache, which is looked into.
 //!
-//! A source reads into a bounded queue and does nothing else: it never waits for whoever takes from
+//! Who listens reads into a bounded queue and does nothing else: it never waits for whoever takes from
 //! it. What does not fit is a gap.
 
+pub mod job_cache;
 mod master_bus;
 mod queue;
 
