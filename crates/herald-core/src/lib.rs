@@ -29,3 +29,4 @@ pub mod route;
 pub mod run;
 pub mod split;
 pub mod state;
+pub mod survey;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::glob::fnmatch;
-use crate::run::RunKind;
+use crate::run::{RunHead, RunKind};
 
 /// Where a function lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,42 +104,6 @@ impl Namespace {
     }
 }
 
-/// Why a run of a function is said, or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// Said: a glob of `say` names it.
-    Say,
-    /// Said: it can change something, or is not known.
-    MayChange,
-    /// Quiet: nobody set it going.
-    Scheduled,
-    /// Quiet: a glob of `quiet` names it.
-    Quiet,
-    /// Quiet: it only looks.
-    ReadOnly,
-    /// Quiet: it changes only what Salt keeps for itself.
-    Housekeeping,
-}
-
-impl Why {
-    /// Whether it is said.
-    pub fn is_said(self) -> bool {
-        matches!(self, Self::Say | Self::MayChange)
-    }
-
-    /// For people.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Say => "is said, by announce.say",
-            Self::MayChange => "is said: it can change something, or is not known",
-            Self::Scheduled => "is quiet: a schedule ran it, and announce.scheduled is not set",
-            Self::Quiet => "is quiet, by announce.quiet",
-            Self::ReadOnly => "is quiet: it only looks",
-            Self::Housekeeping => "is quiet: it changes only what Salt keeps for itself",
-        }
-    }
-}
-
 /// What those who run salt-herald want to be said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SayRules {
@@ -149,35 +113,104 @@ pub struct SayRules {
     pub quiet: Vec<String>,
     /// Whether runs that nobody set going (schedules) are said.
     pub scheduled: bool,
+    /// Globs of users that are services: their runs are said when they fail.
+    pub service_users: Vec<String>,
+}
+
+/// What decided whether a run is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rule {
+    /// Said: `say` names a function of it.
+    Say,
+    /// Said: it can change something, or we don't know it.
+    MayChange,
+    /// Quiet: nobody sat at it.
+    Scheduled,
+    /// Quiet: a service ran it.
+    ServiceUser,
+    /// Quiet: `quiet` names its functions.
+    Quiet,
+    /// Quiet: it only looks.
+    ReadOnly,
+    /// Quiet: it changes what Salt keeps for itself.
+    Housekeeping,
+}
+
+impl Rule {
+    /// Whether a run is said by it. A quiet one that fails is told all the same.
+    pub fn is_said(self) -> bool {
+        matches!(self, Rule::Say | Rule::MayChange)
+    }
+
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Rule::Say => "is said, by announce.say",
+            Rule::MayChange => "is said: it can change something, or is not known",
+            Rule::Scheduled => "is quiet: a schedule ran it, and announce.scheduled is not set",
+            Rule::ServiceUser => "is quiet: a service ran it, by announce.service_users",
+            Rule::Quiet => "is quiet, by announce.quiet",
+            Rule::ReadOnly => "is quiet: it only looks",
+            Rule::Housekeeping => "is quiet: it changes only what Salt keeps for itself",
+        }
+    }
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Say => "say",
+            Rule::MayChange => "may_change",
+            Rule::Scheduled => "scheduled",
+            Rule::ServiceUser => "service_user",
+            Rule::Quiet => "quiet",
+            Rule::ReadOnly => "read_only",
+            Rule::Housekeeping => "housekeeping",
+        }
+    }
 }
 
 impl SayRules {
-    /// Whether a run of these functions is said. Their own rules go before the table; of several
-    /// functions, one that is said is enough. An unattended run is said if `scheduled` allows it, or
-    /// a `say` glob names it.
+    /// Which rule decides whether a run is said: asked when it begins, and by who explains it.
+    pub fn rule(&self, head: &RunHead) -> Rule {
+        let namespace = Namespace::of(head.kind);
+        let unattended = head.kind == RunKind::Scheduled;
+        let rule = self.rule_of(namespace, &head.funs, unattended);
+        match rule {
+            Rule::MayChange if self.is_service(head.user.as_deref()) => Rule::ServiceUser,
+            rule => rule,
+        }
+    }
+
+    /// Whether a user is a service.
+    pub fn is_service(&self, user: Option<&str>) -> bool {
+        user.is_some_and(|user| self.service_users.iter().any(|glob| fnmatch(glob, user)))
+    }
+
+    /// Their own rules go before the table; of several functions, one that is said is enough. An
+    /// unattended run is said if `scheduled` allows it, or a `say` glob names it.
     ///
     /// A glob is tried on the function as it is named, and for runners and wheels also without their
     /// `runner.` and `wheel.`.
-    pub fn is_said(&self, kind: RunKind, funs: &[String]) -> bool {
-        funs.iter().any(|fun| self.why(kind, fun).is_said())
+    fn rule_of(&self, namespace: Namespace, funs: &[String], unattended: bool) -> Rule {
+        let mut rules = funs.iter().map(|fun| self.rule_of_one(namespace, fun, unattended));
+        let first = rules.next().unwrap_or(Rule::Quiet);
+        if first.is_said() { first } else { rules.find(|rule| rule.is_said()).unwrap_or(first) }
     }
 
-    /// Why a run of this function is said or not.
-    pub fn why(&self, kind: RunKind, fun: &str) -> Why {
-        let (namespace, unattended) = (Namespace::of(kind), kind == RunKind::Scheduled);
+    fn rule_of_one(&self, namespace: Namespace, fun: &str, unattended: bool) -> Rule {
         if matches_any(&self.say, namespace, fun) {
-            return Why::Say;
+            return Rule::Say;
         }
         if unattended && !self.scheduled {
-            return Why::Scheduled;
+            return Rule::Scheduled;
         }
         if matches_any(&self.quiet, namespace, fun) {
-            return Why::Quiet;
+            return Rule::Quiet;
         }
         match function_kind(namespace, fun) {
-            FunctionKind::ReadOnly => Why::ReadOnly,
-            FunctionKind::Housekeeping => Why::Housekeeping,
-            FunctionKind::MayChange => Why::MayChange,
+            FunctionKind::MayChange => Rule::MayChange,
+            FunctionKind::ReadOnly => Rule::ReadOnly,
+            FunctionKind::Housekeeping => Rule::Housekeeping,
         }
     }
 }
@@ -199,8 +232,7 @@ mod tests {
 
     fn said(rules: &SayRules, funs: &[&str], unattended: bool) -> bool {
         let funs: Vec<String> = funs.iter().map(ToString::to_string).collect();
-        let kind = if unattended { RunKind::Scheduled } else { RunKind::Command };
-        rules.is_said(kind, &funs)
+        rules.rule_of(Namespace::Execution, &funs, unattended).is_said()
     }
 
     #[test]
@@ -259,7 +291,7 @@ mod tests {
         let rules = SayRules {
             say: vec!["test.ping".into(), "state.*".into()],
             quiet: vec!["cmd.*".into(), "state.sls".into()],
-            scheduled: false,
+            ..SayRules::default()
         };
         assert!(said(&rules, &["test.ping"], false));
         assert!(said(&rules, &["state.sls"], false));
@@ -271,6 +303,37 @@ mod tests {
         assert!(!said(&rules, &["pkg.install"], true));
         assert!(said(&SayRules { scheduled: true, ..rules }, &["pkg.install"], true));
         let short = SayRules { quiet: vec!["state.orchestrate".into()], ..SayRules::default() };
-        assert!(!short.is_said(RunKind::Orchestration, &["runner.state.orchestrate".into()]));
+        let funs = ["runner.state.orchestrate".to_owned()];
+        assert_eq!(short.rule_of(Namespace::Runner, &funs, false), Rule::Quiet);
+    }
+
+    #[test]
+    fn what_a_service_runs_is_quiet_unless_it_is_to_be_said() {
+        let head = |user: Option<&str>, fun: &str| RunHead {
+            kind: RunKind::Command,
+            user: user.map(str::to_owned),
+            command: String::new(),
+            funs: vec![fun.to_owned()],
+            tgt: String::new(),
+            tgt_type: String::new(),
+            test: false,
+            schedule: None,
+        };
+        let rules = SayRules {
+            say: vec!["state.highstate".into()],
+            service_users: vec!["saltapi".into(), "svc-*".into()],
+            ..SayRules::default()
+        };
+        for (user, fun, wanted) in [
+            (Some("saltapi"), "cmd.run", Rule::ServiceUser),
+            (Some("svc-deploy"), "cmd.run", Rule::ServiceUser),
+            (Some("saltapi2"), "cmd.run", Rule::MayChange),
+            (Some("alice"), "cmd.run", Rule::MayChange),
+            (None, "cmd.run", Rule::MayChange),
+            (Some("saltapi"), "test.ping", Rule::ReadOnly),
+            (Some("saltapi"), "state.highstate", Rule::Say),
+        ] {
+            assert_eq!(rules.rule(&head(user, fun)), wanted, "{user:?} {fun}");
+        }
     }
 }

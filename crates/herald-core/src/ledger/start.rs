@@ -250,16 +250,12 @@ impl Ledger {
     fn start_run(&mut self, now: Timestamp, at: Timestamp, head: RunHead) -> RunId {
         self.last_run += 1;
         let run = RunId(self.last_run);
-        let said = self.is_said(&head);
+        let said = self.settings.say.rule(&head).is_said();
         self.live.insert(run, Live::new(now, head.kind));
         let mut payloads = Vec::new();
         let head = head.named(&mut payloads);
         self.emit(at, What::RunStarted { run, head, said }, payloads);
         run
-    }
-
-    fn is_said(&self, head: &RunHead) -> bool {
-        self.settings.say.is_said(head.kind, &head.funs)
     }
 
     fn start_job(

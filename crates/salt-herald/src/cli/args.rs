@@ -41,6 +41,15 @@ pub(super) enum Command {
         salt-herald check --online           asks Slack, too; posts nothing\n  \
         salt-herald check --config ./herald")]
     Check(CheckArgs),
+    /// Show what the channel would have heard, by the master's job cache; posts nothing
+    #[command(after_help = "Examples:\n  \
+        salt-herald preview\n  \
+        salt-herald preview --since 3h --all\n  \
+        salt-herald preview --cachedir /tmp/copy/var/cache/salt/master\n  \
+        salt-herald preview --json | jq -r 'select(.type == \"message\") | .command'\n\n\
+        It writes nothing, and the daemon need not run. The master keeps its jobs for a day, unless\n\
+        keep_jobs_seconds says otherwise. A TIME is as for log: 24h, 3d, 14:02, yesterday, RFC 3339.")]
+    Preview(PreviewArgs),
     /// Show whether the daemon runs, what runs now, and what could not be seen or said
     #[command(after_help = "Examples:\n  \
         salt-herald status\n  \
@@ -142,6 +151,26 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     pub(super) online: bool,
     /// Print JSON Lines, one for each finding
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub(super) struct PreviewArgs {
+    /// Runs that began at that time or later
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub(super) since: String,
+    /// Read the job cache of this master's cachedir, or of a copy of it
+    #[arg(long, value_name = "DIR")]
+    pub(super) cachedir: Option<PathBuf>,
+    /// Show every message
+    #[arg(long, short, conflicts_with = "limit")]
+    pub(super) all: bool,
+    /// Show at most so many messages, the latest [default: 10; with --json all]
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(super) limit: Option<usize>,
+    /// Print JSON Lines: stable names, times in UTC
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -307,7 +336,8 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut texts = command.render_help().to_string();
-        let names = ["log", "show", "status", "tail", "check", "run", "announce", "routes"];
+        let names =
+            ["log", "show", "status", "tail", "check", "preview", "run", "announce", "routes"];
         for name in names {
             let command = command.find_subcommand_mut(name).unwrap();
             texts.push_str(&format!("\n=== {name}\n{}", command.render_help()));

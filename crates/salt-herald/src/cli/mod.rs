@@ -11,6 +11,7 @@ mod journal;
 mod log;
 mod logging;
 mod output;
+mod preview;
 mod record;
 mod routes;
 mod row;
@@ -66,6 +67,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Record(args) => service::record(config, &args),
         Command::Replay(args) => service::replay(&args, &mut out),
         Command::Check(args) => check::run(config, &args, &mut out),
+        Command::Preview(args) => preview::run(config, &args, &mut out),
         Command::Status(args) => status::run(config, &args, &mut out),
         Command::Tail(args) => tail::run(config, &args, &mut out),
         Command::Log(args) => log::run(config, &args, &mut out),

@@ -141,6 +141,8 @@ pub struct AnnounceConfig {
     pub quiet: Vec<String>,
     /// Whether runs that nobody sits at are said when they succeed.
     pub scheduled: bool,
+    /// Users that are services, as globs: their runs are said when they fail.
+    pub service_users: Vec<String>,
 }
 
 /// When a run is over.

@@ -35,7 +35,7 @@ pub(super) const ROUTE_KEYS: &[&str] = &[
 /// Where each key belongs, for one that stands under another parent.
 const HOMES: &[(&str, &[&str])] = &[
     ("slack.NAME", SINK_KEYS),
-    ("announce", &["say", "quiet", "scheduled"]),
+    ("announce", &["say", "quiet", "scheduled", "service_users"]),
     ("runs", &["patience"]),
     ("routes", ROUTE_KEYS),
     ("people.NAME", &["mention"]),
@@ -110,11 +110,15 @@ fn read_journal(mut table: Table, problems: &mut Vec<Problem>) -> JournalConfig 
 }
 
 fn read_announce(mut table: Table, problems: &mut Vec<Problem>) -> AnnounceConfig {
-    let say = table.take("say", texts, problems).map(|given| given.value).unwrap_or_default();
-    let quiet = table.take("quiet", texts, problems).map(|given| given.value).unwrap_or_default();
+    let mut globs = |key, problems: &mut _| {
+        table.take(key, texts, problems).map(|given| given.value).unwrap_or_default()
+    };
+    let say = globs("say", problems);
+    let quiet = globs("quiet", problems);
+    let service_users = globs("service_users", problems);
     let scheduled = table.take("scheduled", boolean, problems).is_some_and(|given| given.value);
     table.finish(elsewhere("announce"), problems);
-    AnnounceConfig { say, quiet, scheduled }
+    AnnounceConfig { say, quiet, scheduled, service_users }
 }
 
 fn read_runs(mut table: Table, problems: &mut Vec<Problem>) -> RunsConfig {

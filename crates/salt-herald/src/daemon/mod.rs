@@ -262,6 +262,7 @@ pub fn ledger_settings(config: &Config) -> ledger::Settings {
             say: config.announce.say.clone(),
             quiet: config.announce.quiet.clone(),
             scheduled: config.announce.scheduled,
+            service_users: config.announce.service_users.clone(),
         },
     }
 }

@@ -9,7 +9,7 @@ mod text;
 use std::borrow::Cow;
 use std::path::Path;
 
-use herald_core::noise::{SayRules, Why};
+use herald_core::noise::Rule;
 use herald_core::route::{Decision, Moment, Route, decide, moments};
 use herald_core::run::Run;
 
@@ -27,8 +27,8 @@ struct Explained {
     run: Run,
     /// The routes are asked about this one, with which it is told.
     leading: Option<Run>,
-    /// Why each of its functions is said or not; only of a run that is not told of at all.
-    quiet: Vec<(String, Why)>,
+    /// Why it is quiet by today's config; only of a run that is not told of at all.
+    quiet: Option<Rule>,
     /// What the routes say, at each moment at which they are asked.
     asked: Vec<(Moment, Decision)>,
     /// Where it goes by today's config.
@@ -80,8 +80,7 @@ fn gather(reader: &mut JournalReader, config: &Config, run: Run) -> Result<Expla
         Cow::Owned(leading) => Some(leading),
     };
     let is_told = run.said || run.told_with.is_some();
-    let quiet =
-        if is_told { Vec::new() } else { quiet(&daemon::ledger_settings(config).say, &run) };
+    let quiet = (!is_told).then(|| daemon::ledger_settings(config).say.rule(&run.head));
     let asked = if is_told {
         ask(reader, &config.routes, leading.as_ref().unwrap_or(&run))?
     } else {
@@ -109,8 +108,4 @@ fn ask(
     // The same twice is told once.
     asked.dedup_by(|now, begun| now.1 == begun.1);
     Ok(asked)
-}
-
-fn quiet(rules: &SayRules, run: &Run) -> Vec<(String, Why)> {
-    run.head.funs.iter().map(|fun| (fun.clone(), rules.why(run.head.kind, fun))).collect()
 }

@@ -23,16 +23,12 @@ pub(super) fn route(at: usize, route: &Route) -> Value {
 
 /// Where a run goes, and why.
 pub(super) fn explained(explained: &Explained, routes: &[Route]) -> Value {
-    let quiet = explained
-        .quiet
-        .iter()
-        .map(|(fun, why)| json!({ "fun": fun, "said": why.is_said(), "why": why.in_words() }));
     let asked = explained.asked.iter().map(|(moment, decision)| asked(*moment, decision, routes));
     json!({
         "jid": explained.run.jids.first(),
         "run": explained.run.id.0,
         "told_with": explained.leading.as_ref().map(|run| run.id.0),
-        "quiet": quiet.collect::<Vec<_>>(),
+        "quiet": explained.quiet.map(|rule| rule.name()),
         "asked": asked.collect::<Vec<_>>(),
         "goes_to": explained.goes_to,
         "deliveries": explained.deliveries.iter().map(delivery_object).collect::<Vec<_>>(),

@@ -2,6 +2,7 @@
 
 use herald_core::compose::mood;
 use herald_core::literal;
+use herald_core::noise::Rule;
 use herald_core::route::{Decision, Moment, Route, Verdict};
 use herald_core::run::RunStatus;
 
@@ -46,8 +47,8 @@ pub(super) fn explained(explained: &Explained, routes: &[Route], view: &View) ->
     let jid = literal::line(run.jids.first().map_or("", String::as_str));
     text.push_str(&format!("  run {}  {jid}\n", run.id.0));
     text.push_str(&together(explained));
-    if explained.asked.is_empty() {
-        text.push_str(&quiet(explained));
+    if let Some(rule) = explained.quiet {
+        text.push_str(&quiet(explained, rule));
     }
     if routes.is_empty() && !explained.asked.is_empty() {
         text.push_str("\nthere are no routes: it goes to every sink\n");
@@ -75,12 +76,11 @@ fn together(explained: &Explained) -> String {
 }
 
 /// Why a run is only recorded.
-fn quiet(explained: &Explained) -> String {
+fn quiet(explained: &Explained, rule: Rule) -> String {
     let mut text = "\nit is quiet: recorded, and no route is asked\n".to_owned();
-    for (fun, why) in &explained.quiet {
-        text.push_str(&format!("  {}  {}\n", literal::line(fun), why.in_words()));
-    }
-    if explained.quiet.iter().any(|(_, why)| why.is_said()) {
+    let funs = literal::line(&explained.run.head.funs.join(","));
+    text.push_str(&format!("  {funs}  {}\n", rule.in_words()));
+    if rule.is_said() {
         text.push_str("  by today's config it would be said; it was recorded under another\n");
     }
     if explained.run.status == RunStatus::Running {

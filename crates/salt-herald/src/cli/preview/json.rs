@@ -1,0 +1,114 @@
+//! A preview as JSON Lines. The names are never renamed; new ones come at the end.
+//!
+//! Pure.
+
+use herald_core::announce::Mood;
+use herald_core::survey::{Advice, RuleCount, Voice};
+use serde_json::{Value, json};
+
+use super::feed::Message;
+use super::{Preview, text};
+
+/// One object for each message from `first` on, then one for each rule, person and advice, and the
+/// whole.
+pub(super) fn objects(preview: &Preview, first: usize) -> Vec<Value> {
+    let survey = &preview.survey;
+    let mut objects: Vec<Value> = preview.fed.messages.iter().skip(first).map(message).collect();
+    objects.extend(survey.rules.iter().map(rule));
+    objects.extend(survey.people.iter().map(|count| {
+        json!({
+            "type": "person",
+            "person": count.person,
+            "messages": count.messages,
+            "quiet": count.quiet,
+        })
+    }));
+    objects.extend(survey.advice.as_ref().map(|advice| of_advice(advice, preview)));
+    objects.push(whole(preview));
+    objects
+}
+
+fn message(message: &Message) -> Value {
+    let Message { at, says, jid, status, seen } = message;
+    json!({
+        "type": "message",
+        "at": at.to_string(),
+        "jid": jid,
+        "status": status.name(),
+        "changed": says.mood == Mood::Changed,
+        "command": says.command,
+        "byline": says.byline,
+        "tally": says.tally,
+        "user": seen.user,
+        "fun": seen.fun,
+        "rule": seen.rule.name(),
+        "quiet_but_failed": seen.voice == Voice::Told,
+    })
+}
+
+fn rule(count: &RuleCount) -> Value {
+    let funs: serde_json::Map<String, Value> =
+        count.funs.iter().map(|(fun, count)| (fun.clone(), json!(count))).collect();
+    json!({
+        "type": "rule",
+        "rule": count.rule.name(),
+        "heard": match count.voice {
+            Voice::Said => "said",
+            Voice::Told | Voice::ToldWith => "said_because_it_failed",
+            Voice::Quiet => "quiet",
+        },
+        "runs": count.runs,
+        "fun": funs,
+    })
+}
+
+fn of_advice(advice: &Advice, preview: &Preview) -> Value {
+    let lines = text::config_lines(advice, &preview.config);
+    match advice {
+        Advice::Service { user, percent, per_hour, left } => json!({
+            "type": "advice",
+            "profile": "api",
+            "user": user,
+            "percent": percent,
+            "per_hour": per_hour,
+            "messages_left": left,
+            "config": lines,
+        }),
+        Advice::Function { fun, messages, left } => json!({
+            "type": "advice",
+            "fun": fun,
+            "messages": messages,
+            "messages_left": left,
+            "config": lines,
+        }),
+    }
+}
+
+fn whole(preview: &Preview) -> Value {
+    let survey = &preview.survey;
+    let skipped = &preview.cache.skipped;
+    json!({
+        "type": "preview",
+        "since": preview.since.to_string(),
+        "until": preview.until.to_string(),
+        "runs": survey.runs,
+        "messages": survey.messages,
+        "told_with_others": survey.told_with,
+        "quiet": survey.quiet,
+        "channels": preview.channels,
+        "busiest_minute": survey.busiest.map(|(at, messages)| {
+            json!({"at": at.to_string(), "messages": messages})
+        }),
+        "job_cache": preview.cache.folder.display().to_string(),
+        "earliest_job": preview.cache.earliest.map(|at| at.to_string()),
+        "left_out": preview.cache.left_out,
+        "skipped": {
+            "gone": skipped.gone,
+            "denied": skipped.denied,
+            "odd": skipped.odd,
+            "too_large": skipped.too_large,
+            "unreadable": skipped.unreadable,
+            "no_load": skipped.no_load,
+        },
+    })
+}
