@@ -62,9 +62,9 @@ pub struct RuleCount {
 pub struct PersonCount {
     /// Who, as messages name them.
     pub person: String,
-    /// Messages of their runs.
-    pub messages: u64,
-    /// Runs without a message of their own.
+    /// Those that are heard of, in a message of their own or in another's.
+    pub said: u64,
+    /// Those that are not.
     pub quiet: u64,
 }
 
@@ -180,18 +180,14 @@ fn sorted(counts: HashMap<&str, u64>) -> Vec<(String, u64)> {
 fn people(seen: &[Seen]) -> Vec<PersonCount> {
     let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
     for run in seen {
-        let (messages, quiet) = counts.entry(&run.person).or_default();
-        *(if has_message(run) { messages } else { quiet }) += 1;
+        let (said, quiet) = counts.entry(&run.person).or_default();
+        *(if run.voice == Voice::Quiet { quiet } else { said }) += 1;
     }
     let mut people: Vec<PersonCount> = counts
         .into_iter()
-        .map(|(person, (messages, quiet))| PersonCount {
-            person: person.to_owned(),
-            messages,
-            quiet,
-        })
+        .map(|(person, (said, quiet))| PersonCount { person: person.to_owned(), said, quiet })
         .collect();
-    people.sort_by(|a, b| (b.messages, b.quiet, &a.person).cmp(&(a.messages, a.quiet, &b.person)));
+    people.sort_by(|a, b| (b.said, b.quiet, &a.person).cmp(&(a.said, a.quiet, &b.person)));
     people
 }
 
@@ -307,9 +303,9 @@ mod tests {
         let people: Vec<_> = survey
             .people
             .iter()
-            .map(|person| (person.person.as_str(), person.messages, person.quiet))
+            .map(|person| (person.person.as_str(), person.said, person.quiet))
             .collect();
-        assert_eq!(people, [("bob", 3, 0), ("alice", 1, 1), ("carol", 0, 1)]);
+        assert_eq!(people, [("bob", 3, 0), ("alice", 1, 1), ("carol", 1, 0)]);
         assert_eq!(survey.busiest.map(|(_, count)| count), Some(3));
         seen.reverse();
         assert_eq!(Survey::of(&seen), survey);

@@ -7,6 +7,7 @@ mod announce;
 mod errors;
 mod listing;
 mod live;
+mod preview;
 mod routes;
 mod show;
 mod support;

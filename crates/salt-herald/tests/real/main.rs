@@ -27,6 +27,7 @@ fn whole_tour(series: &str, options: &[&str]) {
     scenes::a_stopped_minion_never_answers(&mut lab, &herald);
     scenes::the_master_restarts(&mut lab, &herald);
     scenes::the_journal_names_all_jobs_of_the_master(&lab, &herald);
+    scenes::a_preview_would_have_said_the_same(&herald);
     scenes::no_secret_is_anywhere(&herald);
 }
 

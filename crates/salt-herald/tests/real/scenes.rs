@@ -219,3 +219,25 @@ pub(crate) fn the_journal_names_all_jobs_of_the_master(lab: &Lab, herald: &Heral
     let lost: Vec<_> = lost.into_iter().filter(|(_, job)| !during_restart(job)).collect();
     assert!(lost.is_empty(), "the master knows of jobs that the journal does not: {lost:#?}");
 }
+
+/// What the master kept gives the same messages as its bus did.
+pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
+    let runs = herald.runs();
+    let since = runs[0]["started_at"].as_str().expect("a time");
+    let output = herald.command(&["preview", "--json", "--since", since]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(!text.contains(SECRET), "a secret");
+    let objects: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let whole = objects.last().expect("the whole");
+    assert!(whole["skipped"].as_object().expect("counts").values().all(|n| n == 0), "{whole:#}");
+    let key = |run: &Value| {
+        ["jid", "user", "command", "status"].map(|key| run[key].as_str().map(str::to_owned))
+    };
+    let would: BTreeSet<_> =
+        objects.iter().filter(|object| object["type"] == "message").map(key).collect();
+    let were: BTreeSet<_> = runs.iter().filter(|run| run["announced"] == true).map(key).collect();
+    assert!(were.len() > 8, "{were:#?}");
+    assert_eq!(would, were);
+}

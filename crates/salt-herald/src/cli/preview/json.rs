@@ -19,7 +19,7 @@ pub(super) fn objects(preview: &Preview, first: usize) -> Vec<Value> {
         json!({
             "type": "person",
             "person": count.person,
-            "messages": count.messages,
+            "said": count.said,
             "quiet": count.quiet,
         })
     }));
@@ -100,6 +100,7 @@ fn whole(preview: &Preview) -> Value {
             json!({"at": at.to_string(), "messages": messages})
         }),
         "job_cache": preview.cache.folder.display().to_string(),
+        "jobs_held": preview.cache.held,
         "earliest_job": preview.cache.earliest.map(|at| at.to_string()),
         "left_out": preview.cache.left_out,
         "skipped": {

@@ -49,6 +49,8 @@ struct Preview {
 /// What is to be known of the cache that it was read from.
 struct Cache {
     folder: PathBuf,
+    /// How many jobs it holds in all.
+    held: u64,
     /// When the earliest job that it holds began.
     earliest: Option<Timestamp>,
     /// How long it keeps a job; zero: for ever. Nothing of a copy.
@@ -127,6 +129,7 @@ fn look(
         config: config.announce.clone(),
         cache: Cache {
             folder,
+            held: listing.held,
             earliest: listing.earliest,
             keeps: args.cachedir.is_none().then_some(master.keep_jobs),
             left_out: listing.left_out,

@@ -57,17 +57,7 @@ pub(super) fn preview(preview: &Preview, limit: usize, view: &View) -> String {
 
 fn headline(preview: &Preview) -> String {
     let Survey { runs, messages, told_with, quiet, .. } = &preview.survey;
-    let span = match preview.asked.as_str() {
-        asked
-            if asked.starts_with(|c: char| c.is_ascii_digit())
-                && asked.ends_with(char::is_alphabetic)
-                && !asked.ends_with('Z') =>
-        {
-            format!("In the last {}", asked.trim_end_matches(" ago"))
-        }
-        asked => format!("Since {asked}"),
-    };
-    let span = literal::line(&span);
+    let span = literal::line(&span(&preview.asked));
     if *runs == 0 {
         return format!("{BOLD}{span}: no runs.{BOLD:#}\n");
     }
@@ -87,12 +77,26 @@ fn headline(preview: &Preview) -> String {
     )
 }
 
+/// `24h` as `In the last 24 h`; what is no span as it was typed.
+pub(super) fn span(asked: &str) -> String {
+    let asked = asked.trim();
+    let back = asked.strip_suffix(" ago").unwrap_or(asked);
+    let digits = back.bytes().take_while(u8::is_ascii_digit).count();
+    match back.split_at_checked(digits) {
+        Some((number, unit)) if digits > 0 && unit.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            format!("In the last {number} {unit}")
+        }
+        _ => format!("Since {asked}"),
+    }
+}
+
 fn messages(messages: &[Message], limit: usize, view: &View) -> String {
     let first = messages.len().saturating_sub(limit);
     let shown = messages.get(first..).unwrap_or_default();
     let what = match (shown.len(), messages.len()) {
         (0, _) => return String::new(),
         (1, 1) => "The message".to_owned(),
+        (1, all) => format!("The last of {all} messages; --all shows every one"),
         (shown, all) if shown == all => format!("All {all} messages"),
         (shown, all) => format!("The last {shown} of {all} messages; --all shows every one"),
     };
@@ -130,16 +134,14 @@ fn rules(survey: &Survey, view: &View) -> String {
 /// Why these runs are said or quiet.
 fn because(count: &RuleCount) -> &'static str {
     match (count.voice, count.rule) {
-        (Voice::Told | Voice::ToldWith, Rule::ServiceUser) => {
-            "failed, though of announce.service_users"
-        }
+        (Voice::Told | Voice::ToldWith, Rule::ServiceUser) => "failed, though of a service user",
         (Voice::Told | Voice::ToldWith, Rule::Scheduled) => "failed, though from a schedule",
         (Voice::Told | Voice::ToldWith, Rule::Quiet) => "failed, though in announce.quiet",
         (Voice::Told | Voice::ToldWith, _) => "failed, though it only looks",
         (_, Rule::Say) => "announce.say names it",
         (_, Rule::MayChange) => "can change something",
         (_, Rule::Scheduled) => "from a schedule, and succeeded",
-        (_, Rule::ServiceUser) => "of announce.service_users",
+        (_, Rule::ServiceUser) => "of a service user",
         (_, Rule::Quiet) => "announce.quiet names it",
         (_, Rule::ReadOnly) => "only looks",
         (_, Rule::Housekeeping) => "Salt's own housekeeping",
@@ -162,13 +164,13 @@ fn people(survey: &Survey, view: &View) -> String {
     let names: Vec<String> =
         shown.clone().map(|count| literal::line(&cut(&count.person, 40))).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let said = digits(shown.clone().map(|count| count.messages));
+    let said = digits(shown.clone().map(|count| count.said));
     let quiet = digits(shown.clone().map(|count| count.quiet));
     for (name, count) in names.iter().zip(shown) {
         let line = format!(
             "  {}  {:>said$} said  {:>quiet$} quiet",
             pad(name, longest),
-            count.messages,
+            count.said,
             count.quiet
         );
         let _ = writeln!(text, "{}", cut(&line, view.width.unwrap_or(usize::MAX)));
@@ -191,7 +193,7 @@ fn advise(advice: &Advice, config: &AnnounceConfig) -> String {
             let why = format!(
                 "An API seems to drive this master: {user} has {percent} % of all runs, {per_hour} an hour. \
                  The profile \"api\" records them and says those that fail; {} would be left.{root}",
-                counted(*left, "message")
+                at_most(*left)
             );
             ("api.conf", why)
         }
@@ -200,7 +202,7 @@ fn advise(advice: &Advice, config: &AnnounceConfig) -> String {
                 "{} makes {messages} of the messages. If nobody needs to hear of it, {} would be left; \
                  those that fail are said all the same.",
                 literal::line(fun),
-                counted(*left, "message")
+                at_most(*left)
             );
             ("calm.conf", why)
         }
@@ -235,10 +237,18 @@ pub(super) fn config_lines(advice: &Advice, config: &AnnounceConfig) -> String {
 /// What a cache can't know, and what was left out of this one.
 fn limits(cache: &Cache, preview: &Preview, view: &View) -> String {
     let mut notes = vec![
-        "A job cache knows a runner or an orchestration only when it has ended, and nothing that \
-         minions fired in the master's name."
+        "What none tells: runners and orchestrations that have not ended, and events that minions \
+         forge. Who never answered is inferred."
             .to_owned(),
     ];
+    if cache.held == 0 {
+        notes.push("It holds no jobs.".to_owned());
+    } else if preview.survey.runs == 0 {
+        notes.push(format!(
+            "It holds {} of another time; --since 7d looks further back.",
+            counted(cache.held, "job")
+        ));
+    }
     if let Some(keeps) = cache.keeps.filter(|keeps| !keeps.is_zero())
         && let Some(kept) = preview.until.checked_sub(keeps).ok()
         && kept > preview.since
@@ -290,6 +300,14 @@ fn folded(text: &str) -> String {
 
 fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn at_most(messages: u64) -> String {
+    if messages == 0 {
+        "none".to_owned()
+    } else {
+        format!("at most {}", counted(messages, "message"))
+    }
 }
 
 fn digits(numbers: impl Iterator<Item = u64>) -> usize {

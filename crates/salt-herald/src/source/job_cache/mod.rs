@@ -8,6 +8,8 @@ mod list;
 mod timeline;
 
 #[cfg(test)]
+pub(crate) mod made;
+#[cfg(test)]
 mod tests;
 
 use std::io;

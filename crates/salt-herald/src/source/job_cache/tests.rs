@@ -1,105 +1,32 @@
 //! What a cache on disk comes to: of real masters' files, and of files that nobody should have made.
 
 use std::convert::Infallible;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use salt_event::Value;
 use salt_event::event::{Event, Kind};
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
+use super::made::{Made, at, map, text};
 use super::{JobCache, JobCacheError, Skipped};
 
 const JID: &str = "20261122140000000000";
 
-fn text(text: &str) -> Value<'static> {
-    Value::from(text.to_owned())
-}
-
-fn map(pairs: Vec<(&'static str, Value<'static>)>) -> Value<'static> {
-    Value::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
-}
-
-fn ids(ids: &[&str]) -> Value<'static> {
-    Value::Array(ids.iter().map(|id| text(id)).collect())
-}
-
-fn at(time: &str) -> Timestamp {
-    format!("2026-11-22T{time}Z").parse().unwrap()
-}
-
-/// A cache in a folder of its own.
-struct Made {
-    root: TempDir,
-}
-
-impl Made {
-    fn new() -> Self {
-        Self { root: tempfile::tempdir().unwrap() }
-    }
-
-    fn folder(&self, jid: &str) -> PathBuf {
-        let hash: String = Sha256::digest(jid).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.root.path().join(&hash[..2]).join(&hash[2..])
-    }
-
-    /// Writes a file as the master would have at that time.
-    fn file(&self, jid: &str, name: &str, bytes: &[u8], time: Timestamp) {
-        let path = self.folder(jid).join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        let since = Duration::from_micros(time.as_microsecond() as u64);
-        File::options().write(true).open(&path).unwrap().set_modified(UNIX_EPOCH + since).unwrap();
-    }
-
-    /// A job of alice's on some minions.
-    fn job(&self, jid: &str, minions: &[&str], time: Timestamp) {
-        let load = map(vec![
-            ("cmd", text("publish")),
-            ("jid", text(jid)),
-            ("fun", text("cmd.run")),
-            ("arg", Value::Array(vec![text("uptime")])),
-            ("tgt", ids(minions)),
-            ("tgt_type", text("list")),
-            ("ret", text("")),
-            ("user", text("alice")),
-        ]);
-        self.file(jid, "jid", jid.as_bytes(), time);
-        self.file(jid, ".load.p", &load.to_bytes(), time);
-        self.file(jid, ".minions.p", &ids(minions).to_bytes(), time);
-    }
-
-    fn returns(&self, jid: &str, minion: &str, time: Timestamp) {
-        let ret = map(vec![
-            ("return", text("up 3 days")),
-            ("retcode", Value::Int(0)),
-            ("success", Value::Bool(true)),
-        ]);
-        self.file(jid, &format!("{minion}/return.p"), &ret.to_bytes(), time);
-    }
-
-    fn open(&self) -> JobCache {
-        JobCache::open(self.root.path()).unwrap()
-    }
-
-    /// Every event of the cache, in short, and what was left out.
-    fn told(&self) -> (Vec<String>, Skipped) {
-        let cache = self.open();
-        let listing = cache.list(Timestamp::MIN, Timestamp::MAX).unwrap();
-        let mut told = Vec::new();
-        let mut skipped = listing.skipped;
-        let read = cache.events(listing.jobs).each(|at, event| {
-            told.push(format!("{} {}", at.strftime("%H:%M:%S"), short(event)));
-            Ok::<(), Infallible>(())
-        });
-        let Ok(read) = read;
-        skipped.add(read);
-        (told, skipped)
-    }
+/// Every event of the cache, in short, and what was left out.
+fn told(made: &Made) -> (Vec<String>, Skipped) {
+    let cache = made.open();
+    let listing = cache.list(Timestamp::MIN, Timestamp::MAX).unwrap();
+    let mut told = Vec::new();
+    let mut skipped = listing.skipped;
+    let read = cache.events(listing.jobs).each(|at, event| {
+        told.push(format!("{} {}", at.strftime("%H:%M:%S"), short(event)));
+        Ok::<(), Infallible>(())
+    });
+    let Ok(read) = read;
+    skipped.add(read);
+    (told, skipped)
 }
 
 fn short(event: &Event<'_>) -> String {
@@ -124,7 +51,7 @@ fn jobs_are_told_in_the_order_of_time() {
     let later = "20261122140010000000_4711";
     made.job(later, &["web3"], at("14:00:10"));
     made.returns(later, "web3", at("14:00:11"));
-    let (told, skipped) = made.told();
+    let (told, skipped) = told(&made);
     assert_eq!(
         told,
         [
@@ -136,6 +63,22 @@ fn jobs_are_told_in_the_order_of_time() {
         ]
     );
     assert_eq!(skipped, Skipped::default());
+}
+
+#[test]
+fn what_real_masters_kept_is_read_to_the_last_file() {
+    for series in ["3006", "3007", "3008"] {
+        let made = Made::real(series);
+        let (told, skipped) = told(&made);
+        assert_eq!(skipped, Skipped::default(), "{series}");
+        let count = |what: &str| told.iter().filter(|line| line.contains(what)).count();
+        assert!(count("salt/job/") > 100, "{series}: {}", told.len());
+        assert!(count("salt/run/") >= 6, "{series}: list_jobs, manage.up, an orchestration");
+        assert_eq!(count("salt/wheel/"), 2, "{series}");
+        assert_eq!(count("salt/batch/") > 0, series == "3008", "{series}");
+        let times: Vec<&str> = told.iter().map(|line| &line[..8]).collect();
+        assert!(times.is_sorted(), "{series}");
+    }
 }
 
 #[test]
@@ -159,7 +102,7 @@ fn only_the_jobs_of_a_time_are_opened() {
 fn a_job_is_found_by_its_jid() {
     let made = Made::new();
     made.job(JID, &["web1"], at("14:00:00"));
-    let other = made.root.path().join("ab").join("cdef");
+    let other = made.jobs().join("ab").join("cdef");
     fs::create_dir_all(&other).unwrap();
     fs::write(other.join("jid"), "20261122150000000000\n").unwrap();
     let cache = made.open();
@@ -176,7 +119,7 @@ fn a_copy_that_lost_its_times_gives_no_times_to_returns() {
     let copied = at("20:00:00");
     made.job(JID, &["web1"], copied);
     made.returns(JID, "web1", copied);
-    let (told, _) = made.told();
+    let (told, _) = told(&made);
     assert_eq!(told[1], "14:00:00 salt/job/J/ret/web1");
 }
 
@@ -193,19 +136,19 @@ fn what_nobody_should_have_made_is_counted() {
     symlink("/dev/zero", folder.join("web3/return.p")).unwrap();
     made.file(JID, "web4/return.p", b"\x83\xa6return", at("14:00:02"));
     // Folders that are links, jids that are none, pipes or endless.
-    symlink(made.root.path().join("nowhere"), made.root.path().join("aa")).unwrap();
+    symlink(made.jobs().join("nowhere"), made.jobs().join("aa")).unwrap();
     for (name, jid) in [("1", "not a jid"), ("2", "20269922140000000000"), ("3", "")] {
-        let odd = made.root.path().join("bb").join(name);
+        let odd = made.jobs().join("bb").join(name);
         fs::create_dir_all(&odd).unwrap();
         fs::write(odd.join("jid"), jid).unwrap();
     }
-    let odd = made.root.path().join("cc").join("1");
+    let odd = made.jobs().join("cc").join("1");
     fs::create_dir_all(&odd).unwrap();
     pipe(&odd.join("jid"));
-    let odd = made.root.path().join("cc").join("2");
+    let odd = made.jobs().join("cc").join("2");
     fs::create_dir_all(&odd).unwrap();
     fs::write(odd.join("jid"), "2".repeat(100_000)).unwrap();
-    let (told, skipped) = made.told();
+    let (told, skipped) = told(&made);
     assert_eq!(told.len(), 2, "{told:?}");
     let wanted = Skipped { odd: 7, too_large: 1, unreadable: 1, ..Skipped::default() };
     assert_eq!(skipped, wanted);
@@ -218,14 +161,14 @@ fn a_load_that_is_cut_off_or_not_its_own_is_left_out() {
     let load = fs::read(made.folder(JID).join(".load.p")).unwrap();
     for length in 0..load.len() {
         made.file(JID, ".load.p", &load[..length], at("14:00:00"));
-        let (told, skipped) = made.told();
+        let (told, skipped) = told(&made);
         assert!(told.is_empty(), "{length}: {told:?}");
         assert_eq!(skipped, Skipped { unreadable: 1, ..Skipped::default() }, "{length}");
     }
     let other = "20261122150000000000";
     made.job(other, &["web1"], at("15:00:00"));
     fs::copy(made.folder(other).join(".load.p"), made.folder(JID).join(".load.p")).unwrap();
-    let (told, skipped) = made.told();
+    let (told, skipped) = told(&made);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(skipped.unreadable, 1);
 }
@@ -254,12 +197,12 @@ fn what_the_master_removes_meanwhile_is_gone() {
 #[test]
 fn no_cache_and_one_that_is_closed_to_us_are_told_apart() {
     let made = Made::new();
-    let absent = JobCache::open(&made.root.path().join("none"));
+    let absent = JobCache::open(&made.jobs().join("none"));
     assert!(matches!(absent, Err(JobCacheError::Absent { .. })), "{absent:?}");
     if rustix::process::geteuid().is_root() {
         return; // For root nothing is closed.
     }
-    let closed = made.root.path().join("closed");
+    let closed = made.jobs().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let denied = JobCache::open(&closed);
@@ -285,7 +228,7 @@ fn many_that_wait_are_given_before_their_time() {
         made.file(&jid, ".load.p", &load.to_bytes(), began);
         made.returns(&jid, "web1", at("15:00:00"));
     }
-    let (told, skipped) = made.told();
+    let (told, skipped) = told(&made);
     assert_eq!(skipped, Skipped::default());
     assert_eq!(told.iter().filter(|line| line.contains("/ret/")).count(), 40);
     let first_return = told.iter().position(|line| line.contains("/ret/"));
