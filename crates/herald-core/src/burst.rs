@@ -4,6 +4,8 @@
 //! It decides which of the runs that wait are said next, and together with which. How often anything
 //! may be said is the publisher's matter; what such a message reads like is [`crate::compose`]'s.
 
+use std::time::Duration;
+
 use crate::digest::Digest;
 use crate::run::{RunHead, RunId};
 
@@ -11,6 +13,13 @@ use crate::run::{RunHead, RunId};
 pub const MOST_ALONE: usize = 2;
 /// Most commands that stand in one message by themselves, and with which it takes up more.
 pub const MOST_COMMANDS: usize = 50;
+/// Most runs in one message.
+pub const MOST_RUNS: usize = 1_000;
+/// The same command joins its message for so long after the last that did.
+pub const ALIKE_FOR: Duration = Duration::from_secs(60);
+/// A message about many commands takes up more for so long after it was begun: it must not be
+/// filled where nobody looks any more.
+pub const MIXED_FOR: Duration = Duration::from_secs(30);
 
 /// What makes runs the same command by the same person, whatever it was aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -25,6 +25,7 @@ pub mod python;
 pub mod quote;
 pub mod reacted;
 pub mod redact;
+pub mod rehearsal;
 pub mod route;
 pub mod run;
 pub mod split;

@@ -6,9 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+use crate::burst::Likeness;
 use crate::noise::Rule;
+use crate::rehearsal::{Due, Message, rehearse};
+use crate::run::RunId;
 
 /// How a run is heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,10 +31,14 @@ pub enum Voice {
 /// One run, as far as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// The run.
+    pub run: RunId,
+    /// What it is like.
+    pub likeness: Likeness,
     /// When it began.
     pub began: Timestamp,
-    /// When its message would have been posted.
-    pub said_at: Timestamp,
+    /// When it ended, if it did.
+    pub ended: Option<Timestamp>,
     /// Who, as messages name them.
     pub person: String,
     /// The user, if the master knows one.
@@ -42,6 +51,17 @@ pub struct Seen {
     pub voice: Voice,
     /// Whether it failed.
     pub failed: bool,
+    /// Whether it failed, or somebody never answered.
+    pub bad: bool,
+}
+
+/// How the channel is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    /// Messages can be edited.
+    pub edits: bool,
+    /// Where they can't: an end is said when the run took longer.
+    pub slow_after: Duration,
 }
 
 /// The runs of one rule that are heard of in one way.
@@ -79,7 +99,7 @@ pub enum Advice {
         percent: u64,
         /// Their runs in an hour.
         per_hour: u64,
-        /// Messages that would be left.
+        /// Messages that would be left, at the most.
         left: u64,
     },
     /// One function makes most of the messages.
@@ -88,7 +108,7 @@ pub enum Advice {
         fun: String,
         /// Its messages.
         messages: u64,
-        /// Messages that would be left.
+        /// Messages that would be left, at the most.
         left: u64,
     },
 }
@@ -98,12 +118,12 @@ pub enum Advice {
 pub struct Survey {
     /// All runs.
     pub runs: u64,
-    /// Messages in the channel.
-    pub messages: u64,
-    /// Runs that are told in the message of another.
-    pub told_with: u64,
+    /// Runs that are heard of.
+    pub said: u64,
     /// Runs that nobody hears of.
     pub quiet: u64,
+    /// The messages, in the order of time.
+    pub messages: Vec<Message>,
     /// What is said first, then the most frequent first.
     pub rules: Vec<RuleCount>,
     /// Who is heard most first.
@@ -122,32 +142,54 @@ const SERVICE_PER_HOUR: u64 = 60;
 const SERVICE_PERCENT: u64 = 80;
 /// Of the tenths of an hour between its first and its last run, it fills so many, in percent.
 const SERVICE_STEADY: u64 = 75;
-/// Fewer messages than that need no advice.
-const MANY_MESSAGES: u64 = 20;
+/// Fewer runs or messages than that need no advice.
+const MANY: u64 = 20;
 
 /// What salt's clients ask while they wait: nobody's own doing.
 const POLL: &str = "saltutil.find_job";
 
 impl Survey {
     /// Counts runs, in any order.
-    pub fn of(seen: &[Seen]) -> Self {
-        let count = |voice: Voice| seen.iter().filter(|run| run.voice == voice).count() as u64;
-        let messages = count(Voice::Said) + count(Voice::Told);
+    pub fn of(seen: &[Seen], service: Service) -> Self {
+        let quiet = seen.iter().filter(|run| run.voice == Voice::Quiet).count() as u64;
+        let messages = messages(seen, service, |_| true);
         Self {
             runs: seen.len() as u64,
-            messages,
-            told_with: count(Voice::ToldWith),
-            quiet: count(Voice::Quiet),
+            said: seen.len() as u64 - quiet,
+            quiet,
             rules: rules(seen),
             people: people(seen),
-            busiest: busiest(seen),
-            advice: service(seen, messages).or_else(|| function(seen, messages)),
+            busiest: busiest(&messages),
+            advice: driver(seen, service).or_else(|| function(seen, &messages, service)),
+            messages,
         }
     }
 }
 
-fn has_message(run: &Seen) -> bool {
-    matches!(run.voice, Voice::Said | Voice::Told)
+/// The messages of those runs that are wanted.
+fn messages(seen: &[Seen], service: Service, is_wanted: impl Fn(&Seen) -> bool) -> Vec<Message> {
+    let mut due: Vec<Due> = seen
+        .iter()
+        .filter(|run| matches!(run.voice, Voice::Said | Voice::Told) && is_wanted(run))
+        .map(|run| due(run, service))
+        .collect();
+    due.sort_by_key(|due| (due.at, due.run));
+    rehearse(&due, service.edits)
+}
+
+fn due(run: &Seen, service: Service) -> Due {
+    let is_slow =
+        |end: &Timestamp| end.duration_since(run.began).unsigned_abs() > service.slow_after;
+    Due {
+        run: run.run,
+        at: match run.voice {
+            Voice::Said => run.began,
+            _ => run.ended.unwrap_or(run.began),
+        },
+        likeness: run.likeness,
+        bad_at: run.ended.filter(|_| run.bad),
+        ending_at: run.ended.filter(|end| run.bad || is_slow(end)),
+    }
 }
 
 fn rules(seen: &[Seen]) -> Vec<RuleCount> {
@@ -191,10 +233,10 @@ fn people(seen: &[Seen]) -> Vec<PersonCount> {
     people
 }
 
-fn busiest(seen: &[Seen]) -> Option<(Timestamp, u64)> {
+fn busiest(messages: &[Message]) -> Option<(Timestamp, u64)> {
     let mut minutes: BTreeMap<i64, u64> = BTreeMap::new();
-    for run in seen.iter().filter(|run| has_message(run)) {
-        *minutes.entry(run.said_at.as_second().div_euclid(60)).or_default() += 1;
+    for message in messages {
+        *minutes.entry(message.at.as_second().div_euclid(60)).or_default() += 1;
     }
     // Of equals the first.
     let (minute, count) = minutes.into_iter().rev().max_by_key(|(_, count)| *count)?;
@@ -203,7 +245,7 @@ fn busiest(seen: &[Seen]) -> Option<(Timestamp, u64)> {
 
 /// Whether one user drives this master by an API: nearly everything is theirs, and never a pause as
 /// people make.
-fn service(seen: &[Seen], messages: u64) -> Option<Advice> {
+fn driver(seen: &[Seen], service: Service) -> Option<Advice> {
     let mut by_user: HashMap<&str, Vec<&Seen>> = HashMap::new();
     let mut all = 0;
     for run in seen.iter().filter(|run| run.fun != POLL) {
@@ -222,40 +264,41 @@ fn service(seen: &[Seen], messages: u64) -> Option<Advice> {
     let filled: BTreeSet<i64> =
         runs.iter().map(|run| (run.began.as_second() - first) / 360).collect();
     let steady = filled.len() as u64 * 100 / (seconds / 360 + 1);
-    let silenced = runs.iter().filter(|run| run.voice == Voice::Said && !run.failed);
-    let silenced = silenced.filter(|run| run.rule == Rule::MayChange).count() as u64;
+    let is_silenced = |run: &Seen| {
+        run.user.as_deref() == Some(user) && run.rule == Rule::MayChange && !run.failed
+    };
+    let silenced = runs.iter().filter(|run| run.voice == Voice::Said && is_silenced(run)).count();
     let is_service = count >= SERVICE_RUNS
         && percent >= SERVICE_PERCENT
         && per_hour >= SERVICE_PER_HOUR
         && steady >= SERVICE_STEADY
-        && silenced >= MANY_MESSAGES;
+        && silenced as u64 >= MANY;
     is_service.then(|| Advice::Service {
         user: user.to_owned(),
         percent,
         per_hour,
-        left: messages - silenced,
+        left: messages(seen, service, |run| !is_silenced(run)).len() as u64,
     })
 }
 
 /// The function that makes half of the messages or more.
-fn function(seen: &[Seen], messages: u64) -> Option<Advice> {
-    let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
-    for run in seen.iter().filter(|run| run.voice == Voice::Said && run.rule == Rule::MayChange) {
+fn function(seen: &[Seen], all: &[Message], service: Service) -> Option<Advice> {
+    let by_id: HashMap<RunId, &Seen> = seen.iter().map(|run| (run.run, run)).collect();
+    let mut counts: HashMap<&str, u64> = HashMap::new();
+    for message in all {
+        let mut runs = message.runs.iter().filter_map(|run| by_id.get(run));
+        let Some(first) = runs.next() else { continue };
+        let is_its = |run: &Seen| run.rule == Rule::MayChange && run.fun == first.fun;
         // What several functions make together, no glob of one of them names.
-        if !run.fun.contains(',') {
-            let (said, silenced) = counts.entry(&run.fun).or_default();
-            *said += 1;
-            *silenced += u64::from(!run.failed);
+        if is_its(first) && runs.all(|run| is_its(run)) && !first.fun.contains(',') {
+            *counts.entry(&first.fun).or_default() += 1;
         }
     }
-    let (fun, (said, silenced)) =
-        counts.into_iter().max_by_key(|(fun, (said, _))| (*said, *fun))?;
-    let dominates = said >= MANY_MESSAGES && said * 2 >= messages && silenced > 0;
-    dominates.then(|| Advice::Function {
-        fun: fun.to_owned(),
-        messages: said,
-        left: messages - silenced,
-    })
+    let (fun, count) = counts.into_iter().max_by_key(|(fun, count)| (*count, *fun))?;
+    let is_silenced = |run: &Seen| run.fun == fun && run.rule == Rule::MayChange && !run.failed;
+    let left = messages(seen, service, |run| !is_silenced(run)).len();
+    let dominates = count >= MANY && count * 2 >= all.len() as u64 && left < all.len();
+    dominates.then(|| Advice::Function { fun: fun.to_owned(), messages: count, left: left as u64 })
 }
 
 #[cfg(test)]
@@ -264,17 +307,32 @@ mod tests {
 
     fn run(second: i64, user: &str, fun: &str, voice: Voice) -> Seen {
         let at = Timestamp::from_second(1_795_300_000 + second).unwrap();
+        let head = crate::run::RunHead {
+            kind: crate::run::RunKind::Command,
+            user: Some(user.to_owned()),
+            command: format!("salt web1 {fun} {second}"),
+            funs: vec![fun.to_owned()],
+            tgt: "web1".to_owned(),
+            tgt_type: "glob".to_owned(),
+            test: false,
+            schedule: None,
+        };
         Seen {
+            run: RunId(second as u64 * 1000 + fun.len() as u64 * 10 + user.len() as u64),
+            likeness: Likeness::of(&head),
             began: at,
-            said_at: at,
+            ended: Some(at),
             person: user.to_owned(),
             user: Some(user.to_owned()),
             fun: fun.to_owned(),
             rule: if voice == Voice::Said { Rule::MayChange } else { Rule::ReadOnly },
             voice,
             failed: false,
+            bad: false,
         }
     }
+
+    const BOT: Service = Service { edits: true, slow_after: Duration::from_secs(60) };
 
     #[test]
     fn every_run_is_counted_once() {
@@ -286,9 +344,10 @@ mod tests {
             run(61, "bob", "test.ping", Voice::Told),
             run(62, "carol", "test.ping", Voice::ToldWith),
         ];
-        let survey = Survey::of(&seen);
-        let counts = (survey.runs, survey.messages, survey.told_with, survey.quiet);
-        assert_eq!(counts, (6, 4, 1, 1));
+        let survey = Survey::of(&seen, BOT);
+        assert_eq!((survey.runs, survey.said, survey.quiet), (6, 5, 1));
+        let told: usize = survey.messages.iter().map(|message| message.runs.len()).sum();
+        assert_eq!(told, 4, "{:?}", survey.messages);
         let rules: Vec<_> =
             survey.rules.iter().map(|rule| (rule.voice, rule.rule, rule.runs)).collect();
         assert_eq!(
@@ -308,12 +367,12 @@ mod tests {
         assert_eq!(people, [("bob", 3, 0), ("alice", 1, 1), ("carol", 1, 0)]);
         assert_eq!(survey.busiest.map(|(_, count)| count), Some(3));
         seen.reverse();
-        assert_eq!(Survey::of(&seen), survey);
+        assert_eq!(Survey::of(&seen, BOT), survey);
     }
 
     #[test]
     fn nothing_comes_to_nothing() {
-        assert_eq!(Survey::of(&[]), Survey::default());
+        assert_eq!(Survey::of(&[], BOT), Survey::default());
     }
 
     /// So many runs, one each so many seconds.
@@ -322,7 +381,7 @@ mod tests {
     }
 
     fn advice(seen: &[Seen]) -> Option<Advice> {
-        Survey::of(seen).advice
+        Survey::of(seen, BOT).advice
     }
 
     #[test]
@@ -361,9 +420,9 @@ mod tests {
     #[test]
     fn a_function_that_dominates_is_named() {
         let mut seen: Vec<Seen> =
-            (0..30).map(|n| run(n, "alice", "cmd.run", Voice::Said)).collect();
+            (0..30).map(|n| run(n * 70, "alice", "cmd.run", Voice::Said)).collect();
         seen[0].failed = true;
-        seen.extend((0..10).map(|n| run(n, "bob", "state.apply", Voice::Said)));
+        seen.extend((0..10).map(|n| run(n * 70 + 35, "bob", "state.apply", Voice::Said)));
         let wanted = Advice::Function { fun: "cmd.run".to_owned(), messages: 30, left: 11 };
         assert_eq!(advice(&seen), Some(wanted));
         assert_eq!(advice(&seen[..19]), None, "few need no advice");

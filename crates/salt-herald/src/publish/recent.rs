@@ -3,21 +3,12 @@
 //!
 //! It is forgotten at a restart; then the next run begins a new message.
 
-use std::time::Duration;
-
-use herald_core::burst::{Likeness, Open};
+use herald_core::burst::{ALIKE_FOR, Likeness, MIXED_FOR, MOST_RUNS, Open};
 use herald_core::run::RunId;
 use tokio::time::Instant;
 
-/// The same command joins its message for so long after the last that did.
-const ALIKE_FOR: Duration = Duration::from_secs(60);
-/// A message about many commands takes up more for so long after it was begun: it must not be
-/// filled where nobody looks any more.
-const MIXED_FOR: Duration = Duration::from_secs(30);
 /// Most messages that are remembered.
 const MOST: usize = 64;
-/// Most runs in one message.
-const MOST_RUNS: usize = 1_000;
 
 /// The latest messages of a sink.
 #[derive(Debug, Default)]

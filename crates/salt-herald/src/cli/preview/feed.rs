@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use herald_core::announce::Announcement;
-use herald_core::compose::{Context, announce, announce_quiet, person};
+use herald_core::burst::Likeness;
+use herald_core::compose::{Context, announce, announce_quiet, announce_together, person};
 use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::noise::SayRules;
 use herald_core::redact::Redactor;
@@ -18,36 +19,37 @@ use salt_event::event::Event;
 /// Most quiet runs whose failures are put into one message.
 const MAX_TOGETHER: usize = 1000;
 
-/// What the channel would have shown of a run.
-#[derive(Debug, Clone)]
-pub(super) struct Message {
-    /// When it would have been posted.
-    pub(super) at: Timestamp,
-    /// What it says at its end.
-    pub(super) says: Announcement,
-    /// The run's first jid.
-    pub(super) jid: Option<String>,
-    /// How the run ended.
-    pub(super) status: RunStatus,
-    /// The run, as it is counted.
-    pub(super) seen: Seen,
-}
-
 /// What became of all events.
-#[derive(Debug, Default)]
 pub(super) struct Fed {
     /// Every run.
     pub(super) seen: Vec<Seen>,
-    /// The messages, in the order of time.
-    pub(super) messages: Vec<Message>,
+    /// Those that are heard of, whole.
+    runs: HashMap<RunId, Run>,
+    /// Quiet runs that failed, by the run whose message tells of them.
+    together: HashMap<RunId, Vec<Run>>,
+    /// It knows the minions' names.
+    ledger: Ledger,
+    master: Option<String>,
 }
 
-/// A run that is known to the end, or as far as it went.
-struct Known {
-    seen: Seen,
-    says: Option<Announcement>,
-    jid: Option<String>,
-    status: RunStatus,
+impl Fed {
+    /// What a message about some runs says at its end.
+    pub(super) fn says(&self, runs: &[RunId]) -> Option<Announcement> {
+        let context = Context { master: self.master.as_deref(), minions: self.ledger.minions() };
+        let runs: Vec<Run> = runs.iter().filter_map(|run| self.runs.get(run)).cloned().collect();
+        match runs.as_slice() {
+            [run] => match self.together.get(&run.id).filter(|_| !run.said) {
+                Some(together) => announce_quiet(together, &[], context),
+                None => Some(announce(run, &[], context)),
+            },
+            runs => announce_together(runs, context),
+        }
+    }
+
+    /// A run that is heard of.
+    pub(super) fn run(&self, run: RunId) -> Option<&Run> {
+        self.runs.get(&run)
+    }
 }
 
 /// Takes events, and keeps what is needed of the runs that they make.
@@ -55,7 +57,9 @@ pub(super) struct Feed<'c> {
     ledger: Ledger,
     rules: SayRules,
     master: Option<&'c str>,
-    known: BTreeMap<RunId, Known>,
+    known: BTreeMap<RunId, Seen>,
+    /// Those that are heard of.
+    runs: HashMap<RunId, Run>,
     /// Quiet runs that failed, by the run whose message tells of them.
     together: HashMap<RunId, Vec<Run>>,
     /// Runs that were given up, by jid: a late return would revive them.
@@ -69,6 +73,7 @@ impl<'c> Feed<'c> {
             ledger: Ledger::restore(settings, Redactor::new(), begin, Restored::default()),
             master,
             known: BTreeMap::new(),
+            runs: HashMap::new(),
             together: HashMap::new(),
             given_up: HashMap::new(),
         }
@@ -120,6 +125,7 @@ impl<'c> Feed<'c> {
         // All its jobs turned out to be another's, and so is its message.
         if run.jobs.is_empty() {
             self.known.remove(&run.id);
+            self.runs.remove(&run.id);
             return;
         }
         let voice = match run.told_with {
@@ -128,23 +134,23 @@ impl<'c> Feed<'c> {
             Some(_) => Voice::ToldWith,
             None => Voice::Quiet,
         };
-        let context = Context { master: self.master, minions: self.ledger.minions() };
-        let says = (voice == Voice::Said).then(|| announce(&run, &[], context));
         let seen = Seen {
+            run: run.id,
+            likeness: Likeness::of(&run.head),
             began: run.started_at,
-            said_at: match voice {
-                Voice::Said => run.started_at,
-                _ => run.finished_at.unwrap_or(run.started_at),
-            },
+            ended: run.finished_at,
             person: person(&run),
             user: run.head.user.clone(),
             fun: run.head.funs.join(","),
             rule: self.rules.rule(&run.head),
             voice,
             failed: run.status == RunStatus::Failed,
+            bad: matches!(run.status, RunStatus::Failed | RunStatus::Incomplete),
         };
-        let known = Known { seen, says, jid: run.jids.first().cloned(), status: run.status };
-        self.known.insert(run.id, known);
+        self.known.insert(run.id, seen);
+        if matches!(voice, Voice::Said | Voice::Told) {
+            self.runs.insert(run.id, run.clone());
+        }
         if let Some(with) = run.told_with.filter(|_| !run.said) {
             let together = self.together.entry(with).or_default();
             together.retain(|other| other.id != run.id);
@@ -162,26 +168,12 @@ impl<'c> Feed<'c> {
         for run in open {
             self.keep(run);
         }
-        let context = Context { master: self.master, minions: self.ledger.minions() };
-        let mut fed = Fed::default();
-        for (id, known) in self.known {
-            let together = self.together.get(&id);
-            let says = match known.seen.voice {
-                Voice::Told => together.and_then(|runs| announce_quiet(runs, &[], context)),
-                _ => known.says,
-            };
-            if let Some(says) = says {
-                fed.messages.push(Message {
-                    at: known.seen.said_at,
-                    says,
-                    jid: known.jid,
-                    status: known.status,
-                    seen: known.seen.clone(),
-                });
-            }
-            fed.seen.push(known.seen);
+        Fed {
+            seen: self.known.into_values().collect(),
+            runs: self.runs,
+            together: self.together,
+            ledger: self.ledger,
+            master: self.master.map(str::to_owned),
         }
-        fed.messages.sort_by_key(|message| message.at);
-        fed
     }
 }

@@ -2,18 +2,20 @@
 //!
 //! Pure.
 
-use herald_core::announce::Mood;
+use herald_core::rehearsal::Message;
+use herald_core::run::Run;
 use herald_core::survey::{Advice, RuleCount, Voice};
 use serde_json::{Value, json};
 
-use super::feed::Message;
+use super::feed::Fed;
 use super::{Preview, text};
 
 /// One object for each message from `first` on, then one for each rule, person and advice, and the
 /// whole.
 pub(super) fn objects(preview: &Preview, first: usize) -> Vec<Value> {
     let survey = &preview.survey;
-    let mut objects: Vec<Value> = preview.fed.messages.iter().skip(first).map(message).collect();
+    let told = survey.messages.iter().skip(first);
+    let mut objects: Vec<Value> = told.filter_map(|told| message(&preview.fed, told)).collect();
     objects.extend(survey.rules.iter().map(rule));
     objects.extend(survey.people.iter().map(|count| {
         json!({
@@ -28,22 +30,29 @@ pub(super) fn objects(preview: &Preview, first: usize) -> Vec<Value> {
     objects
 }
 
-fn message(message: &Message) -> Value {
-    let Message { at, says, jid, status, seen } = message;
-    json!({
+fn message(fed: &Fed, message: &Message) -> Option<Value> {
+    let says = fed.says(&message.runs)?;
+    let runs: Vec<&Run> = message.runs.iter().filter_map(|run| fed.run(*run)).collect();
+    let first = runs.first()?;
+    let lines: Vec<Value> = says
+        .commands
+        .iter()
+        .map(|line| json!({"command": line.command, "note": line.note}))
+        .collect();
+    Some(json!({
         "type": "message",
-        "at": at.to_string(),
-        "jid": jid,
-        "status": status.name(),
-        "changed": says.mood == Mood::Changed,
+        "at": message.at.to_string(),
+        "jid": first.jids.first(),
+        "jids": runs.iter().flat_map(|run| run.jids.first()).collect::<Vec<_>>(),
+        "status": first.status.name(),
+        "user": first.head.user,
+        "fun": first.head.funs,
+        "runs": runs.len(),
         "command": says.command,
+        "commands": lines,
         "byline": says.byline,
         "tally": says.tally,
-        "user": seen.user,
-        "fun": seen.fun,
-        "rule": seen.rule.name(),
-        "quiet_but_failed": seen.voice == Voice::Told,
-    })
+    }))
 }
 
 fn rule(count: &RuleCount) -> Value {
@@ -92,8 +101,8 @@ fn whole(preview: &Preview) -> Value {
         "since": preview.since.to_string(),
         "until": preview.until.to_string(),
         "runs": survey.runs,
-        "messages": survey.messages,
-        "told_with_others": survey.told_with,
+        "said": survey.said,
+        "messages": survey.messages.len(),
         "quiet": survey.quiet,
         "channels": preview.channels,
         "busiest_minute": survey.busiest.map(|(at, messages)| {

@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use herald_core::survey::Survey;
+use herald_core::survey::{Service, Survey};
 use jiff::Timestamp;
 
 use self::feed::{Fed, Feed};
@@ -74,7 +74,8 @@ pub(super) fn run(
     let (config, _) = loaded.map_err(Trouble::of)?;
     let preview = look(&config, args, since, until)?;
     if args.json {
-        let first = args.limit.map_or(0, |limit| preview.fed.messages.len().saturating_sub(limit));
+        let first =
+            args.limit.map_or(0, |limit| preview.survey.messages.len().saturating_sub(limit));
         for object in json::objects(&preview, first) {
             out.json(&object)?;
         }
@@ -123,7 +124,7 @@ fn look(
         since,
         until,
         asked: args.since.clone(),
-        survey: Survey::of(&fed.seen),
+        survey: Survey::of(&fed.seen, service(config)),
         fed,
         channels: channels(config),
         config: config.announce.clone(),
@@ -178,6 +179,14 @@ fn told(error: JobCacheError, master: &MasterConfig, is_named: bool) -> Trouble 
         JobCacheError::Io { .. } => return Trouble::of(error),
     };
     Trouble::of(error).hint(hint)
+}
+
+/// How the channel is served: of several sinks, as the first that can edit.
+fn service(config: &Config) -> Service {
+    let is_bot = |slack: &&config::SlackConfig| matches!(slack.access, SlackAccess::Bot { .. });
+    let webhook = config.slack.values().find(|slack| !is_bot(slack));
+    let edits = config.slack.values().any(|slack| is_bot(&slack)) || webhook.is_none();
+    Service { edits, slow_after: webhook.map_or(Duration::MAX, |slack| slack.slow_after) }
 }
 
 /// Where it would be said: channels by name, webhooks by the names of their sinks.

@@ -5,13 +5,13 @@
 
 use std::fmt::Write as _;
 
+use herald_core::announce::Announcement;
 use herald_core::literal;
 use herald_core::noise::Rule;
 use herald_core::survey::{Advice, RuleCount, Survey, Voice};
 
 use super::super::output::View;
 use super::super::row::{BOLD, DIM, cut, local, pad, symbol};
-use super::feed::Message;
 use super::{Cache, Preview};
 use crate::config::AnnounceConfig;
 
@@ -21,32 +21,25 @@ const PROFILE: &str = include_str!("../../../../../dist/profiles/api.conf");
 const PROFILE_USER: &str = "\"saltapi\"";
 /// How many functions of a rule are named.
 const FUNS: usize = 4;
+/// What stands before a message: its time.
+const LEAD: usize = 19 + 2;
 /// How many people are named.
 const PEOPLE: usize = 15;
-/// More messages in a minute than Slack takes from one sender are a flood.
-const FLOOD: u64 = 60;
 
 /// The whole.
 pub(super) fn preview(preview: &Preview, limit: usize, view: &View) -> String {
     let survey = &preview.survey;
     let mut text = headline(preview);
-    if survey.messages > 0 {
-        text.push_str(&messages(&preview.fed.messages, limit, view));
-    }
+    text.push_str(&messages(preview, limit, view));
     if survey.runs > 0 {
         text.push_str(&rules(survey, view));
         text.push_str(&people(survey, view));
     }
     if let Some((at, count)) = survey.busiest {
-        let flood =
-            if count > FLOOD { ": more than Slack takes at once, the rest comes late" } else { "" };
         let at = local(at, view);
         let at = at.get(..16).unwrap_or(&at);
-        let _ = write!(
-            text,
-            "\n{BOLD}Busiest minute{BOLD:#}  {at}, {}{flood}\n",
-            counted(count, "message")
-        );
+        let count = counted(count, "message");
+        let _ = writeln!(text, "\n{BOLD}Busiest minute{BOLD:#}  {at}, {count}");
     }
     if let Some(advice) = &survey.advice {
         text.push_str(&advise(advice, &preview.config));
@@ -56,7 +49,7 @@ pub(super) fn preview(preview: &Preview, limit: usize, view: &View) -> String {
 }
 
 fn headline(preview: &Preview) -> String {
-    let Survey { runs, messages, told_with, quiet, .. } = &preview.survey;
+    let Survey { runs, said, messages, quiet, .. } = &preview.survey;
     let span = literal::line(&span(&preview.asked));
     if *runs == 0 {
         return format!("{BOLD}{span}: no runs.{BOLD:#}\n");
@@ -65,15 +58,15 @@ fn headline(preview: &Preview) -> String {
         [] => "the channel".to_owned(),
         channels => literal::line(&channels.join(", ")),
     };
-    let with = match told_with {
-        0 => String::new(),
-        1 => ", 1 that failed is told with another".to_owned(),
-        count => format!(", {count} that failed are told with others"),
+    let told = match messages.len() as u64 {
+        count if count == *said => String::new(),
+        count => format!(", in {}", counted(count, "message")),
     };
     let stays = if *quiet == 1 { "stays" } else { "stay" };
     let runs = counted(*runs, "run");
     format!(
-        "{BOLD}{span}, {runs}: {messages} would have been said in {place}{with}, {quiet} {stays} quiet.{BOLD:#}\n"
+        "{BOLD}{span}, {runs}: {said} would have been said in {place}{told}; {quiet} {stays} \
+         quiet.{BOLD:#}\n"
     )
 }
 
@@ -90,7 +83,8 @@ pub(super) fn span(asked: &str) -> String {
     }
 }
 
-fn messages(messages: &[Message], limit: usize, view: &View) -> String {
+fn messages(preview: &Preview, limit: usize, view: &View) -> String {
+    let messages = &preview.survey.messages;
     let first = messages.len().saturating_sub(limit);
     let shown = messages.get(first..).unwrap_or_default();
     let what = match (shown.len(), messages.len()) {
@@ -101,19 +95,42 @@ fn messages(messages: &[Message], limit: usize, view: &View) -> String {
         (shown, all) => format!("The last {shown} of {all} messages; --all shows every one"),
     };
     let mut text = format!("\n{BOLD}{what}{BOLD:#}\n");
-    let width = view.width.unwrap_or(usize::MAX);
     for message in shown {
-        let says = &message.says;
-        let lead = 19 + 2;
-        let command = cut(&literal::line(&says.command), width.saturating_sub(lead + 2));
-        let time = local(message.at, view);
-        let _ = writeln!(text, "{DIM}{time}{DIM:#}  {} {command}", symbol(says.mood));
-        for line in [&says.byline, &says.tally] {
-            if !line.is_empty() {
-                let line = cut(&literal::line(line), width.saturating_sub(lead + 2));
-                let _ = writeln!(text, "{:23}{line}", "");
-            }
+        if let Some(says) = preview.fed.says(&message.runs) {
+            let _ = write!(text, "{DIM}{}{DIM:#}  ", local(message.at, view));
+            text.push_str(&one(&says, view));
         }
+    }
+    text
+}
+
+/// A message as the channel shows it, behind its time.
+fn one(says: &Announcement, view: &View) -> String {
+    let room = view.width.unwrap_or(usize::MAX).saturating_sub(LEAD + 2);
+    let line = |text: &str| cut(&literal::line(text), room);
+    // Of many commands the byline comes first, and a line for each.
+    let (first, second) = match says.commands.is_empty() {
+        true => (&says.command, Some(&says.byline)),
+        false => (&says.byline, None),
+    };
+    let mut text = format!("{} {}\n", symbol(says.mood), line(first));
+    let mut add = |part: &str| {
+        if !part.is_empty() {
+            let _ = writeln!(text, "{:1$}{part}", "", LEAD + 2);
+        }
+    };
+    for command in &says.commands {
+        let rest = cut(
+            &literal::line(&format!("{}  {}", command.command, command.note)),
+            room.saturating_sub(2),
+        );
+        add(&format!("{} {rest}", symbol(command.mood)));
+    }
+    if says.commands_left_out > 0 {
+        add(&format!("and {} more", says.commands_left_out));
+    }
+    for part in second.into_iter().chain([&says.tally]) {
+        add(&line(part));
     }
     text
 }
