@@ -181,6 +181,18 @@ fn the_profile_for_an_api_is_named_and_does_what_is_said() {
 }
 
 #[test]
+fn a_flood_is_shown_as_the_digest_that_it_would_be() {
+    let made = Made::new();
+    for (n, user) in ["alice", "bob", "carol", "dave"].iter().enumerate() {
+        let time = at("08:00:00") + SignedDuration::from_millis(n as i64);
+        let jid = time.strftime("%Y%m%d%H%M%S%6f").to_string();
+        made.job_of(&jid, user, "cmd.run", &[&format!("deploy {n}")], &["web1"], time);
+        made.returns_what(&jid, "web1", said("..."), i64::from(n == 2), second(time));
+    }
+    insta::assert_snapshot!(shown(&made, "", 10, None));
+}
+
+#[test]
 fn what_is_advised_keeps_what_stands_there_already() {
     let made = driven_by_an_api("root");
     let more = "announce: {service_users: [other], quiet: [pkg.list]}\n";
