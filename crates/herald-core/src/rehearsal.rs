@@ -4,6 +4,7 @@
 //! The same [`crate::burst`] decides as for real. What a chat answers is not played: it takes a
 //! message a second, and never fails.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -66,6 +67,7 @@ pub fn rehearse(due: &[Due], edits: bool) -> Vec<Message> {
 
 /// Takes runs out of those that wait.
 fn take(waiting: &mut Vec<Waiting>, runs: &[RunId]) -> Vec<Waiting> {
+    let runs: HashSet<RunId> = runs.iter().copied().collect();
     waiting.extract_if(.., |one| runs.contains(&one.run)).collect()
 }
 
@@ -126,7 +128,7 @@ impl Stage {
 
     /// What is said of endings in messages of their own.
     fn end(self, due: &[Due], edits: bool) -> Vec<Message> {
-        let alone: std::collections::HashSet<RunId> = self
+        let alone: HashSet<RunId> = self
             .messages
             .iter()
             .filter(|message| message.runs.len() == 1)
@@ -150,11 +152,9 @@ impl Stage {
 }
 
 fn add(open: &mut Open, runs: &[Waiting]) {
-    for one in runs {
-        if !open.commands.contains(&one.likeness) {
-            open.commands.push(one.likeness);
-        }
-    }
+    let mut known: HashSet<Likeness> = open.commands.iter().copied().collect();
+    let new = runs.iter().map(|one| one.likeness).filter(|likeness| known.insert(*likeness));
+    open.commands.extend(new);
 }
 
 #[cfg(test)]
