@@ -58,7 +58,7 @@ impl<'a> Load<'a> {
     }
 
     /// The event of the job's beginning, with its minions and those that the master did not know
-    /// ([`missing`]). Nothing where the bus would have said nothing before the first return.
+    /// ([`Self::missing`]). Nothing where the bus would have said nothing before the first return.
     pub fn beginning(&self, minions: Raw<'a>, missing: Raw<'a>) -> Option<Event<'a>> {
         let (family, kind) = match self.begun {
             Begun::Published => ("job", Kind::NewJob(self.new_job(minions, missing)?)),
