@@ -318,6 +318,7 @@ mod tests {
             tgt_type: String::new(),
             test: false,
             schedule: None,
+            saltenv: None,
         };
         let rules = SayRules {
             say: vec!["state.highstate".into()],

@@ -173,6 +173,7 @@ mod tests {
             tgt_type: "glob".to_owned(),
             test: false,
             schedule: None,
+            saltenv: None,
         };
         let at = Timestamp::from_second(1_795_300_000 + second).unwrap();
         let likeness = Likeness::of(&head);

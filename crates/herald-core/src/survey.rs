@@ -316,6 +316,7 @@ mod tests {
             tgt_type: "glob".to_owned(),
             test: false,
             schedule: None,
+            saltenv: None,
         };
         Seen {
             run: RunId(second as u64 * 1000 + fun.len() as u64 * 10 + user.len() as u64),

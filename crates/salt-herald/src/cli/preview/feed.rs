@@ -9,6 +9,7 @@ use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
 use herald_core::compose::{Context, announce, announce_quiet, announce_together, person};
 use herald_core::ledger::{Ledger, Restored, Settings};
+use herald_core::names::Names;
 use herald_core::noise::SayRules;
 use herald_core::redact::Redactor;
 use herald_core::run::{Job, Run, RunId, RunStatus};
@@ -30,12 +31,17 @@ pub(super) struct Fed {
     /// It knows the minions' names.
     ledger: Ledger,
     master: Option<String>,
+    names: Names,
 }
 
 impl Fed {
     /// What a message about some runs says at its end.
     pub(super) fn says(&self, runs: &[RunId]) -> Option<Announcement> {
-        let context = Context { master: self.master.as_deref(), minions: self.ledger.minions() };
+        let context = Context {
+            master: self.master.as_deref(),
+            minions: self.ledger.minions(),
+            names: &self.names,
+        };
         let runs: Vec<Run> = runs.iter().filter_map(|run| self.runs.get(run)).cloned().collect();
         match runs.as_slice() {
             [run] => match self.together.get(&run.id).filter(|_| !run.said) {
@@ -161,7 +167,7 @@ impl<'c> Feed<'c> {
     }
 
     /// What it all came to, by now.
-    pub(super) fn finish(mut self, now: Timestamp) -> Fed {
+    pub(super) fn finish(mut self, now: Timestamp, names: &Names) -> Fed {
         self.catch_up(now);
         let open: Vec<Run> =
             self.ledger.runs().filter(|run| run.status == RunStatus::Running).cloned().collect();
@@ -174,6 +180,7 @@ impl<'c> Feed<'c> {
             together: self.together,
             ledger: self.ledger,
             master: self.master.map(str::to_owned),
+            names: names.clone(),
         }
     }
 }

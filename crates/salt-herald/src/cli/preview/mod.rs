@@ -119,7 +119,7 @@ fn look(
     });
     let Ok(read) = read;
     skipped.add(read);
-    let fed = feed.finish(until);
+    let fed = feed.finish(until, &config.names);
     Ok(Preview {
         since,
         until,
