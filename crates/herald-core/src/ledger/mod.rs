@@ -99,6 +99,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Goes by other settings from now on; what was decided stays.
+    pub fn change_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Goes on where a journal stopped.
     pub fn restore(settings: Settings, redactor: Redactor, now: Timestamp, from: Restored) -> Self {
         let mut ledger = Self {

@@ -14,8 +14,10 @@ use crate::daemon::{self, ReplayReport};
 /// Carries out `run`.
 pub(super) fn run(config: Option<&Path>) -> Result<Found, Trouble> {
     logging::start()?;
+    let options = journal::load_options(config);
     let (config, warnings) = load(config)?;
-    daemon::run(config, warnings).map_err(Trouble::of)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    daemon::run(config, options).map_err(Trouble::of)?;
     Ok(Found::NothingWrong)
 }
 

@@ -112,6 +112,11 @@ impl Intake {
         self.ledger.next_timeout()
     }
 
+    /// Goes by other settings from now on.
+    pub fn change_settings(&mut self, settings: Settings) {
+        self.ledger.change_settings(settings);
+    }
+
     /// Hands over what came together.
     ///
     /// # Errors

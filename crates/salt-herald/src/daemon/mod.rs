@@ -2,12 +2,14 @@
 //! and takes them apart in the right order.
 
 mod intake;
+mod publishing;
 mod recording;
+mod reload;
 mod watchdog;
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,14 +18,14 @@ use herald_core::ledger;
 use herald_core::noise::SayRules;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 pub use intake::{Counts, Intake};
 pub use recording::{ReplayReport, record, replay};
 
-use crate::chat;
-use crate::config::{BusAddress, Config, Problem};
-use crate::publish::{self, Publisher, Target};
+use publishing::Publishing;
+
+use crate::config::{BusAddress, Config, LoadOptions};
 use crate::source::{self, Bus, Heard, Item, Queue};
 use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
 
@@ -37,20 +39,20 @@ const NOTE_EVERY: Duration = Duration::from_secs(10);
 /// How many items make one batch at the most.
 const MOST: usize = 512;
 
-/// Runs until told to stop by SIGTERM or SIGINT.
+/// Runs until told to stop by SIGTERM or SIGINT; reads the config again, as `options` say, at SIGHUP.
 ///
 /// # Errors
-/// When the journal can't be opened, or no thread can be had.
-pub fn run(config: Config, warnings: Vec<Problem>) -> Result<(), RunError> {
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+/// When the config has a mistake, the journal can't be opened, or no thread can be had.
+pub fn run(config: Config, options: LoadOptions) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, Limits::default(), stop_signal()))
+    runtime.block_on(async {
+        let reloads = reload::on_hangup(options);
+        serve(config, Limits::default(), stop_signal(), reloads).await
+    })
 }
 
 /// What a daemon may take up, and how long it may take to end.
@@ -68,7 +70,8 @@ impl Default for Limits {
     }
 }
 
-/// Runs until `stop` completes. Everything that was read is on disk when this returns.
+/// Runs until `stop` completes. Everything that was read is on disk when this returns. What comes over
+/// `reloads` is in force from then on, as far as that can be without a restart.
 ///
 /// # Errors
 /// When the journal can't be opened, no thread can be had, or the intake ends by itself.
@@ -76,8 +79,8 @@ pub async fn serve(
     config: Config,
     limits: Limits,
     stop: impl Future<Output = ()>,
+    reloads: mpsc::Receiver<Config>,
 ) -> Result<(), RunError> {
-    let targets = targets(&config)?;
     if let Some(folder) = config.journal.path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -86,40 +89,45 @@ pub async fn serve(
     let writer = journal.into_writer()?;
     tracing::info!(
         journal = %config.journal.path.display(),
-        sinks = targets.len(),
         version = env!("CARGO_PKG_VERSION"),
         "salt-herald begins"
     );
-    let (stop_publisher, stopping) = watch::channel(false);
-    let settings = publish::Settings {
-        master: config.name.clone(),
-        journal: config.journal.path.clone(),
-        names: Arc::new(config.names.clone()),
-        routes: Arc::new(config.routes.clone()),
-    };
     // Before the bus is heard: what comes first is news already.
-    let publisher =
-        Publisher::start(settings, targets, writer.clone(), stopping, limits.grace).await;
-    let publisher = tokio::spawn(publisher.run());
+    let mut publishing = Publishing::start(&config, &writer, limits.grace).await?;
     let outcome = match listen(&config, limits, reader, writer.clone()) {
-        Ok(bus) => listen_until(bus, stop).await,
+        Ok(bus) => {
+            let mut now = Now { config, publishing: &mut publishing, writer: &writer, limits };
+            listen_until(bus, stop, reloads, &mut now).await
+        }
         Err(error) => Err(error),
     };
     // So that what was heard last can be said; but not if the disk is full.
     let _ = tokio::time::timeout(limits.grace, writer.settle()).await;
-    stop_publisher.send_replace(true);
-    publisher.await?;
+    publishing.stop().await?;
     // The publishers are gone by now, so that the journal's last batch is the last.
     tokio::task::spawn_blocking(move || writer.close()).await?;
     outcome
 }
 
-async fn listen_until(mut bus: Listening, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+async fn listen_until(
+    mut bus: Listening,
+    stop: impl Future<Output = ()>,
+    mut reloads: mpsc::Receiver<Config>,
+    now: &mut Now<'_>,
+) -> Result<(), RunError> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let outcome = tokio::select! {
-        () = stop => Ok(()),
-        () = watchdog::vouch(Arc::clone(&bus.pulse)) => Ok(()),
-        ended = &mut bus.ended => Err(ended.unwrap_or_else(|_| "the intake ended".to_owned()).into()),
+    let mut stop = std::pin::pin!(stop);
+    let vouch = watchdog::vouch(Arc::clone(&bus.pulse));
+    let mut vouch = std::pin::pin!(vouch);
+    let outcome = loop {
+        tokio::select! {
+            () = &mut stop => break Ok(()),
+            () = &mut vouch => {}
+            Some(config) = reloads.recv() => now.change_to(config, &bus).await?,
+            ended = &mut bus.ended => {
+                break Err(ended.unwrap_or_else(|_| "the intake ended".to_owned()).into());
+            }
+        }
     };
     tracing::info!("salt-herald ends");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -127,14 +135,27 @@ async fn listen_until(mut bus: Listening, stop: impl Future<Output = ()>) -> Res
     outcome
 }
 
-fn targets(config: &Config) -> Result<Vec<Target>, reqwest::Error> {
-    let sinks = chat::sinks(config)?;
-    let target = |sink: chat::Sink| {
-        let slow_after =
-            config.slack.get(sink.name()).map_or(Duration::MAX, |slack| slack.slow_after);
-        Target { sink, slow_after }
-    };
-    Ok(sinks.into_iter().map(target).collect())
+/// What is in force.
+struct Now<'a> {
+    config: Config,
+    publishing: &'a mut Publishing,
+    writer: &'a JournalWriter,
+    limits: Limits,
+}
+
+impl Now<'_> {
+    /// Puts another config in force. The bus is read on meanwhile.
+    async fn change_to(&mut self, config: Config, bus: &Listening) -> Result<(), RunError> {
+        let settings = Some(ledger_settings(&config));
+        *bus.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        reload::say_what_waits(&self.config, &config);
+        // The runs stand in the file that is open.
+        self.config = Config { journal: self.config.journal.clone(), ..config };
+        self.publishing.change_to(&self.config, self.writer, self.limits.grace).await?;
+        tracing::info!("the config was read again");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Status("the config was read again")]);
+        Ok(())
+    }
 }
 
 async fn stop_signal() {
@@ -153,6 +174,8 @@ async fn stop_signal() {
 /// The two threads between the bus and the journal.
 struct Listening {
     stop: Arc<AtomicBool>,
+    /// What the ledger shall go by from now on.
+    settings: Arc<Mutex<Option<ledger::Settings>>>,
     /// Goes on while the bus is read.
     pulse: Arc<AtomicU64>,
     bus: JoinHandle<()>,
@@ -184,23 +207,31 @@ fn listen(
     let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?;
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();
-    let taken = Arc::clone(&queue);
+    let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));
+    let changed = Arc::clone(&settings);
     let thread = std::thread::Builder::new().name("intake".to_owned()).spawn(move || {
-        if let Err(error) = take_all(&mut intake, &taken) {
+        if let Err(error) = take_all(&mut intake, &taken, &changed) {
             tracing::error!(error = &error as &dyn Error, "the intake ended");
             let _ = tell.send(error.to_string());
         }
     })?;
     let pulse = Arc::new(AtomicU64::new(0));
     let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), Arc::clone(&pulse), blind)?;
-    Ok(Listening { stop, pulse, bus, intake: thread, ended })
+    Ok(Listening { stop, settings, pulse, bus, intake: thread, ended })
 }
 
 /// Takes items until the queue is closed and empty.
-fn take_all(intake: &mut Intake, queue: &Queue) -> Result<(), StoreError> {
+fn take_all(
+    intake: &mut Intake,
+    queue: &Queue,
+    changed: &Mutex<Option<ledger::Settings>>,
+) -> Result<(), StoreError> {
     let mut connected = false;
     let mut noted: Option<Timestamp> = None;
     while let Some(items) = queue.take(MOST, patience(intake, Timestamp::now())) {
+        if let Some(settings) = changed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            intake.change_settings(settings);
+        }
         for item in &items {
             connected = is_connected(item, connected);
             intake.take(item)?;

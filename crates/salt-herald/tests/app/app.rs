@@ -88,12 +88,14 @@ impl App {
     /// Starts the app, whether or not there is a bus.
     pub(crate) async fn start_without_bus(&mut self) {
         assert!(self.running.is_none(), "it runs already");
-        let (stop, stopped) = oneshot::channel();
-        let daemon = daemon::serve(self.config(), self.limits, async move {
+        let (tell, stopped) = oneshot::channel();
+        let stop = async move {
             let _ = stopped.await;
-        });
+        };
+        let (_, reloads) = tokio::sync::mpsc::channel(1);
+        let daemon = daemon::serve(self.config(), self.limits, stop, reloads);
         let done = tokio::spawn(daemon);
-        self.running = Some(Running { stop, done });
+        self.running = Some(Running { stop: tell, done });
     }
 
     /// Stops the app as SIGTERM does, and waits for its end.

@@ -19,8 +19,8 @@ fn the_daemon() {
         return;
     };
     let options = LoadOptions { file: Some(file.into()), ..LoadOptions::default() };
-    let (config, warnings) = load(&options).unwrap();
-    salt_herald::daemon::run(config, warnings).unwrap();
+    let (config, _) = load(&options).unwrap();
+    salt_herald::daemon::run(config, options).unwrap();
 }
 
 pub(crate) struct Process(Child);

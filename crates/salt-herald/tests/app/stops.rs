@@ -77,7 +77,12 @@ async fn a_dead_slack_does_not_keep_it_from_ending() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_one_is_told_who_holds_the_journal() {
     let mut app = App::started().await;
-    let second = daemon::serve(app.config(), Limits::default(), std::future::pending());
+    let second = daemon::serve(
+        app.config(),
+        Limits::default(),
+        std::future::pending(),
+        tokio::sync::mpsc::channel(1).1,
+    );
     let error = second.await.unwrap_err().to_string();
     let me = format!("in use by process {}", std::process::id());
     assert!(error.contains(&me), "{error}");

@@ -1,0 +1,68 @@
+//! The publisher as the daemon has it: begun with a config, ended in order, begun anew with another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::RunError;
+use crate::chat;
+use crate::config::Config;
+use crate::publish::{self, Publisher, Target};
+use crate::store::JournalWriter;
+
+/// A publisher that runs.
+pub(super) struct Publishing {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Publishing {
+    /// Begins to publish to the sinks of a config.
+    pub(super) async fn start(
+        config: &Config,
+        writer: &JournalWriter,
+        grace: Duration,
+    ) -> Result<Self, RunError> {
+        let (stop, stopping) = watch::channel(false);
+        let settings = publish::Settings {
+            master: config.name.clone(),
+            journal: config.journal.path.clone(),
+            names: Arc::new(config.names.clone()),
+            routes: Arc::new(config.routes.clone()),
+        };
+        let targets = targets(config)?;
+        tracing::info!(sinks = targets.len(), "publishing");
+        let publisher = Publisher::start(settings, targets, writer.clone(), stopping, grace).await;
+        Ok(Self { stop, task: tokio::spawn(publisher.run()) })
+    }
+
+    /// Says what is owed and can be said within the grace, and ends.
+    pub(super) async fn stop(&mut self) -> Result<(), RunError> {
+        self.stop.send_replace(true);
+        Ok((&mut self.task).await?)
+    }
+
+    /// Ends, and begins again with another config. Never both at once: they would say all twice.
+    pub(super) async fn change_to(
+        &mut self,
+        config: &Config,
+        writer: &JournalWriter,
+        grace: Duration,
+    ) -> Result<(), RunError> {
+        self.stop().await?;
+        *self = Self::start(config, writer, grace).await?;
+        Ok(())
+    }
+}
+
+fn targets(config: &Config) -> Result<Vec<Target>, reqwest::Error> {
+    let sinks = chat::sinks(config)?;
+    let target = |sink: chat::Sink| {
+        let slow_after =
+            config.slack.get(sink.name()).map_or(Duration::MAX, |slack| slack.slow_after);
+        Target { sink, slow_after }
+    };
+    Ok(sinks.into_iter().map(target).collect())
+}
