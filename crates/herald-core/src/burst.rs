@@ -135,6 +135,7 @@ mod tests {
             test: false,
             schedule: None,
             saltenv: None,
+            metadata: None,
         }
     }
 

@@ -268,6 +268,7 @@ impl Storable for RunHead {
             ("test".into(), Value::Bool(self.test)),
             ("schedule".into(), text(&self.schedule)),
             ("saltenv".into(), text(&self.saltenv)),
+            ("metadata".into(), self.metadata.clone().unwrap_or(Value::Nil)),
         ])
         .to_bytes()
     }
@@ -286,6 +287,10 @@ impl Storable for RunHead {
             test: raw.get("test")?.boolean()?,
             schedule: text("schedule"),
             saltenv: text("saltenv"),
+            metadata: match raw.get("metadata").map(Value::read) {
+                None | Some(Ok(Value::Nil)) => None,
+                Some(read) => Some(read.ok()?.into_owned()),
+            },
         })
     }
 }

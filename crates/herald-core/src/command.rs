@@ -1,15 +1,20 @@
-//! The command line of a job: what somebody could paste into a shell to do the same again.
+//! The command line of a job: what somebody pastes into a POSIX shell to make Salt publish the same
+//! again, and whether it does.
 //!
-//! Straightforward, not exact: options that leave no trace on the bus (`--timeout`, `--out`) are not
-//! in it, and a line that is too long is cut. It hides nothing: arguments come here redacted.
+//! `docs/command-lines.md` says what is exact, and how that was proved. Options that leave no trace
+//! on the bus (`--timeout`, `--out`) are not in it, and a line that is too long is cut. It hides
+//! nothing: arguments come here redacted, and exact means what they hold then.
 
 mod argument;
-
-use std::borrow::Cow;
+mod line;
+mod target;
+mod yaml;
 
 use salt_event::Value;
 
-use crate::quote::quote;
+use argument::{is_keyword, is_name};
+use line::Line;
+use yaml::Said;
 
 /// Which of Salt's programs did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,12 +23,25 @@ pub enum Program {
     Salt,
     /// `salt-run`
     SaltRun,
-    /// `salt-call`
+    /// `salt-call`: the bus holds its words as they were typed.
     SaltCall,
-    /// `salt-ssh`
+    /// A minion's schedule. It is shown as the `salt-call` that does the same.
+    Schedule,
+    /// `salt-ssh`, whose words are as those of `salt-call`.
     SaltSsh,
     /// A wheel function: there is no program for them, and it is shown as `wheel FUN`.
     Wheel,
+}
+
+/// What a batch is told, as far as the bus tells.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Batched {
+    /// How many minions at a time; of a share the number that it came to.
+    pub size: Option<u32>,
+    /// It stops at the first failure.
+    pub failhard: bool,
+    /// How many seconds it waits before it takes the next minion.
+    pub wait: Option<f64>,
 }
 
 /// What a command line is made of.
@@ -39,90 +57,85 @@ pub struct CommandParts<'a> {
     pub funs: &'a [String],
     /// The arguments: a list, or for several functions a list of lists.
     pub arg: &'a Value<'a>,
-    /// The size of a batch.
-    pub batch: Option<u32>,
+    /// It is a batch.
+    pub batch: Option<Batched>,
+    /// All this is as the bus told it. Where a part is lost or was changed, no line is exact.
+    pub whole: bool,
+}
+
+/// A command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// One line of at most [`MAX_COMMAND_LINE`] characters, all of which can be seen; `…` stands where
+    /// it was cut.
+    pub text: String,
+    /// Whether the program publishes the same again when it is given this line: the same target,
+    /// functions and arguments of the same types.
+    pub exact: bool,
 }
 
 /// Longest command line, in characters.
-pub const MAX_COMMAND_LINE: usize = 4_000;
+pub const MAX_COMMAND_LINE: usize = 16_000;
 
-/// The command line, as one line of at most [`MAX_COMMAND_LINE`] characters; `…` stands where it was
-/// cut.
-pub fn command_line(parts: &CommandParts<'_>) -> String {
-    let mut line = Line(match parts.program {
-        Program::Salt => "salt".to_owned(),
-        Program::SaltRun => "salt-run".to_owned(),
-        Program::SaltCall => "salt-call".to_owned(),
-        Program::SaltSsh => "salt-ssh".to_owned(),
-        Program::Wheel => "wheel".to_owned(),
+/// The command line.
+pub fn command_line(parts: &CommandParts<'_>) -> CommandLine {
+    let mut line = Line::new(match parts.program {
+        Program::Salt => "salt",
+        Program::SaltRun => "salt-run",
+        Program::SaltCall | Program::Schedule => "salt-call",
+        Program::SaltSsh => "salt-ssh",
+        Program::Wheel => "wheel",
     });
-    if let Some(batch) = parts.batch {
-        line.add_plain("-b");
-        line.add(&batch.to_string());
-    }
-    if let (Program::Salt | Program::SaltSsh, Some(tgt)) = (parts.program, parts.tgt) {
-        add_target(&mut line, tgt, parts.tgt_type);
+    line.exact = parts.whole && parts.program != Program::Wheel;
+    let mut words = Words { exact: true, program: parts.program, list: Vec::new() };
+    add_arguments(&mut words, parts);
+    let separator = words.separator();
+    add_options(&mut line, parts, &separator);
+    if matches!(parts.program, Program::Salt | Program::SaltSsh) {
+        add_target(&mut line, parts);
     }
     add_functions(&mut line, parts);
-    cut(line.0)
-}
-
-/// A command line while it grows.
-struct Line(String);
-
-impl Line {
-    /// Adds a word, quoted.
-    fn add(&mut self, word: &str) {
-        self.0.push(' ');
-        // What would be cut off is not quoted first.
-        let end = word.char_indices().nth(MAX_COMMAND_LINE).map_or(word.len(), |(at, _)| at);
-        self.0.push_str(&quote(word.get(..end).unwrap_or(word)));
-    }
-
-    fn add_plain(&mut self, word: &str) {
-        self.0.push(' ');
-        self.0.push_str(word);
-    }
-
-    /// More would be cut off.
-    fn is_full(&self) -> bool {
-        self.0.len() > MAX_COMMAND_LINE * 4
-    }
-}
-
-fn add_target(line: &mut Line, tgt: &Value<'_>, tgt_type: &str) {
-    let option = match tgt_type {
-        "pcre" => "-E",
-        "list" => "-L",
-        "grain" => "-G",
-        "grain_pcre" => "-P",
-        "nodegroup" => "-N",
-        "range" => "-R",
-        "compound" => "-C",
-        "pillar" => "-I",
-        "pillar_pcre" => "-J",
-        "ipcidr" => "-S",
-        // A list is told by its form, whatever it is called.
-        _ if matches!(tgt, Value::Array(_)) => "-L",
-        _ => "",
-    };
-    if !option.is_empty() {
-        line.add_plain(option);
-    }
-    match tgt {
-        Value::Array(items) => {
-            let names: Vec<_> = items.iter().take(MAX_COMMAND_LINE).map(plain_text).collect();
-            line.add(&names.join(","));
+    line.exact &= words.exact;
+    for word in &words.list {
+        match word {
+            _ if line.is_full() => break,
+            Word::Separator => line.word(&separator),
+            Word::Argument(text) => line.word(text),
         }
-        other => line.add(&plain_text(other)),
+    }
+    let (text, exact) = line.end();
+    CommandLine { text, exact }
+}
+
+fn add_options(line: &mut Line, parts: &CommandParts<'_>, separator: &str) {
+    if let Some(batch) = parts.batch {
+        if let Some(size) = batch.size {
+            line.option(&format!("-b {size}"));
+        }
+        line.exact &= batch.size.is_some();
+        if let Some(wait) = batch.wait.filter(|wait| *wait > 0.0 && wait.is_finite()) {
+            line.option(&format!("--batch-wait {wait}"));
+        }
+        if batch.failhard {
+            line.option("--failhard");
+        }
+    }
+    if separator != "," {
+        line.option(&format!("--args-separator={separator}"));
     }
 }
 
-fn plain_text<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
-    match value {
-        Value::Text(text) => Cow::Borrowed(text),
-        other => Cow::Owned(argument::flow(other)),
+fn add_target(line: &mut Line, parts: &CommandParts<'_>) {
+    let Some(tgt) = parts.tgt else {
+        line.exact = false;
+        return;
+    };
+    let target = target::target(tgt, parts.tgt_type, parts.batch.is_some());
+    if !target.option.is_empty() {
+        line.option(target.option);
     }
+    line.word(&target.text);
+    line.exact &= target.exact;
 }
 
 fn add_functions(line: &mut Line, parts: &CommandParts<'_>) {
@@ -133,71 +146,144 @@ fn add_functions(line: &mut Line, parts: &CommandParts<'_>) {
     };
     let names: Vec<&str> =
         parts.funs.iter().map(|fun| fun.strip_prefix(prefix).unwrap_or(fun)).collect();
-    line.add(&names.join(","));
-    match (parts.arg, parts.funs.len()) {
-        (Value::Array(lists), 2..) if lists.iter().all(|list| matches!(list, Value::Array(_))) => {
-            add_lists(line, lists, parts.program);
-        }
-        (Value::Array(items), _) => add_arguments(line, items, parts.program),
-        (Value::Nil, _) => {}
-        (other, _) => add_arguments(line, std::slice::from_ref(other), parts.program),
-    }
+    line.exact &= !names.is_empty() && !names.iter().any(|name| name.contains(','));
+    line.word(&names.join(","));
 }
 
-/// The arguments of several functions: a comma of its own stands between those of two.
-fn add_lists(line: &mut Line, lists: &[Value<'_>], program: Program) {
-    let is_empty = |list: &Value<'_>| matches!(list, Value::Array(items) if items.is_empty());
-    if lists.iter().all(is_empty) {
-        return;
-    }
-    for (index, list) in lists.iter().enumerate() {
-        if index > 0 {
-            line.add_plain(",");
-        }
-        if let Value::Array(items) = list {
-            add_arguments(line, items, program);
-        }
-    }
+/// One word behind the functions.
+enum Word {
+    /// Between the arguments of two functions.
+    Separator,
+    Argument(String),
 }
 
-fn add_arguments(line: &mut Line, items: &[Value<'_>], program: Program) {
-    let on_master = matches!(program, Program::SaltRun | Program::Wheel);
-    for (index, item) in items.iter().enumerate() {
-        if line.is_full() {
-            return;
-        }
-        match item {
-            // Runners have their keyword arguments as a last map that bears no mark.
-            Value::Map(pairs)
-                if item.get("__kwarg__").is_some() || (on_master && index + 1 == items.len()) =>
-            {
-                add_keywords(line, pairs);
+/// The words behind the functions, before a shell sees them.
+struct Words {
+    program: Program,
+    list: Vec<Word>,
+    exact: bool,
+}
+
+impl Words {
+    fn add(&mut self, said: Said) {
+        self.exact &= said.exact;
+        self.list.push(Word::Argument(said.text));
+    }
+
+    /// What stands between the arguments of two functions: a comma, unless that is an argument. Then
+    /// so many colons as no argument is.
+    fn separator(&self) -> String {
+        let is_argument = |separator: &str| {
+            self.list.iter().any(|word| matches!(word, Word::Argument(text) if text == separator))
+        };
+        let mut separator = ",".to_owned();
+        if self.list.iter().any(|word| matches!(word, Word::Separator)) && is_argument(",") {
+            separator = "::".to_owned();
+            while is_argument(&separator) {
+                separator.push(':');
             }
-            // salt-ssh passes its words on as they were typed, `name=value` too.
-            Value::Text(word) if program == Program::SaltSsh => line.add(word),
-            other => line.add(&argument::positional(other)),
+        }
+        separator
+    }
+
+    fn arguments(&mut self, items: &[Value<'_>]) {
+        for (index, item) in items.iter().enumerate() {
+            // More would be cut off.
+            if self.list.len() > MAX_COMMAND_LINE {
+                self.exact = false;
+                return;
+            }
+            match item {
+                Value::Map(pairs) if self.is_keywords(item, index + 1 == items.len()) => {
+                    self.keywords(pairs);
+                }
+                Value::Text(text) if self.is_as_typed() => {
+                    self.add(Said { text: text.clone().into_owned(), exact: true });
+                }
+                other => {
+                    self.exact &= !self.is_read_again(other);
+                    self.add(argument::positional(other));
+                }
+            }
+        }
+    }
+
+    /// `salt-call` and `salt-ssh` send their words unread.
+    fn is_as_typed(&self) -> bool {
+        matches!(self.program, Program::SaltCall | Program::SaltSsh)
+    }
+
+    /// Runners look for keyword arguments in texts once more, so that none of these comes from a
+    /// command line.
+    fn is_read_again(&self, item: &Value<'_>) -> bool {
+        self.program == Program::SaltRun && item.as_text().is_some_and(is_keyword)
+    }
+
+    /// Whether a map is what `name=value` makes: the last one, with a mark; runners and schedules
+    /// have it without.
+    fn is_keywords(&self, item: &Value<'_>, is_last: bool) -> bool {
+        let Value::Map(pairs) = item else {
+            return false;
+        };
+        let marks = pairs.iter().filter(|(key, _)| key.as_text() == Some(MARK)).count();
+        let is_marked = marks == 1 && item.get(MARK) == Some(&Value::Bool(true));
+        let pairs = || pairs.iter().filter(|(key, _)| key.as_text() != Some(MARK));
+        let is_bare = marks == 0
+            && match self.program {
+                Program::SaltRun | Program::Wheel => pairs().next().is_some(),
+                Program::Schedule => true,
+                _ => false,
+            };
+        let are_names = || pairs().all(|(key, _)| key.as_text().is_some_and(is_name));
+        is_last && (is_bare || is_marked && pairs().next().is_some()) && are_names()
+    }
+
+    fn keywords(&mut self, pairs: &[(Value<'_>, Value<'_>)]) {
+        let on_master = matches!(self.program, Program::SaltRun | Program::Wheel);
+        let mut names = std::collections::HashSet::new();
+        for (key, value) in pairs {
+            let key = key.as_text().unwrap_or_default();
+            self.exact &= names.insert(key);
+            // What Salt itself adds.
+            let is_added = on_master && (key == "orchestration_jid" || key.starts_with("__pub_"));
+            if key != MARK && !is_added {
+                let Said { text, exact } = argument::keyword(value);
+                self.add(Said { text: format!("{key}={text}"), exact });
+            }
         }
     }
 }
 
-fn add_keywords(line: &mut Line, pairs: &[(Value<'_>, Value<'_>)]) {
-    for (key, value) in pairs {
-        if line.is_full() {
-            return;
+/// The mark of keyword arguments.
+const MARK: &str = "__kwarg__";
+
+fn add_arguments(words: &mut Words, parts: &CommandParts<'_>) {
+    match (parts.arg, parts.funs.len()) {
+        (Value::Array(lists), 2..) if are_lists(lists) => {
+            words.exact &= lists.len() == parts.funs.len();
+            for (index, list) in lists.iter().enumerate() {
+                if index > 0 {
+                    words.list.push(Word::Separator);
+                }
+                if let Value::Array(items) = list {
+                    words.arguments(items);
+                }
+            }
         }
-        let key = plain_text(key);
-        // What Salt itself adds.
-        if key != "__kwarg__" && key != "orchestration_jid" && !key.starts_with("__pub_") {
-            line.add(&format!("{key}={}", argument::keyword(value)));
+        (Value::Array(items), funs) => {
+            words.exact &= funs < 2;
+            words.arguments(items);
+        }
+        (Value::Nil, _) => words.exact = false,
+        (other, _) => {
+            words.exact = false;
+            words.arguments(std::slice::from_ref(other));
         }
     }
 }
 
-fn cut(line: String) -> String {
-    match line.char_indices().nth(MAX_COMMAND_LINE) {
-        None => line,
-        Some(_) => line.chars().take(MAX_COMMAND_LINE - 1).chain(['…']).collect(),
-    }
+fn are_lists(lists: &[Value<'_>]) -> bool {
+    lists.iter().all(|list| matches!(list, Value::Array(_)))
 }
 
 #[cfg(test)]

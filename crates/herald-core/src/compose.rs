@@ -138,15 +138,26 @@ pub fn mood(run: &Run) -> Mood {
 /// Who, then what else there is to say of it, where, and how long it took.
 fn byline_of(run: &Run, more: &[String], context: &Labelled<'_>) -> String {
     let mut parts = vec![called(run, context.names)];
+    // `salt --metadata` looks the same.
+    parts.extend(run.flags.contains(&Flag::Api).then(|| "API (by its metadata)".to_owned()));
     parts.extend(more.iter().cloned());
     parts.extend(place(run, context));
     parts.extend(context.master.map(str::to_owned));
+    parts.extend(is_inexact(run).then(|| "inexact command".to_owned()));
     if let Some(finished) = run.finished_at.filter(|_| is_timed(run)) {
         let took = elapsed(finished.duration_since(run.started_at).unsigned_abs());
         let given_up = run.status == RunStatus::Incomplete && !run.tally.silent.is_empty();
         parts.push(if given_up { format!("given up after {took}") } else { took });
     }
     parts.join(" · ")
+}
+
+/// Whether it is worth a word that the command is not exact: not where the line itself says what is
+/// unknown, or that there is no program for it.
+fn is_inexact(run: &Run) -> bool {
+    run.flags.contains(&Flag::Inexact)
+        && !run.flags.contains(&Flag::NoStart)
+        && !matches!(run.head.kind, RunKind::Ssh | RunKind::Wheel)
 }
 
 /// Whether it is known how long it took: of what is known by its return alone, only as far as its

@@ -319,6 +319,7 @@ mod tests {
             test: false,
             schedule: None,
             saltenv: None,
+            metadata: None,
         };
         let rules = SayRules {
             say: vec!["state.highstate".into()],

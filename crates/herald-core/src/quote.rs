@@ -1,21 +1,22 @@
 //! Words of a shell, quoted so that what is shown can be pasted, and is one visible line.
 //!
-//! As Python's `shlex.quote` writes them, so that people recognise them. It quotes for bash, zsh and
-//! POSIX 2024 shells; it does not escape for any chat or page.
+//! As Python's `shlex.quote` writes them, so that people recognise them. It quotes for every POSIX
+//! shell, so that `$'…'` is not used; it does not escape for any chat or page.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// One word: bare if nothing in it is special, in `'…'` else, and in `$'…'` when it holds characters
-/// that break the line or can't be seen.
+/// One word: bare if nothing in it is special, in `'…'` else, and made by `"$(printf '…')"` when it
+/// holds characters that break the line or can't be seen.
 ///
-/// A NUL is written as the others are, though no argument can hold one.
+/// Two things no word says: a NUL, which no argument can hold, and line ends at the very end, which
+/// `$(…)` takes off. Who has to say these asks [`escaped`].
 pub fn quote(text: &str) -> Cow<'_, str> {
-    if !text.is_empty() && text.chars().all(is_plain) {
+    if !text.is_empty() && !text.starts_with('=') && text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
     if text.chars().any(is_unseen) {
-        return Cow::Owned(escaped(text));
+        return Cow::Owned(format!("\"$(printf '{}')\"", escaped(text)));
     }
     let mut out = String::with_capacity(text.len() + 2);
     out.push('\'');
@@ -32,7 +33,8 @@ pub fn quote(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What needs no quotes in any shell: the characters that Python takes for safe.
+/// What needs no quotes in any shell: the characters that Python takes for safe. Only at the very
+/// beginning zsh reads a `=` otherwise.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c)
 }
@@ -43,42 +45,47 @@ pub fn is_unseen(c: char) -> bool {
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'
         | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-fn escaped(text: &str) -> String {
+/// What `printf` makes the text of, to be put between single quotes.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    out.push_str("$'");
-    for c in text.chars() {
+    for (place, c) in text.chars().enumerate() {
         match c {
             '\\' => out.push_str("\\\\"),
-            '\'' => out.push_str("\\'"),
+            '%' => out.push_str("%%"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // Bytes and not `\u`: those mean the same in every locale. Octal, always of three
-            // digits: some shells read more than two hexadecimal ones.
-            _ if is_unseen(c) => {
-                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    // Writing to a string does not fail.
-                    let _ = write!(out, "\\{byte:03o}");
-                }
-            }
+            // Quotes would end what they stand in; shells replace `!` in double quotes when they talk
+            // to people; `printf` takes a `-` at the beginning for an option.
+            '\'' | '"' | '`' | '!' => octal(c, &mut out),
+            '-' if place == 0 => octal(c, &mut out),
+            _ if is_unseen(c) => octal(c, &mut out),
             _ => out.push(c),
         }
     }
-    out.push('\'');
     out
 }
 
-/// The same shell words without a backtick, which some chats take for the end of code: it becomes
-/// `$'\140'`, so that the line still says the same when it is pasted.
+/// Bytes and not `\u`: those mean the same in every locale. Always of three digits, so that no digit
+/// behind them is read as theirs.
+fn octal(c: char, out: &mut String) {
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        // Writing to a string does not fail.
+        let _ = write!(out, "\\{byte:03o}");
+    }
+}
+
+/// The same shell words without a backtick, which some chats take for the end of code: `printf` makes
+/// it, so that the line still says the same when it is pasted.
 pub fn without_backticks(line: &str) -> Cow<'_, str> {
     if !line.contains('`') {
         return Cow::Borrowed(line);
     }
-    let mut out = String::with_capacity(line.len() + 16);
+    let mut out = String::with_capacity(line.len() + 32);
     let mut inside = Inside::Nothing;
     let mut characters = line.chars();
     while let Some(c) = characters.next() {
@@ -86,18 +93,16 @@ pub fn without_backticks(line: &str) -> Cow<'_, str> {
         let next = if escapes { characters.next() } else { None };
         if c == '`' || next == Some('`') {
             out.push_str(match inside {
-                Inside::Nothing => r"$'\140'",
-                Inside::Single => r"'$'\140''",
-                Inside::Dollar => r"\140",
-                Inside::Double => r#""$'\140'""#,
+                Inside::Nothing => r#""$(printf '\140')""#,
+                Inside::Single => r#"'"$(printf '\140')"'"#,
+                Inside::Double => r"$(printf '\140')",
             });
             continue;
         }
         inside = match (inside, c) {
-            (Inside::Nothing, '\'') if out.ends_with('$') => Inside::Dollar,
             (Inside::Nothing, '\'') => Inside::Single,
             (Inside::Nothing, '"') => Inside::Double,
-            (Inside::Single | Inside::Dollar, '\'') | (Inside::Double, '"') => Inside::Nothing,
+            (Inside::Single, '\'') | (Inside::Double, '"') => Inside::Nothing,
             _ => inside,
         };
         out.push(c);
@@ -112,8 +117,6 @@ enum Inside {
     Nothing,
     Single,
     Double,
-    /// `$'…'`
-    Dollar,
 }
 
 #[cfg(test)]
@@ -124,10 +127,9 @@ mod tests {
     fn backticks_are_written_out() {
         for (line, without) in [
             ("echo hi", "echo hi"),
-            ("'`id`'", r"''$'\140''id'$'\140'''"),
-            (r"$'a\n\'`'", r"$'a\n\'\140'"),
-            ("'it'\"'\"'s `'", r#"'it'"'"'s '$'\140'''"#),
-            (r#"\`"`\`""#, r#"$'\140'""$'\140'""$'\140'"""#),
+            ("'`id`'", r#"''"$(printf '\140')"'id'"$(printf '\140')"''"#),
+            ("'it'\"'\"'s `'", r#"'it'"'"'s '"$(printf '\140')"''"#),
+            (r#"\`"`\`""#, r#""$(printf '\140')""$(printf '\140')$(printf '\140')""#),
         ] {
             assert_eq!(without_backticks(line), without);
         }
@@ -140,6 +142,7 @@ mod tests {
             ("web1", "web1"),
             ("roles:web", "roles:web"),
             ("a/b,c.d=e+f@g%h-i_j", "a/b,c.d=e+f@g%h-i_j"),
+            ("=ls", "'=ls'"),
             ("*", "'*'"),
             ("echo hi", "'echo hi'"),
             ("it's", "'it'\"'\"'s'"),
@@ -157,12 +160,12 @@ mod tests {
     #[test]
     fn what_can_not_be_seen_is_written_out() {
         for (text, quoted) in [
-            ("a\nb", r"$'a\nb'"),
-            ("it's\ta\\b", r"$'it\'s\ta\\b'"),
-            ("a\u{202e}b", r"$'a\342\200\256b'"),
-            ("\u{feff}x", r"$'\357\273\277x'"),
-            ("\u{1b}[31m", r"$'\033[31m'"),
-            ("\u{e0041}", r"$'\363\240\201\201'"),
+            ("a\nb", r#""$(printf 'a\nb')""#),
+            ("it's\ta\\b 5%!", r#""$(printf 'it\047s\ta\\b 5%%\041')""#),
+            ("-\u{202e}b", r#""$(printf '\055\342\200\256b')""#),
+            ("\u{feff}x", r#""$(printf '\357\273\277x')""#),
+            ("\u{1b}[31m", r#""$(printf '\033[31m')""#),
+            ("\u{e0041}", r#""$(printf '\363\240\201\201')""#),
         ] {
             assert_eq!(quote(text), quoted);
             assert!(!quote(text).chars().any(is_unseen));

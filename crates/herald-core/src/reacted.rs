@@ -109,7 +109,9 @@ impl Reacted {
             funs: &self.funs,
             arg: if typed { &Value::Nil } else { &arg },
             batch: None,
-        });
+            whole: true,
+        })
+        .text;
         if typed { with_words(line, &arg, redactor) } else { line }
     }
 }

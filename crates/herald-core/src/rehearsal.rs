@@ -174,6 +174,7 @@ mod tests {
             test: false,
             schedule: None,
             saltenv: None,
+            metadata: None,
         };
         let at = Timestamp::from_second(1_795_300_000 + second).unwrap();
         let likeness = Likeness::of(&head);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use salt_event::Value;
 
 use crate::minions::{MinionNo, MinionSet};
 
@@ -112,6 +113,10 @@ named! {
         Conflict = 8, "conflict";
         /// A minion fired events of its own under its jid.
         Forged = 9, "forged";
+        /// No command line says it exactly, or not the one that is shown.
+        Inexact = 10, "inexact";
+        /// It bears metadata, as API clients send it.
+        Api = 11, "api";
     }
 }
 
@@ -136,6 +141,8 @@ pub struct RunHead {
     pub schedule: Option<String>,
     /// The environment of the state tree, where the command names one.
     pub saltenv: Option<String>,
+    /// What a client, `--metadata` or a schedule said of it beside its arguments; redacted.
+    pub metadata: Option<Value<'static>>,
 }
 
 /// A run.

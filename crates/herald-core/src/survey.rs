@@ -317,6 +317,7 @@ mod tests {
             test: false,
             schedule: None,
             saltenv: None,
+            metadata: None,
         };
         Seen {
             run: RunId(second as u64 * 1000 + fun.len() as u64 * 10 + user.len() as u64),

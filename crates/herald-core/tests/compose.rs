@@ -35,6 +35,7 @@ fn run(minions: u32) -> Run {
             test: false,
             schedule: None,
             saltenv: None,
+            metadata: None,
         },
         started_at,
         finished_at: None,

@@ -43,6 +43,7 @@ fn every_kind() -> Vec<Change> {
         tgt: "*".into(),
         tgt_type: "glob".into(),
         test: false,
+        metadata: Some(salt_event::Value::Map(vec![("source".into(), "ci".into())])),
         schedule: None,
         saltenv: Some("prod".into()),
     };

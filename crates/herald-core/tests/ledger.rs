@@ -151,7 +151,7 @@ fn a_run_without_a_start_stays_open_for_a_while() {
     let run = heard.run(1);
     assert_eq!(run.status, RunStatus::Succeeded);
     assert_eq!(run.finished_at, Some(at(6.0)));
-    assert_eq!(run.flags.iter().collect::<Vec<_>>(), [&Flag::NoStart]);
+    assert_eq!(run.flags.iter().collect::<Vec<_>>(), [&Flag::NoStart, &Flag::Inexact]);
     assert_eq!(run.head.command, "salt '…' cmd.run");
     assert_eq!(run.started_at, at(0.000_001));
 }

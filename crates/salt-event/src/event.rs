@@ -98,7 +98,15 @@ pub enum Kind<'a> {
         /// What the tag claims.
         claims_job: bool,
     },
-    /// An event that says nothing new: `salt/job/J/publish` and error notices that the return repeats.
+    /// What else is known of a job that was just published (3007 and later).
+    Published {
+        /// The job.
+        jid: Cow<'a, str>,
+        /// What an API client added, or `salt --metadata`.
+        metadata: Raw<'a>,
+    },
+    /// An event that says nothing new: `salt/job/J/publish` without metadata, and error notices that
+    /// the return repeats.
     Echo,
     /// Any other.
     Other,
@@ -111,6 +119,8 @@ pub struct NewJob<'a> {
     pub jid: Cow<'a, str>,
     /// The functions; mostly one.
     pub fun: Vec<Cow<'a, str>>,
+    /// They were sent as a list: also a single one can be, by an API client.
+    pub is_list: bool,
     /// Positional and keyword arguments; with several functions a list of lists.
     pub arg: Raw<'a>,
     /// The target, as it was given.
@@ -212,6 +222,8 @@ pub struct Batch<'a> {
     pub jid: Cow<'a, str>,
     /// The functions; mostly one.
     pub fun: Vec<Cow<'a, str>>,
+    /// They were sent as a list.
+    pub is_list: bool,
     /// Positional and keyword arguments.
     pub arg: Raw<'a>,
     /// The target of the whole.
@@ -224,6 +236,10 @@ pub struct Batch<'a> {
     pub minions: Raw<'a>,
     /// How many at a time.
     pub size: Option<i64>,
+    /// It stops at the first failure.
+    pub failhard: bool,
+    /// How many seconds it waits before it takes the next minion.
+    pub wait: Option<f64>,
 }
 
 /// The tag and the data of a frame.
@@ -286,7 +302,8 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
         }
         Tag::BatchNew(jid) => batch(fields, jid).map(Kind::BatchNew),
         Tag::BatchComplete(jid) => Some(Kind::BatchComplete { jid: Cow::Owned(jid.to_owned()) }),
-        Tag::JobPublish(_) | Tag::JobError(..) => Some(Kind::Echo),
+        Tag::JobPublish(jid) => Some(published(fields, jid).unwrap_or(Kind::Echo)),
+        Tag::JobError(..) => Some(Kind::Echo),
         Tag::Key | Tag::Auth | Tag::Other => None,
     }
 }
@@ -296,6 +313,7 @@ fn new_job<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<NewJob<'a>> {
     Some(NewJob {
         jid: fields.jid().filter(|jid| jid == tag_jid)?,
         fun: fields.fun()?,
+        is_list: fields.fun_is_list(),
         arg: fields.raw("arg"),
         tgt: fields.raw("tgt"),
         tgt_type: fields.text("tgt_type").unwrap_or("glob"),
@@ -304,6 +322,11 @@ fn new_job<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<NewJob<'a>> {
         missing: fields.raw("missing"),
         metadata: fields.get("metadata"),
     })
+}
+
+fn published<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<Kind<'a>> {
+    let metadata = fields.get("metadata").filter(|metadata| metadata.token() != Token::Nil)?;
+    Some(Kind::Published { jid: fields.jid().filter(|jid| jid == tag_jid)?, metadata })
 }
 
 pub(crate) fn job_return<'a>(
@@ -370,11 +393,14 @@ fn batch<'a>(fields: &Fields<'a>, jid: &str) -> Option<Batch<'a>> {
     Some(Batch {
         jid: Cow::Owned(jid.to_owned()),
         fun: fields.fun()?,
+        is_list: fields.fun_is_list(),
         arg: state.get("arg").unwrap_or(Raw::NIL),
         tgt: fields.raw("tgt"),
         tgt_type: fields.text("tgt_type").unwrap_or("glob"),
         user: fields.text("user"),
         minions: state.get("all_minions").unwrap_or(Raw::NIL),
         size: state.get("batch_size").or(fields.get("batch_size")).and_then(Raw::integer),
+        failhard: state.get("failhard").and_then(Raw::boolean).unwrap_or(false),
+        wait: state.get("batch_wait").and_then(Raw::number),
     })
 }

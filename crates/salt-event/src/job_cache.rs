@@ -77,12 +77,15 @@ impl<'a> Load<'a> {
         let batch = Batch {
             jid: self.jid.clone(),
             fun: self.fields.fun()?,
+            is_list: self.fields.fun_is_list(),
             arg: state.get("arg").unwrap_or(Raw::NIL),
             tgt: state.get("tgt")?,
             tgt_type: text("tgt_type").unwrap_or("glob"),
             user: text("user"),
             minions,
             size: state.get("batch_size").and_then(Raw::integer),
+            failhard: state.get("failhard").and_then(Raw::boolean).unwrap_or(false),
+            wait: state.get("batch_wait").and_then(Raw::number),
         };
         Some(event(format!("salt/batch/{}/new", self.jid), Kind::BatchNew(batch)))
     }
@@ -119,13 +122,14 @@ impl<'a> Load<'a> {
         Some(NewJob {
             jid: self.jid.clone(),
             fun: self.fields.fun()?,
+            is_list: self.fields.fun_is_list(),
             arg: self.fields.raw("arg"),
             tgt: self.fields.raw("tgt"),
             tgt_type: self.fields.text("tgt_type").unwrap_or("glob"),
             user: self.fields.text("user"),
             minions,
             missing,
-            metadata: self.fields.get("metadata"),
+            metadata: self.fields.raw("kwargs").get("metadata"),
         })
     }
 

@@ -286,6 +286,15 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The value as a float, if it is a number.
+    pub fn number(self) -> Option<f64> {
+        match self.token() {
+            Token::Int(value) => Some(value as f64),
+            Token::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The pairs of a map; nothing if it is no map.
     pub fn pairs(self) -> Pairs<'a> {
         let mut reader = self.reader();

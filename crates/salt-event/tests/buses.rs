@@ -71,6 +71,7 @@ impl Page {
                 let tag = self.tag(&event.tag);
                 ("minion's", format!("{sender} claims_job={claims_job} {tag}"))
             }
+            Kind::Published { jid, .. } => ("published", self.jid(jid)),
             Kind::Echo => ("echo", self.tag(&event.tag)),
             Kind::Other => ("other", self.tag(&event.tag)),
         }

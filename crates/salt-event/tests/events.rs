@@ -338,6 +338,15 @@ fn minions_of_a_syndic_and_echoes() {
         let kind = decode(&frame).unwrap().kind;
         assert!(matches!(kind, Kind::Echo), "{what}");
     }
+    let metadata = map(&[("source", "ci".into())]);
+    let tag = format!("salt/job/{JID}/publish");
+    let frame = fields(&tag, &[("metadata", metadata), ("jid", JID.into())], &[]);
+    let Kind::Published { jid, metadata } = decode(&frame).unwrap().kind else {
+        panic!();
+    };
+    assert_eq!((jid.as_ref(), metadata.get("source").unwrap().text()), (JID, Some("ci")));
+    let frame = fields(&tag, &[("metadata", Value::Nil), ("jid", JID.into())], &[]);
+    assert!(matches!(decode(&frame).unwrap().kind, Kind::Echo));
 }
 
 #[test]

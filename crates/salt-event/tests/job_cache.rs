@@ -43,7 +43,7 @@ fn published() -> Vec<u8> {
         ("tgt_type", text("list")),
         ("ret", text("")),
         ("jid", text(JID)),
-        ("kwargs", map(vec![("delimiter", text(":"))])),
+        ("kwargs", map(vec![("delimiter", text(":")), ("metadata", text("ci"))])),
         ("user", text("sudo_alice")),
     ])
 }
@@ -63,6 +63,7 @@ fn a_published_job_begins_and_is_returned_from() {
         (Some("sudo_alice"), "list", "state.apply")
     );
     assert_eq!((texts(job.minions), texts(job.missing)), (vec!["web1", "web2"], vec!["ghost"]));
+    assert_eq!((job.metadata.and_then(Raw::text), job.is_list), (Some("ci"), false));
 
     let kept = bytes(vec![
         ("return", text("ok")),

@@ -7,10 +7,10 @@ use salt_event::event::Batch;
 use super::finish::KnownBy;
 use super::head::{RedactedLoad, fun_name, known_user, list_or_text, read, target_text};
 use super::parents::{FIRST_SLICE_WITHIN, Gather, NEXT_SLICE_WITHIN, Published, SuspectedBatch};
-use super::start::Begun;
+use super::start::{Begun, are_whole};
 use super::{Ledger, Settings, named_set};
 use crate::change::{Storable, What};
-use crate::command::{CommandParts, Program, command_line};
+use crate::command::{Batched, CommandParts, Program, command_line};
 use crate::minions::MinionSet;
 use crate::redact::Secrets;
 use crate::run::{Flag, JobId, RunId, RunKind};
@@ -20,7 +20,9 @@ use crate::state::State;
 struct AsBatch {
     tgt: Value<'static>,
     tgt_type: String,
-    size: Option<u32>,
+    batched: Batched,
+    /// Its functions are as they were sent.
+    whole: bool,
     /// The arguments, redacted; without them the command line stays as it is.
     arg: Option<Value<'static>>,
     /// Who is still to be asked.
@@ -28,15 +30,24 @@ struct AsBatch {
     is_inferred: bool,
 }
 
+/// The target of a batch.
+struct Target {
+    tgt: Value<'static>,
+    tgt_type: String,
+    /// Its kind is known.
+    is_known: bool,
+}
+
 impl Ledger {
     pub(super) fn new_batch(&mut self, now: Timestamp, at: Timestamp, batch: &Batch<'_>) {
         let expected = self.intern_all(at, batch.minions);
         if let Some(known) = self.by_jid.get(batch.jid.as_ref()).copied() {
-            self.turn_out_batch(at, known, batch);
+            self.turn_out_batch(at, known, batch, &expected);
             self.widen(at, known, expected);
             return;
         }
         let is_whole = !expected.is_empty();
+        let target = self.target_of(batch, None, &expected);
         let began = Begun {
             jid: batch.jid.as_ref(),
             key: batch.jid.clone().into_owned(),
@@ -45,13 +56,14 @@ impl Ledger {
             user: batch.user,
             funs: batch.fun.iter().map(|fun| fun_name(fun)).collect(),
             arg: batch.arg,
-            tgt: Value::read(batch.tgt).unwrap_or(Value::Nil),
-            tgt_type: batch.tgt_type,
+            tgt: target.tgt,
+            tgt_type: &target.tgt_type,
             expected,
             missing: MinionSet::new(),
             schedule: None,
             metadata: None,
-            batch: batch_size(batch),
+            batch: Some(batched(batch)),
+            whole: target.is_known && are_whole(&batch.fun, batch.is_list),
             known_by: KnownBy::Publication,
         };
         let (run, _) = self.begin(now, at, began);
@@ -62,7 +74,7 @@ impl Ledger {
 
     /// A batch that the master drives tells of itself after its first slice, which looks like a job
     /// on a list.
-    fn turn_out_batch(&mut self, at: Timestamp, job: JobId, batch: &Batch<'_>) {
+    fn turn_out_batch(&mut self, at: Timestamp, job: JobId, batch: &Batch<'_>, asked: &MinionSet) {
         let Some(run) = self.state.jobs.get(&job).and_then(|job| self.state.runs.get(&job.run))
         else {
             return;
@@ -75,12 +87,15 @@ impl Ledger {
             return;
         }
         let suspected = self.parents.take_suspect(id);
-        let mut tgt = read(batch.tgt);
-        self.splitter.redactor().redact_value(&mut tgt, &mut Secrets::default());
+        let slice = self.state.jobs.get(&job).map(|job| &job.tally.expected);
+        let asked = slice.map_or_else(|| asked.clone(), |slice| slice | asked);
+        let mut target = self.target_of(batch, suspected.as_ref(), &asked);
+        self.splitter.redactor().redact_value(&mut target.tgt, &mut Secrets::default());
         let as_batch = AsBatch {
-            tgt,
-            tgt_type: batch.tgt_type.to_owned(),
-            size: batch_size(batch),
+            tgt: target.tgt,
+            tgt_type: target.tgt_type,
+            batched: batched(batch),
+            whole: target.is_known && are_whole(&batch.fun, batch.is_list),
             left: suspected.as_ref().map(|batch| batch.left.clone()).unwrap_or_default(),
             arg: suspected.map(|batch| batch.arg),
             is_inferred: false,
@@ -89,6 +104,33 @@ impl Ledger {
         self.reopen(at, id);
         if let Some(live) = self.live.get_mut(&id) {
             live.told_end = true;
+        }
+    }
+
+    /// The target of a batch. The program `salt` calls every target a glob in its event (3008.2); what
+    /// kind it is tells the `test.ping` before it, where the target stands as it was published.
+    fn target_of(
+        &self,
+        batch: &Batch<'_>,
+        suspected: Option<&SuspectedBatch>,
+        asked: &MinionSet,
+    ) -> Target {
+        let user = known_user(batch.user);
+        let gathered = match suspected {
+            Some(known) => Some((known.tgt.as_str(), known.tgt_type.as_str())),
+            None => self.parents.gathered(&user, asked),
+        };
+        match gathered.filter(|_| batch.tgt_type == "glob") {
+            Some((tgt, tgt_type)) => Target {
+                tgt: list_or_text(tgt, tgt_type),
+                tgt_type: tgt_type.to_owned(),
+                is_known: true,
+            },
+            None => Target {
+                tgt: read(batch.tgt),
+                tgt_type: batch.tgt_type.to_owned(),
+                is_known: batch.tgt_type != "glob",
+            },
         }
     }
 
@@ -127,7 +169,8 @@ impl Ledger {
         let as_batch = AsBatch {
             tgt: list_or_text(&slice.tgt, &slice.tgt_type),
             tgt_type: slice.tgt_type.clone(),
-            size: u32::try_from(slice.size).ok(),
+            batched: Batched { size: u32::try_from(slice.size).ok(), ..Batched::default() },
+            whole: true,
             arg: Some(redacted.arg.clone()),
             left: slice.left.clone(),
             is_inferred: true,
@@ -156,16 +199,19 @@ impl Ledger {
         };
         let mut head = known.head.clone();
         head.kind = RunKind::Batch;
-        if let Some(arg) = &batch.arg {
-            head.command = command_line(&CommandParts {
+        let line = batch.arg.as_ref().map(|arg| {
+            command_line(&CommandParts {
                 program: Program::Salt,
                 tgt: Some(&batch.tgt),
                 tgt_type: &batch.tgt_type,
                 funs: &head.funs,
                 arg,
-                batch: batch.size,
-            });
-        }
+                batch: Some(batch.batched),
+                whole: batch.whole,
+            })
+        });
+        let exact = line.as_ref().is_some_and(|line| line.exact);
+        head.command = line.map_or(head.command, |line| line.text);
         (head.tgt, head.tgt_type) = (target_text(&batch.tgt), batch.tgt_type);
         let said = known.said;
         let mut payloads = Vec::new();
@@ -175,6 +221,9 @@ impl Ledger {
         self.emit(at, what, payloads);
         if batch.is_inferred {
             self.flag(at, run, Flag::Inferred);
+        }
+        if !exact {
+            self.flag(at, run, Flag::Inexact);
         }
     }
 
@@ -213,6 +262,7 @@ pub(super) fn is_near(state: &State, settings: &Settings, gather: &Gather, now: 
     }
 }
 
-fn batch_size(batch: &Batch<'_>) -> Option<u32> {
-    batch.size.and_then(|size| u32::try_from(size).ok())
+fn batched(batch: &Batch<'_>) -> Batched {
+    let size = batch.size.and_then(|size| u32::try_from(size).ok());
+    Batched { size, failhard: batch.failhard, wait: batch.wait }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use salt_event::{Raw, Value};
 
+use super::metadata::bounded;
 use super::start::Begun;
 use super::{Ledger, short};
 use crate::command::{CommandParts, Program, command_line};
@@ -37,9 +38,9 @@ impl Ledger {
             ("tgt".into(), tgt.clone()),
             ("tgt_type".into(), began.tgt_type.into()),
             ("user".into(), began.user.map_or(Value::Nil, Value::from)),
-            ("metadata".into(), metadata),
+            ("metadata".into(), metadata.clone()),
         ]);
-        RedactedLoad { load: load.to_bytes(), same, arg, tgt }
+        RedactedLoad { load: load.to_bytes(), same, arg, tgt, metadata }
     }
 }
 
@@ -50,6 +51,7 @@ pub(super) struct RedactedLoad {
     pub(super) same: Digest,
     pub(super) arg: Value<'static>,
     tgt: Value<'static>,
+    metadata: Value<'static>,
 }
 
 /// Stands in a command line where nobody knows the target.
@@ -61,19 +63,22 @@ pub(super) fn known_user(user: Option<&str>) -> Option<String> {
         .map(|user| short(user.strip_prefix("sudo_").unwrap_or(user)))
 }
 
-pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
+/// What a run is, and whether its command line is exact.
+pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> (RunHead, bool) {
     let has_target = matches!(began.program, Program::Salt | Program::SaltSsh);
-    RunHead {
+    let line = command_line(&CommandParts {
+        program: began.program,
+        tgt: has_target.then_some(&redacted.tgt),
+        tgt_type: began.tgt_type,
+        funs: &began.funs,
+        arg: &typed_arguments(began, &redacted.arg),
+        batch: began.batch,
+        whole: began.whole,
+    });
+    let head = RunHead {
         kind: began.kind,
         user: known_user(began.user),
-        command: command_line(&CommandParts {
-            program: began.program,
-            tgt: has_target.then_some(&redacted.tgt),
-            tgt_type: began.tgt_type,
-            funs: &began.funs,
-            arg: &typed_arguments(began, &redacted.arg),
-            batch: began.batch,
-        }),
+        command: line.text,
         funs: began.funs.clone(),
         tgt: match target_text(&redacted.tgt) {
             tgt if tgt == UNKNOWN_TARGET => String::new(),
@@ -83,7 +88,9 @@ pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> RunHead {
         test: is_test(&redacted.arg),
         schedule: began.schedule.map(short),
         saltenv: saltenv(began, &redacted.arg),
-    }
+        metadata: bounded(redacted.metadata.clone()),
+    };
+    (head, line.exact)
 }
 
 /// Whatever an event holds, as a tree of our own.

@@ -8,6 +8,7 @@ mod batch;
 mod finish;
 mod forged;
 mod head;
+mod metadata;
 mod parents;
 mod returns;
 mod start;
@@ -152,7 +153,9 @@ impl Ledger {
         let jid = match &event.kind {
             Kind::NewJob(job) => &job.jid,
             Kind::Return(ret) => &ret.jid,
-            Kind::Minions { jid, .. } | Kind::BatchComplete { jid } => jid,
+            Kind::Minions { jid, .. }
+            | Kind::BatchComplete { jid }
+            | Kind::Published { jid, .. } => jid,
             Kind::Call(call) => &call.jid,
             Kind::BatchNew(batch) => &batch.jid,
             Kind::Child(_) | Kind::FromMinion { .. } | Kind::Echo | Kind::Other => return None,
@@ -168,6 +171,7 @@ impl Ledger {
             Kind::Return(ret) if ret.tag_differs => self.note_forged(at, "", &event.tag),
             Kind::Return(ret) => self.take_return(now, at, ret),
             Kind::Minions { jid, minions } => self.more_minions(now, at, jid, *minions),
+            Kind::Published { jid, metadata } => self.take_metadata(at, jid, *metadata),
             Kind::Call(call) => self.new_call(now, at, call),
             Kind::Child(child) => self.expect_child(now, child),
             Kind::BatchNew(batch) => self.new_batch(now, at, batch),

@@ -112,6 +112,17 @@ impl Parents {
         self.gathers.push(gather);
     }
 
+    /// The target of the last `test.ping` that these minions answered to for the same person.
+    pub(super) fn gathered(
+        &self,
+        user: &Option<String>,
+        minions: &MinionSet,
+    ) -> Option<(&str, &str)> {
+        let is_it = |gather: &&Gather| gather.user == *user && minions.is_subset(&gather.minions);
+        let gather = self.gathers.iter().rev().find(is_it)?;
+        Some((&gather.tgt, &gather.tgt_type))
+    }
+
     /// The batch that this job is a later slice of, among those that go on.
     pub(super) fn take_slice(
         &mut self,

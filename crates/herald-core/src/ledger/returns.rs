@@ -43,6 +43,7 @@ impl Ledger {
         self.attach_children(now, at, run, ret);
         self.flag_return(at, job, minion, ret);
         self.record_return(at, job, minion, ret);
+        self.hear_metadata(at, job, ret.metadata);
         self.note_sign(now, run);
         self.hear_find_job(now, ret, minion);
         if self.live.contains_key(&run) {
@@ -256,6 +257,7 @@ impl Ledger {
             schedule: ret.schedule,
             metadata: ret.metadata,
             batch: None,
+            whole: true,
             known_by: KnownBy::Return,
         };
         let (run, job) = self.begin(now, began_at(at, ret), began);
@@ -294,7 +296,7 @@ fn kind_of(ret: &Return<'_>) -> (RunKind, Program) {
     match ret.origin {
         Origin::Runner => (runner_kind(&ret.fun), Program::SaltRun),
         Origin::Wheel => (RunKind::Wheel, Program::Wheel),
-        Origin::Minion if ret.schedule.is_some() => (RunKind::Scheduled, Program::SaltCall),
+        Origin::Minion if ret.schedule.is_some() => (RunKind::Scheduled, Program::Schedule),
         Origin::Minion if ret.cmd.is_none() => (RunKind::Ssh, Program::SaltSsh),
         Origin::Minion if ret.user.is_none() => (RunKind::Local, Program::SaltCall),
         Origin::Minion if is_state => (RunKind::StateRun, Program::Salt),

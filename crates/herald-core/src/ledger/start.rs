@@ -1,19 +1,21 @@
 //! Beginnings: jobs, batches, runners and wheel functions, and to which run they belong.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
-use salt_event::event::{Call, Child, NewJob, Origin};
+use salt_event::event::{Call, Child, MAX_FUNS, NewJob, Origin};
 use salt_event::states::is_state_function;
 use salt_event::{Raw, Value};
 
 use super::batch::is_near;
 use super::finish::{KnownBy, Live};
 use super::head::{fun_name, head_of, known_user, runner_kind, target_text};
+use super::metadata::is_published;
 use super::parents::{ExpectedChild, Gather, Published};
 use super::{Ledger, named_set, store};
 use crate::change::{Storable, What};
-use crate::command::Program;
+use crate::command::{Batched, Program};
 use crate::minions::MinionSet;
 use crate::payload::PayloadKind;
 use crate::redact::Secrets;
@@ -34,7 +36,9 @@ pub(super) struct Begun<'a> {
     pub(super) missing: MinionSet,
     pub(super) schedule: Option<&'a str>,
     pub(super) metadata: Option<Raw<'a>>,
-    pub(super) batch: Option<u32>,
+    pub(super) batch: Option<Batched>,
+    /// The functions are as they were sent.
+    pub(super) whole: bool,
     pub(super) known_by: KnownBy,
 }
 
@@ -67,6 +71,7 @@ impl Ledger {
             schedule: None,
             metadata: job.metadata,
             batch: None,
+            whole: are_whole(&job.fun, job.is_list),
             known_by: KnownBy::Publication,
         };
         let is_empty = began.expected.is_empty() && began.missing.is_empty();
@@ -128,6 +133,7 @@ impl Ledger {
             schedule: None,
             metadata: None,
             batch: None,
+            whole: call.fun.ends_with(fun_name(&call.fun).as_str()),
             known_by: KnownBy::Publication,
         };
         self.begin(now, at, began);
@@ -203,7 +209,7 @@ impl Ledger {
         self.parents.forget_before(now);
         let mut secrets = Secrets::default();
         let redacted = self.redact_load(&began, &mut secrets);
-        let head = head_of(&began, &redacted);
+        let (head, exact) = head_of(&began, &redacted);
         let published = Published {
             user: &head.user,
             funs: &head.funs,
@@ -223,6 +229,7 @@ impl Ledger {
             Program::Salt => self.parent_of(at, published, &redacted),
             _ => None,
         };
+        let begins = parent.is_none();
         let run = match parent {
             Some(run) => run,
             None => {
@@ -240,10 +247,17 @@ impl Ledger {
         if began.known_by == KnownBy::Publication {
             self.secrets.extend(&secrets);
         }
+        let is_client = head.metadata.is_some() && is_published(began.kind);
         let jid = began.jid;
         let job = self.start_job(at, run, began, head.funs, redacted.load);
         self.remember_gather(now, run, job);
         self.flag_if_forged(at, run, jid);
+        if begins && !exact {
+            self.flag(at, run, Flag::Inexact);
+        }
+        if begins && is_client {
+            self.flag(at, run, Flag::Api);
+        }
         (run, job)
     }
 
@@ -283,4 +297,11 @@ impl Ledger {
         self.emit(at, what, payloads);
         job
     }
+}
+
+/// Whether the functions' names are known as they were sent: all, uncut, and not one as a list.
+pub(super) fn are_whole(fun: &[Cow<'_, str>], is_list: bool) -> bool {
+    fun.len() < MAX_FUNS
+        && is_list == (fun.len() > 1)
+        && fun.iter().all(|name| fun_name(name) == name.as_ref())
 }

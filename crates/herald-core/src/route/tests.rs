@@ -24,6 +24,7 @@ fn run() -> Run {
             test: false,
             schedule: None,
             saltenv: None,
+            metadata: None,
         },
         started_at: Timestamp::UNIX_EPOCH,
         finished_at: None,

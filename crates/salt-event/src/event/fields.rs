@@ -22,7 +22,7 @@ struct Field<'a> {
 
 /// All members that are ever asked for. Others are stepped over, however many there are: a minion
 /// could bury its `cmd` under them.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "_stamp",
     "jid",
     "fun",
@@ -39,6 +39,7 @@ const NAMES: [&str; 24] = [
     "minions",
     "missing",
     "metadata",
+    "kwargs",
     "schedule",
     "args",
     "name",
@@ -108,6 +109,10 @@ impl<'a> Fields<'a> {
             Token::UInt(number) => Some(Cow::Owned(number.to_string())),
             _ => None,
         }
+    }
+
+    pub(crate) fn fun_is_list(&self) -> bool {
+        matches!(self.raw("fun").token(), Token::Array(_))
     }
 
     /// The functions: one as text, or a list.

@@ -40,6 +40,7 @@ pub(super) fn of_run(run: &Run, minions: &Minions, announced: bool) -> Value {
         "flags": flags,
         "run": run.id.0,
         "saltenv": head.saltenv,
+        "metadata": head.metadata.as_ref().map(crate::json::of),
     })
 }
 

@@ -160,6 +160,7 @@ mod tests {
                 test: false,
                 schedule: None,
                 saltenv: None,
+                metadata: None,
             },
             started_at: Timestamp::UNIX_EPOCH,
             finished_at: None,

@@ -46,7 +46,8 @@ fn log_json_has_every_run_and_stable_names() {
             "collides_with",
             "flags",
             "run",
-            "saltenv"
+            "saltenv",
+            "metadata"
         ]
     );
 }

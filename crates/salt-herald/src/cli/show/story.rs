@@ -60,6 +60,8 @@ fn head(run: &Run, jobs: &[Job], minions: &Minions, view: &View) -> String {
     }
     line("target", &target(run));
     line("kind", &kind(run));
+    let metadata = run.head.metadata.as_ref().map(|value| crate::json::of(value).to_string());
+    line("meta", &literal::line(&metadata.unwrap_or_default()));
     let run_jids: Vec<String> = jobs.iter().take(1).map(|job| literal::line(&job.jid)).collect();
     line("jid", &run_jids.concat());
     line("run", &run.id.0.to_string());
@@ -108,6 +110,8 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Trimmed => "Salt left something out of an event because it was too large",
         Flag::Conflict => "its jid was published again with other contents",
         Flag::Forged => "a minion fired events of its own under its jid",
+        Flag::Inexact => "the command is inexact: pasted, it would not do quite the same",
+        Flag::Api => "it bears metadata: an API client sent it, or salt --metadata",
     }
 }
 

@@ -68,7 +68,8 @@ CREATE TABLE run (
     would_change  BLOB NOT NULL,
     missing       BLOB NOT NULL,
     silent        BLOB NOT NULL,
-    version       INTEGER NOT NULL    -- number of the entry that changed it last
+    version       INTEGER NOT NULL,   -- number of the entry that changed it last
+    metadata      BLOB                -- MessagePack
 ) STRICT;
 CREATE INDEX run_started ON run (started_at);
 CREATE INDEX run_version ON run (version);

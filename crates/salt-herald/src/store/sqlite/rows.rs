@@ -7,6 +7,8 @@ use herald_core::run::{Flag, Job, JobId, Run, RunHead, RunId, RunKind, RunStatus
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
+use salt_event::Value;
+use salt_event::msgpack::Reader;
 
 use crate::store::{Delivery, DeliveryState, Part, SinkState};
 
@@ -15,7 +17,7 @@ pub(super) const RUN: &str = "run.id, run.kind, run.user, run.command, run.funs,
     run.tgt_type, run.test, run.schedule, run.started_at, run.finished_at, run.status, run.said, \
     run.told_with, run.own_failure, run.flags, run.collides_with, run.expected, run.returned, \
     run.failed, run.changed, run.would_change, run.missing, run.silent, run.version, \
-    run.saltenv";
+    run.saltenv, run.metadata";
 
 /// The columns of `job`, in the order in which [`job`] reads them.
 pub(super) const JOB: &str = "id, run, jid, funs, started_at, ended, returns_itself, expected, \
@@ -45,6 +47,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<(Run, u64)> {
         test: row.get(7)?,
         schedule: row.get(8)?,
         saltenv: row.get(25)?,
+        metadata: value(row, 26)?,
     };
     let run = Run {
         id: RunId(number(row, 0)?),
@@ -120,6 +123,16 @@ fn get_set(row: &Row<'_>, column: usize) -> rusqlite::Result<MinionSet> {
         [] => Ok(MinionSet::new()),
         bytes => read_set(bytes).ok_or_else(|| damaged(column, "no set of minions", Type::Blob)),
     }
+}
+
+/// A value in MessagePack.
+fn value(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Value<'static>>> {
+    let Some(bytes) = row.get_ref(column)?.as_blob_or_null()? else {
+        return Ok(None);
+    };
+    let read = Reader::new(bytes).raw().and_then(Value::read);
+    read.map(|value| Some(value.into_owned()))
+        .map_err(|_| damaged(column, "no MessagePack", Type::Blob))
 }
 
 fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {

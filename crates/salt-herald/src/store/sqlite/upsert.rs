@@ -16,7 +16,7 @@ impl Insert<'_> {
         self.connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
             )?
             .execute(params![
                 run.id.0 as i64,
@@ -44,7 +44,8 @@ impl Insert<'_> {
                 set(&run.tally.would_change),
                 set(&run.tally.missing),
                 set(&run.tally.silent),
-                version as i64
+                version as i64,
+                head.metadata.as_ref().map(salt_event::Value::to_bytes)
             ])?;
         Ok(())
     }
