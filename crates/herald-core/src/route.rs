@@ -61,6 +61,11 @@ impl Route {
         Self { name, conditions, to, goes_on }
     }
 
+    /// Whether it asks for what a client said of a job beside its arguments.
+    pub fn asks_for_metadata(&self) -> bool {
+        self.conditions.iter().any(|condition| matches!(condition, Condition::Metadata(..)))
+    }
+
     /// What must hold.
     pub fn conditions(&self) -> &[Condition] {
         &self.conditions

@@ -8,7 +8,7 @@ use herald_core::burst::{Plan, Waiting, plan};
 use herald_core::owed::Step;
 use tokio::time::Instant;
 
-use super::view::Subject;
+use super::view::{Subject, View};
 use super::worker::Worker;
 
 /// A message is rewritten for progress no more often than this.
@@ -51,16 +51,21 @@ impl Worker {
 
     /// Runs of which nothing was said yet.
     fn next_new(&mut self, now: Instant) -> Option<Next> {
+        let ripens = |view: &View| view.waits_until.filter(|until| *until > now);
+        let new = self.pending.values().filter(|view| view.step == Some(Step::Post));
+        let first_ripe = new.filter_map(ripens).min();
         let waiting: Vec<Waiting> = self
             .pending
             .iter()
-            .filter(|(_, view)| view.step == Some(Step::Post))
+            .filter(|(_, view)| view.step == Some(Step::Post) && ripens(view).is_none())
             .filter_map(|(subject, view)| match subject {
                 Subject::Run(run) => Some(Waiting { run: *run, likeness: view.likeness }),
                 Subject::Together(_) => None,
             })
             .collect();
-        let plan = plan(&waiting, &self.recent.open(now))?;
+        let Some(plan) = plan(&waiting, &self.recent.open(now)) else {
+            return first_ripe.map(Next::Wait);
+        };
         let allowed = match &plan {
             Plan::Post(_) => self.posts.take(now, 0.0),
             Plan::Join { lead, .. } => {

@@ -4,9 +4,12 @@
 //! they are asked about. What was said already is kept up to date whatever they say.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use herald_core::route::{Facts, leads_to};
-use herald_core::run::Run;
+use herald_core::route::{Facts, Route, leads_to};
+use herald_core::run::{Run, RunKind, RunStatus};
+use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::view::Service;
 use crate::store::{JournalReader, StoreError};
@@ -25,6 +28,22 @@ pub(super) fn leads_here(
     Ok(leads_to(&service.routes, facts, &service.sink))
 }
 
+/// The master tells a job's metadata a moment after the job itself, seen up to 50 ms later.
+const METADATA_WITHIN: Duration = Duration::from_millis(250);
+
+/// Until when a run waits for its metadata, where a route asks for it.
+pub(super) fn waits_until(service: &Service, run: &Run) -> Option<Instant> {
+    let is_published =
+        matches!(run.head.kind, RunKind::StateRun | RunKind::Command | RunKind::Batch);
+    let is_missed = is_published
+        && run.status == RunStatus::Running
+        && run.head.metadata.is_none()
+        && service.routes.iter().any(Route::asks_for_metadata);
+    let age = Timestamp::now().duration_since(run.started_at).unsigned_abs();
+    let left = METADATA_WITHIN.checked_sub(age).filter(|_| is_missed)?;
+    Some(Instant::now() + left)
+}
+
 /// The run whose facts decide: what is told together goes together.
 pub(crate) fn leading_run<'a>(
     reader: &JournalReader,
@@ -41,7 +60,5 @@ pub(crate) fn facts_of<'a>(
     reader: &'a mut JournalReader,
     run: &'a Run,
 ) -> Result<Facts<'a>, StoreError> {
-    // The one line to connect what the API was given along with a job.
-    let metadata = None;
-    Ok(Facts { run, minions: reader.minions()?, metadata })
+    Ok(Facts { run, minions: reader.minions()?, metadata: run.head.metadata.as_ref() })
 }

@@ -14,6 +14,7 @@ use herald_core::names::Names;
 use herald_core::owed::{Manner, Said, Step, digest_of_message, digest_of_thread, next_step};
 use herald_core::route::Route;
 use herald_core::run::{Run, RunId, RunStatus};
+use tokio::time::Instant;
 
 use super::routing;
 use crate::store::{Delivery, DeliveryState, JournalReader, Part, StoreError};
@@ -40,6 +41,8 @@ pub(super) struct View {
     pub(super) thread: Option<String>,
     /// Nothing was ever said of it here.
     pub(super) is_new: bool,
+    /// Not to be said before: what decides where it goes may still come.
+    pub(super) waits_until: Option<Instant>,
     /// The first run in its message, where it is told together with others.
     pub(super) lead: Option<RunId>,
     pub(super) likeness: Likeness,
@@ -91,6 +94,7 @@ fn look_at_run(
         return Ok(None);
     };
     let is_owed = !deliveries.is_empty() || routing::leads_here(reader, service, &run)?;
+    let waits_until = routing::waits_until(service, &run).filter(|_| deliveries.is_empty());
     let took = run.finished_at.map(|at| at.duration_since(run.started_at).unsigned_abs());
     let manner =
         Manner { edits: service.edits, slow: took.is_some_and(|took| took > service.slow_after) };
@@ -104,6 +108,7 @@ fn look_at_run(
         message: place(&deliveries, part),
         thread: place(&deliveries, Part::Thread),
         is_new: deliveries.is_empty(),
+        waits_until,
         lead: deliveries.iter().find_map(|delivery| delivery.lead),
         likeness: Likeness::of(&run.head),
     }))
@@ -136,6 +141,7 @@ fn look_at_together(
         message: own.message.clone(),
         thread: None,
         is_new: false,
+        waits_until: None,
         lead: Some(lead),
         likeness,
     }))

@@ -5,7 +5,7 @@ use std::time::Instant;
 use fake_slack::Channel;
 
 use crate::app::{App, Manner, PATIENCE, all, shows};
-use crate::events::{bad, good, highstate, jid, scheduled};
+use crate::events::{bad, good, highstate, jid, map, new_job, scheduled, text};
 use crate::journal::number;
 
 const FAILED_TO_OPS: &str = "\
@@ -151,4 +151,30 @@ minion_name: {strip_suffix: .prod.example.com}
 
 fn shows_end(message: &fake_slack::Message) -> bool {
     message.content.shown().contains("✗")
+}
+
+const CI: &str = "\
+routes:
+  - {name: of the pipeline, metadata: {source: 'ci-*'}, to: 'bot#ops'}
+  - {name: rest, to: bot}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_api_client_says_of_a_run_leads_it() {
+    let mut app = with_ops(CI).await;
+    let mut publish = new_job(&jid(1), "state.highstate", Vec::new(), &["web1"]);
+    publish.tag = format!("salt/job/{}/publish", jid(1));
+    if let salt_event::Value::Map(pairs) = &mut publish.data {
+        pairs.push((text("metadata"), map(vec![("source", text("ci-42"))])));
+    }
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.until_began(1).await;
+    // As on a real master: a little later.
+    app.bus.send([publish]);
+    let channel = until_ops(&app, "the run", |channel| channel.messages.len() == 1).await;
+    assert!(channel.messages[0].content.shown().contains("API (by its metadata)"));
+    app.bus.send([new_job(&jid(2), "cmd.run", vec![text("uptime")], &["web1"])]);
+    app.only_message_says("uptime").await;
+    app.stop().await;
+    assert_eq!(ops(&app).messages.len(), 1);
 }
