@@ -107,7 +107,7 @@ pub(crate) fn a_minion_that_is_not_there_is_missing(lab: &Lab, herald: &Herald) 
 }
 
 pub(crate) fn two_state_runs_meet(lab: &Lab, herald: &Herald) {
-    lab.salt_async(&["web1", "state.apply", "slow", "pillar={'seconds': 8}"]);
+    lab.salt_async(&["web1", "state.apply", "slow", "pillar={'seconds': 20}"]);
     let first = herald.run_where("the slow run", |run| {
         run["status"] == "running" && run["tgt"] == "web1" && run["fun"][0] == "state.apply"
     });
