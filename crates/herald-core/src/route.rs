@@ -14,7 +14,7 @@ mod tests;
 use salt_event::Value;
 
 use crate::minions::Minions;
-use crate::run::{Run, RunKind, RunStatus, named};
+use crate::run::{Run, RunId, RunKind, RunStatus, named};
 
 pub use condition::Condition;
 pub use globs::Globs;
@@ -81,6 +81,13 @@ pub struct Facts<'a> {
     pub minions: &'a Minions,
     /// What somebody gave along with the job, through the API.
     pub metadata: Option<&'a Value<'a>>,
+}
+
+impl<'a> Facts<'a> {
+    /// What is known of a run.
+    pub fn of(run: &'a Run, minions: &'a Minions) -> Self {
+        Self { run, minions, metadata: run.head.metadata.as_ref() }
+    }
 }
 
 /// At which moment a run is looked at.
@@ -174,6 +181,11 @@ pub fn moments(run: &Run) -> &'static [Moment] {
     } else {
         &[Moment::Begun, Moment::Now]
     }
+}
+
+/// The run that is asked about in the place of another: what is told together goes together.
+pub fn leader(run: &Run) -> RunId {
+    run.told_with.unwrap_or(run.id)
 }
 
 /// Whether a run goes to a place.

@@ -4,8 +4,13 @@
 //! Counting and judging only: the runs were decided on by the ledger, and how this is shown is the
 //! command line's matter.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod ways;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +19,8 @@ use crate::burst::Likeness;
 use crate::noise::Rule;
 use crate::rehearsal::{Due, Message, rehearse};
 use crate::run::RunId;
+
+pub use ways::{Way, Ways};
 
 /// How a run is heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +31,8 @@ pub enum Voice {
     Told,
     /// It is quiet, but failed, and is told in another's message.
     ToldWith,
+    /// It would be heard of by all that, but the routes lead it elsewhere, or nowhere.
+    Elsewhere,
     /// Not at all.
     Quiet,
 }
@@ -33,18 +42,22 @@ pub enum Voice {
 pub struct Seen {
     /// The run.
     pub run: RunId,
+    /// The run that the routes are asked about: it goes where that goes.
+    pub leader: RunId,
     /// What it is like.
     pub likeness: Likeness,
     /// When it began.
     pub began: Timestamp,
     /// When it ended, if it did.
     pub ended: Option<Timestamp>,
+    /// When there is something to say of it, if anything is said.
+    pub heard_at: Timestamp,
     /// Who, as messages name them.
-    pub person: String,
+    pub person: Rc<str>,
     /// The user, if the master knows one.
-    pub user: Option<String>,
+    pub user: Option<Rc<str>>,
     /// Its functions, with commas between.
-    pub fun: String,
+    pub fun: Rc<str>,
     /// What decided whether it is said.
     pub rule: Rule,
     /// How it is heard of.
@@ -84,6 +97,8 @@ pub struct PersonCount {
     pub person: String,
     /// Those that are heard of, in a message of their own or in another's.
     pub said: u64,
+    /// Those that the routes lead elsewhere.
+    pub elsewhere: u64,
     /// Those that are not.
     pub quiet: u64,
 }
@@ -120,6 +135,8 @@ pub struct Survey {
     pub runs: u64,
     /// Runs that are heard of.
     pub said: u64,
+    /// Runs that the routes lead elsewhere.
+    pub elsewhere: u64,
     /// Runs that nobody hears of.
     pub quiet: u64,
     /// The messages, in the order of time.
@@ -149,19 +166,30 @@ const MANY: u64 = 20;
 const POLL: &str = "saltutil.find_job";
 
 impl Survey {
-    /// Counts runs, in any order.
+    /// Counts the runs of a channel, in any order.
     pub fn of(seen: &[Seen], service: Service) -> Self {
-        let quiet = seen.iter().filter(|run| run.voice == Voice::Quiet).count() as u64;
         let messages = messages(seen, service, |_| true);
         Self {
-            runs: seen.len() as u64,
-            said: seen.len() as u64 - quiet,
-            quiet,
-            rules: rules(seen),
-            people: people(seen),
             busiest: busiest(&messages),
             advice: driver(seen, service).or_else(|| function(seen, &messages, service)),
             messages,
+            ..Self::counts(seen)
+        }
+    }
+
+    /// The same without messages: of several channels together.
+    pub fn counts(seen: &[Seen]) -> Self {
+        let count = |voice| seen.iter().filter(|run| run.voice == voice).count() as u64;
+        let (runs, quiet, elsewhere) =
+            (seen.len() as u64, count(Voice::Quiet), count(Voice::Elsewhere));
+        Self {
+            runs,
+            said: runs - quiet - elsewhere,
+            elsewhere,
+            quiet,
+            rules: rules(seen),
+            people: people(seen),
+            ..Self::default()
         }
     }
 }
@@ -182,10 +210,7 @@ fn due(run: &Seen, service: Service) -> Due {
         |end: &Timestamp| end.duration_since(run.began).unsigned_abs() > service.slow_after;
     Due {
         run: run.run,
-        at: match run.voice {
-            Voice::Said => run.began,
-            _ => run.ended.unwrap_or(run.began),
-        },
+        at: run.heard_at,
         likeness: run.likeness,
         bad_at: run.ended.filter(|_| run.bad),
         ending_at: run.ended.filter(|end| run.bad || is_slow(end)),
@@ -220,16 +245,23 @@ fn sorted(counts: HashMap<&str, u64>) -> Vec<(String, u64)> {
 }
 
 fn people(seen: &[Seen]) -> Vec<PersonCount> {
-    let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
+    let mut counts: HashMap<&str, PersonCount> = HashMap::new();
     for run in seen {
-        let (said, quiet) = counts.entry(&run.person).or_default();
-        *(if run.voice == Voice::Quiet { quiet } else { said }) += 1;
+        let count = counts.entry(&run.person).or_insert_with(|| PersonCount {
+            person: run.person.as_ref().to_owned(),
+            said: 0,
+            elsewhere: 0,
+            quiet: 0,
+        });
+        *(match run.voice {
+            Voice::Quiet => &mut count.quiet,
+            Voice::Elsewhere => &mut count.elsewhere,
+            Voice::Said | Voice::Told | Voice::ToldWith => &mut count.said,
+        }) += 1;
     }
-    let mut people: Vec<PersonCount> = counts
-        .into_iter()
-        .map(|(person, (said, quiet))| PersonCount { person: person.to_owned(), said, quiet })
-        .collect();
-    people.sort_by(|a, b| (b.said, b.quiet, &a.person).cmp(&(a.said, a.quiet, &b.person)));
+    let mut people: Vec<PersonCount> = counts.into_values().collect();
+    let rank = |count: &PersonCount| (count.said, count.elsewhere, count.quiet);
+    people.sort_by(|a, b| (rank(b), &a.person).cmp(&(rank(a), &b.person)));
     people
 }
 
@@ -248,7 +280,7 @@ fn busiest(messages: &[Message]) -> Option<(Timestamp, u64)> {
 fn driver(seen: &[Seen], service: Service) -> Option<Advice> {
     let mut by_user: HashMap<&str, Vec<&Seen>> = HashMap::new();
     let mut all = 0;
-    for run in seen.iter().filter(|run| run.fun != POLL) {
+    for run in seen.iter().filter(|run| run.fun.as_ref() != POLL) {
         if let Some(user) = &run.user {
             by_user.entry(user).or_default().push(run);
             all += 1;
@@ -295,138 +327,9 @@ fn function(seen: &[Seen], all: &[Message], service: Service) -> Option<Advice> 
         }
     }
     let (fun, count) = counts.into_iter().max_by_key(|(fun, count)| (*count, *fun))?;
-    let is_silenced = |run: &Seen| run.fun == fun && run.rule == Rule::MayChange && !run.failed;
+    let is_silenced =
+        |run: &Seen| run.fun.as_ref() == fun && run.rule == Rule::MayChange && !run.failed;
     let left = messages(seen, service, |run| !is_silenced(run)).len();
     let dominates = count >= MANY && count * 2 >= all.len() as u64 && left < all.len();
     dominates.then(|| Advice::Function { fun: fun.to_owned(), messages: count, left: left as u64 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(second: i64, user: &str, fun: &str, voice: Voice) -> Seen {
-        let at = Timestamp::from_second(1_795_300_000 + second).unwrap();
-        let head = crate::run::RunHead {
-            kind: crate::run::RunKind::Command,
-            user: Some(user.to_owned()),
-            command: format!("salt web1 {fun} {second}"),
-            funs: vec![fun.to_owned()],
-            tgt: "web1".to_owned(),
-            tgt_type: "glob".to_owned(),
-            test: false,
-            schedule: None,
-            saltenv: None,
-            metadata: None,
-        };
-        Seen {
-            run: RunId(second as u64 * 1000 + fun.len() as u64 * 10 + user.len() as u64),
-            likeness: Likeness::of(&head),
-            began: at,
-            ended: Some(at),
-            person: user.to_owned(),
-            user: Some(user.to_owned()),
-            fun: fun.to_owned(),
-            rule: if voice == Voice::Said { Rule::MayChange } else { Rule::ReadOnly },
-            voice,
-            failed: false,
-            bad: false,
-        }
-    }
-
-    const BOT: Service = Service { edits: true, slow_after: Duration::from_secs(60) };
-
-    #[test]
-    fn every_run_is_counted_once() {
-        let mut seen = vec![
-            run(0, "alice", "cmd.run", Voice::Said),
-            run(1, "alice", "test.ping", Voice::Quiet),
-            run(2, "bob", "cmd.run", Voice::Said),
-            run(3, "bob", "state.apply", Voice::Said),
-            run(61, "bob", "test.ping", Voice::Told),
-            run(62, "carol", "test.ping", Voice::ToldWith),
-        ];
-        let survey = Survey::of(&seen, BOT);
-        assert_eq!((survey.runs, survey.said, survey.quiet), (6, 5, 1));
-        let told: usize = survey.messages.iter().map(|message| message.runs.len()).sum();
-        assert_eq!(told, 4, "{:?}", survey.messages);
-        let rules: Vec<_> =
-            survey.rules.iter().map(|rule| (rule.voice, rule.rule, rule.runs)).collect();
-        assert_eq!(
-            rules,
-            [
-                (Voice::Said, Rule::MayChange, 3),
-                (Voice::Told, Rule::ReadOnly, 2),
-                (Voice::Quiet, Rule::ReadOnly, 1)
-            ]
-        );
-        assert_eq!(survey.rules[0].funs[0], ("cmd.run".to_owned(), 2));
-        let people: Vec<_> = survey
-            .people
-            .iter()
-            .map(|person| (person.person.as_str(), person.said, person.quiet))
-            .collect();
-        assert_eq!(people, [("bob", 3, 0), ("alice", 1, 1), ("carol", 1, 0)]);
-        assert_eq!(survey.busiest.map(|(_, count)| count), Some(3));
-        seen.reverse();
-        assert_eq!(Survey::of(&seen, BOT), survey);
-    }
-
-    #[test]
-    fn nothing_comes_to_nothing() {
-        assert_eq!(Survey::of(&[], BOT), Survey::default());
-    }
-
-    /// So many runs, one each so many seconds.
-    fn steady(count: i64, every: i64, user: &str) -> Vec<Seen> {
-        (0..count).map(|n| run(n * every, user, "cmd.run", Voice::Said)).collect()
-    }
-
-    fn advice(seen: &[Seen]) -> Option<Advice> {
-        Survey::of(seen, BOT).advice
-    }
-
-    #[test]
-    fn a_service_is_known_by_its_steadiness() {
-        let mut seen = steady(300, 20, "saltapi");
-        seen.extend((0..20).map(|n| run(n * 100, "alice", "state.apply", Voice::Said)));
-        // Polls are nobody's own.
-        seen.extend((0..900).map(|n| run(n, "alice", POLL, Voice::Quiet)));
-        let wanted =
-            Advice::Service { user: "saltapi".to_owned(), percent: 93, per_hour: 180, left: 20 };
-        assert_eq!(advice(&seen), Some(wanted));
-        for (why, seen) in [
-            ("one busy quarter of an hour is a person", steady(300, 3, "alice")),
-            ("too seldom", steady(120, 90, "alice")),
-            ("two busy times with a pause between", {
-                let mut seen = steady(300, 3, "alice");
-                seen.extend(steady(300, 3, "alice").into_iter().map(|mut run| {
-                    run.began = run.began.checked_add(jiff::SignedDuration::from_hours(5)).unwrap();
-                    run
-                }));
-                seen
-            }),
-            ("two share the work", {
-                let mut seen = steady(300, 20, "alice");
-                seen.extend(steady(100, 60, "bob"));
-                seen
-            }),
-        ] {
-            assert!(!matches!(advice(&seen), Some(Advice::Service { .. })), "{why}");
-        }
-        let quiet = steady(300, 20, "saltapi").into_iter();
-        let quiet: Vec<Seen> = quiet.map(|run| Seen { voice: Voice::Quiet, ..run }).collect();
-        assert_eq!(advice(&quiet), None, "it says nothing anyway");
-    }
-
-    #[test]
-    fn a_function_that_dominates_is_named() {
-        let mut seen: Vec<Seen> =
-            (0..30).map(|n| run(n * 70, "alice", "cmd.run", Voice::Said)).collect();
-        seen[0].failed = true;
-        seen.extend((0..10).map(|n| run(n * 70 + 35, "bob", "state.apply", Voice::Said)));
-        let wanted = Advice::Function { fun: "cmd.run".to_owned(), messages: 30, left: 11 };
-        assert_eq!(advice(&seen), Some(wanted));
-        assert_eq!(advice(&seen[..19]), None, "few need no advice");
-    }
 }

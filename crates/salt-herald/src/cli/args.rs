@@ -45,8 +45,10 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  \
         salt-herald preview\n  \
         salt-herald preview --since 3h --all\n  \
+        salt-herald preview --sink monitoring#oncall\n  \
         salt-herald preview --cachedir /tmp/copy/var/cache/salt/master\n  \
         salt-herald preview --json | jq -r 'select(.type == \"message\") | .command'\n\n\
+        With routes in the config it shows what each place would have heard, and by which route.\n\
         It writes nothing, and the daemon need not run. The master keeps its jobs for a day, unless\n\
         keep_jobs_seconds says otherwise. A TIME is as for log: 24h, 3d, 14:02, yesterday, RFC 3339.")]
     Preview(PreviewArgs),
@@ -164,10 +166,14 @@ pub(super) struct PreviewArgs {
     /// Read the job cache of this master's cachedir, or of a copy of it
     #[arg(long, value_name = "DIR")]
     pub(super) cachedir: Option<PathBuf>,
+    /// Only what this place would have heard: a sink, or a sink#channel of the routes
+    #[arg(long, value_name = "PLACE")]
+    pub(super) sink: Option<String>,
     /// Show every message
     #[arg(long, short, conflicts_with = "limit")]
     pub(super) all: bool,
-    /// Show at most so many messages, the latest [default: 10; with --json all]
+    /// Show at most so many messages of a place, the latest [default: 10, of several places 3 each;
+    /// with --json all]
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(super) limit: Option<usize>,
     /// Print JSON Lines: stable names, times in UTC

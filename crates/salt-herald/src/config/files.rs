@@ -40,7 +40,7 @@ pub(super) fn read(options: &LoadOptions) -> Files {
         Some(file) => (vec![file.clone()], file),
         None => (default_files(&options.default_file, &mut problems), &options.default_file),
     };
-    if paths.is_empty() && problems.is_empty() {
+    if paths.is_empty() && problems.is_empty() && !options.may_be_absent {
         problems.push(no_config(first));
     }
     let place = Place { file: Arc::from(first.as_path()), line: 0, column: 0 };

@@ -161,6 +161,8 @@ pub struct LoadOptions {
     pub default_file: PathBuf,
     /// Where the master's config is when `salt.config_dir` does not say.
     pub salt_dir: PathBuf,
+    /// Whether it is fine that there is none of ours, without `file`: then all is as by default.
+    pub may_be_absent: bool,
 }
 
 impl Default for LoadOptions {
@@ -169,6 +171,7 @@ impl Default for LoadOptions {
             file: None,
             default_file: PathBuf::from(DEFAULT_FILE),
             salt_dir: PathBuf::from(DEFAULT_SALT_DIR),
+            may_be_absent: false,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use herald_core::route::{Facts, Route, leads_to};
+use herald_core::route::{Facts, Route, leader, leads_to};
 use herald_core::run::{Run, RunKind, RunStatus};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -49,10 +49,11 @@ pub(crate) fn leading_run<'a>(
     reader: &JournalReader,
     run: &'a Run,
 ) -> Result<Cow<'a, Run>, StoreError> {
-    let Some(with) = run.told_with.filter(|with| *with != run.id) else {
+    let leader = leader(run);
+    if leader == run.id {
         return Ok(Cow::Borrowed(run));
-    };
-    Ok(reader.run(with)?.map_or(Cow::Borrowed(run), |(leading, _)| Cow::Owned(leading)))
+    }
+    Ok(reader.run(leader)?.map_or(Cow::Borrowed(run), |(leading, _)| Cow::Owned(leading)))
 }
 
 /// What the routes look at.
@@ -60,5 +61,5 @@ pub(crate) fn facts_of<'a>(
     reader: &'a mut JournalReader,
     run: &'a Run,
 ) -> Result<Facts<'a>, StoreError> {
-    Ok(Facts { run, minions: reader.minions()?, metadata: run.head.metadata.as_ref() })
+    Ok(Facts::of(run, reader.minions()?))
 }

@@ -17,7 +17,11 @@ fn loaded(text: &str) -> Loaded {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("herald");
     std::fs::write(&file, text).unwrap();
-    let options = LoadOptions { file: None, default_file: file, salt_dir: "/nowhere/salt".into() };
+    let options = LoadOptions {
+        default_file: file,
+        salt_dir: "/nowhere/salt".into(),
+        ..LoadOptions::default()
+    };
     let mut loaded = load(&options);
     if let Ok((config, warnings)) = &mut loaded {
         config.files = vec![PathBuf::from("/etc/salt/herald")];

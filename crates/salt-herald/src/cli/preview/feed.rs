@@ -4,6 +4,7 @@
 //! Nothing is written, and nothing is decided here: the ledger decides, the composer puts into words.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
@@ -12,8 +13,9 @@ use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::names::Names;
 use herald_core::noise::SayRules;
 use herald_core::redact::Redactor;
+use herald_core::route::{Facts, Route, leader};
 use herald_core::run::{Job, Run, RunId, RunStatus};
-use herald_core::survey::{Seen, Voice};
+use herald_core::survey::{Seen, Voice, Way, Ways};
 use jiff::Timestamp;
 use salt_event::event::Event;
 
@@ -50,6 +52,16 @@ impl Fed {
             },
             runs => announce_together(runs, context),
         }
+    }
+
+    /// Where the runs go that are heard of.
+    pub(super) fn ways(&self, routes: &[Route], places: &[String]) -> Ways {
+        let mut ways = Ways::default();
+        for run in self.runs.values() {
+            let facts = Facts::of(run, self.ledger.minions());
+            ways.insert(run.id, Way::of(routes, facts, places));
+        }
+        ways
     }
 
     /// A run that is heard of.
@@ -142,12 +154,17 @@ impl<'c> Feed<'c> {
         };
         let seen = Seen {
             run: run.id,
+            leader: leader(&run),
             likeness: Likeness::of(&run.head),
             began: run.started_at,
             ended: run.finished_at,
-            person: person(&run),
-            user: run.head.user.clone(),
-            fun: run.head.funs.join(","),
+            heard_at: match voice {
+                Voice::Said => run.started_at,
+                _ => run.finished_at.unwrap_or(run.started_at),
+            },
+            person: person(&run).into(),
+            user: run.head.user.as_deref().map(Rc::from),
+            fun: run.head.funs.join(",").into(),
             rule: self.rules.rule(&run.head),
             voice,
             failed: run.status == RunStatus::Failed,

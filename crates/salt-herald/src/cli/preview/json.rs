@@ -4,18 +4,37 @@
 
 use herald_core::rehearsal::Message;
 use herald_core::run::Run;
-use herald_core::survey::{Advice, RuleCount, Voice};
+use herald_core::survey::{Advice, RuleCount, Survey, Voice};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Preview;
+use super::advice::config_lines;
 use super::feed::Fed;
-use super::{Preview, text};
+use super::places::Place;
 
-/// One object for each message from `first` on, then one for each rule, person and advice, and the
-/// whole.
-pub(super) fn objects(preview: &Preview, first: usize) -> Vec<Value> {
-    let survey = &preview.survey;
-    let told = survey.messages.iter().skip(first);
-    let mut objects: Vec<Value> = told.filter_map(|told| message(&preview.fed, told)).collect();
+/// One object for each message, of each place so many of the latest; then one for each place, route,
+/// rule, person and advice, and the whole.
+pub(super) fn objects(preview: &Preview, limit: usize) -> Vec<Value> {
+    let heard = &preview.heard;
+    let survey = heard.survey();
+    let mut objects = Vec::new();
+    for (place, survey) in &heard.places {
+        let first = survey.messages.len().saturating_sub(limit);
+        let told = survey.messages.iter().skip(first);
+        objects.extend(told.filter_map(|told| message(&preview.fed, place, told)));
+    }
+    objects.extend(heard.places.iter().map(|(place, survey)| of_place(place, survey)));
+    objects.extend(heard.routes.iter().map(|count| {
+        json!({
+            "type": "route",
+            "route": count.at + 1,
+            "name": count.route.name,
+            "to": count.route.to,
+            "continue": count.route.goes_on,
+            "runs": count.runs,
+        })
+    }));
     objects.extend(survey.rules.iter().map(rule));
     objects.extend(survey.people.iter().map(|count| {
         json!({
@@ -23,14 +42,30 @@ pub(super) fn objects(preview: &Preview, first: usize) -> Vec<Value> {
             "person": count.person,
             "said": count.said,
             "quiet": count.quiet,
+            "elsewhere": count.elsewhere,
         })
     }));
-    objects.extend(survey.advice.as_ref().map(|advice| of_advice(advice, preview)));
+    objects.extend(heard.advice().map(|(place, advice)| of_advice(advice, place, preview)));
     objects.push(whole(preview));
     objects
 }
 
-fn message(fed: &Fed, message: &Message) -> Option<Value> {
+fn of_place(place: &Place, survey: &Survey) -> Value {
+    json!({
+        "type": "place",
+        "place": place.name,
+        "channels": place.channels,
+        "said": survey.said,
+        "messages": survey.messages.len(),
+        "busiest_minute": busiest(survey.busiest),
+    })
+}
+
+fn busiest(minute: Option<(Timestamp, u64)>) -> Value {
+    minute.map_or(Value::Null, |(at, messages)| json!({"at": at.to_string(), "messages": messages}))
+}
+
+fn message(fed: &Fed, place: &Place, message: &Message) -> Option<Value> {
     let says = fed.says(&message.runs)?;
     let runs: Vec<&Run> = message.runs.iter().filter_map(|run| fed.run(*run)).collect();
     let first = runs.first()?;
@@ -52,6 +87,7 @@ fn message(fed: &Fed, message: &Message) -> Option<Value> {
         "commands": lines,
         "byline": says.byline,
         "tally": says.tally,
+        "place": place.name,
     }))
 }
 
@@ -64,6 +100,7 @@ fn rule(count: &RuleCount) -> Value {
         "heard": match count.voice {
             Voice::Said => "said",
             Voice::Told | Voice::ToldWith => "said_because_it_failed",
+            Voice::Elsewhere => "elsewhere",
             Voice::Quiet => "quiet",
         },
         "runs": count.runs,
@@ -71,8 +108,8 @@ fn rule(count: &RuleCount) -> Value {
     })
 }
 
-fn of_advice(advice: &Advice, preview: &Preview) -> Value {
-    let lines = text::config_lines(advice, &preview.config);
+fn of_advice(advice: &Advice, place: &Place, preview: &Preview) -> Value {
+    let lines = config_lines(advice, &preview.config);
     match advice {
         Advice::Service { user, percent, per_hour, left } => json!({
             "type": "advice",
@@ -82,6 +119,7 @@ fn of_advice(advice: &Advice, preview: &Preview) -> Value {
             "per_hour": per_hour,
             "messages_left": left,
             "config": lines,
+            "place": place.name,
         }),
         Advice::Function { fun, messages, left } => json!({
             "type": "advice",
@@ -89,25 +127,27 @@ fn of_advice(advice: &Advice, preview: &Preview) -> Value {
             "messages": messages,
             "messages_left": left,
             "config": lines,
+            "place": place.name,
         }),
     }
 }
 
 fn whole(preview: &Preview) -> Value {
-    let survey = &preview.survey;
+    let heard = &preview.heard;
+    let survey = heard.survey();
     let skipped = &preview.cache.skipped;
+    let channels = heard.places.iter().flat_map(|(place, _)| &place.channels);
+    let minutes = heard.places.iter().filter_map(|(_, survey)| survey.busiest);
     json!({
         "type": "preview",
         "since": preview.since.to_string(),
         "until": preview.until.to_string(),
         "runs": survey.runs,
         "said": survey.said,
-        "messages": survey.messages.len(),
+        "messages": heard.messages(),
         "quiet": survey.quiet,
-        "channels": preview.channels,
-        "busiest_minute": survey.busiest.map(|(at, messages)| {
-            json!({"at": at.to_string(), "messages": messages})
-        }),
+        "channels": channels.collect::<Vec<_>>(),
+        "busiest_minute": busiest(minutes.max_by_key(|(_, messages)| *messages)),
         "job_cache": preview.cache.folder.display().to_string(),
         "jobs_held": preview.cache.held,
         "earliest_job": preview.cache.earliest.map(|at| at.to_string()),
@@ -120,5 +160,8 @@ fn whole(preview: &Preview) -> Value {
             "unreadable": skipped.unreadable,
             "no_load": skipped.no_load,
         },
+        "elsewhere": survey.elsewhere,
+        "unmatched": heard.unmatched,
+        "config": preview.has_config,
     })
 }

@@ -1,11 +1,13 @@
-//! `preview`: what the channel would have heard, by the master's own job cache, before anything is
+//! `preview`: what each place would have heard, by the master's own job cache, before anything is
 //! posted.
 //!
 //! It reads the cache and writes nothing. The runs are decided on, and put into words, by the code
 //! that does so for the daemon.
 
+mod advice;
 mod feed;
 mod json;
+mod places;
 mod text;
 
 #[cfg(test)]
@@ -15,21 +17,23 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use herald_core::survey::{Service, Survey};
 use jiff::Timestamp;
 
 use self::feed::{Fed, Feed};
+use self::places::Heard;
 use super::args::PreviewArgs;
 use super::output::Output;
 use super::trouble::Trouble;
 use super::when::{self, End};
 use super::{Found, journal};
-use crate::config::{self, Config, MasterConfig, SlackAccess};
+use crate::config::{self, Config, LoadOptions, MasterConfig};
 use crate::daemon::ledger_settings;
 use crate::source::job_cache::{JobCache, JobCacheError, Skipped};
 
 /// How many messages people are shown unless they ask for more.
 const LIMIT: usize = 10;
+/// The same of each of several places.
+const LIMIT_OF_SEVERAL: usize = 3;
 
 /// All that is shown.
 struct Preview {
@@ -38,9 +42,9 @@ struct Preview {
     /// The time span as it was asked for.
     asked: String,
     fed: Fed,
-    survey: Survey,
-    /// Where it would be said.
-    channels: Vec<String>,
+    heard: Heard,
+    /// Whether there is a config of ours.
+    has_config: bool,
     /// What stands in the config already, and would be replaced by what is advised.
     config: config::AnnounceConfig,
     cache: Cache,
@@ -70,17 +74,21 @@ pub(super) fn run(
         Trouble::new(format!("--since: {} is no time", args.since))
             .hint("write 24h, 3d, 14:02, 2026-11-22, today, yesterday or RFC 3339")
     })?;
-    let loaded = config::load(&journal::load_options(config));
-    let (config, _) = loaded.map_err(Trouble::of)?;
+    // Somebody tries it out on a copy, before there is a config.
+    let options =
+        LoadOptions { may_be_absent: args.cachedir.is_some(), ..journal::load_options(config) };
+    let (config, _) = config::load(&options).map_err(Trouble::of)?;
     let preview = look(&config, args, since, until)?;
     if args.json {
-        let first =
-            args.limit.map_or(0, |limit| preview.survey.messages.len().saturating_sub(limit));
-        for object in json::objects(&preview, first) {
+        for object in json::objects(&preview, args.limit.unwrap_or(usize::MAX)) {
             out.json(&object)?;
         }
     } else {
-        let limit = if args.all { usize::MAX } else { args.limit.unwrap_or(LIMIT) };
+        let limit = match preview.heard.places.len() {
+            _ if args.all => usize::MAX,
+            1 => args.limit.unwrap_or(LIMIT),
+            _ => args.limit.unwrap_or(LIMIT_OF_SEVERAL),
+        };
         let shown = text::preview(&preview, limit, &out.view);
         out.print(&shown)?;
     }
@@ -94,6 +102,7 @@ fn look(
     since: Timestamp,
     until: Timestamp,
 ) -> Result<Preview, Trouble> {
+    let shown = places::shown(config, args.sink.as_deref())?;
     let master = &config.master;
     let folder = match &args.cachedir {
         Some(cachedir) => cachedir.join("jobs"),
@@ -124,9 +133,9 @@ fn look(
         since,
         until,
         asked: args.since.clone(),
-        survey: Survey::of(&fed.seen, service(config)),
+        heard: Heard::of(&fed, config, shown, args.sink.is_some()),
         fed,
-        channels: channels(config),
+        has_config: !config.files.is_empty(),
         config: config.announce.clone(),
         cache: Cache {
             folder,
@@ -179,21 +188,4 @@ fn told(error: JobCacheError, master: &MasterConfig, is_named: bool) -> Trouble 
         JobCacheError::Io { .. } => return Trouble::of(error),
     };
     Trouble::of(error).hint(hint)
-}
-
-/// How the channel is served: of several sinks, as the first that can edit.
-fn service(config: &Config) -> Service {
-    let is_bot = |slack: &&config::SlackConfig| matches!(slack.access, SlackAccess::Bot { .. });
-    let webhook = config.slack.values().find(|slack| !is_bot(slack));
-    let edits = config.slack.values().any(|slack| is_bot(&slack)) || webhook.is_none();
-    Service { edits, slow_after: webhook.map_or(Duration::MAX, |slack| slack.slow_after) }
-}
-
-/// Where it would be said: channels by name, webhooks by the names of their sinks.
-fn channels(config: &Config) -> Vec<String> {
-    let channel = |(name, slack): (&String, &config::SlackConfig)| match &slack.access {
-        SlackAccess::Bot { channel, .. } => channel.clone(),
-        SlackAccess::Webhook { .. } => name.clone(),
-    };
-    config.slack.iter().map(channel).collect()
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use salt_event::Value;
 
 use super::super::output::View;
-use super::{PreviewArgs, json, look, text};
+use super::{PreviewArgs, advice, json, look, text};
 use crate::config::{self, Config, LoadOptions};
 use crate::source::job_cache::made::{Made, at, map, text as said};
 
@@ -17,10 +17,14 @@ const SLACK: &str = "slack:\n  ops: {token: xoxb-1-2-abcdef, channel: \"#monitor
 
 /// A config with a sink and no master.
 fn config(more: &str) -> Config {
+    config_of(&format!("{SLACK}{more}"))
+}
+
+fn config_of(text: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("herald");
     let salt = folder.path().display();
-    fs::write(&file, format!("{SLACK}salt: {{config_dir: {salt}}}\n{more}")).unwrap();
+    fs::write(&file, format!("salt: {{config_dir: {salt}}}\n{text}")).unwrap();
     let options = LoadOptions { file: Some(file), ..LoadOptions::default() };
     config::load(&options).unwrap().0
 }
@@ -29,6 +33,7 @@ fn args(made: &Made) -> PreviewArgs {
     PreviewArgs {
         since: "24h".to_owned(),
         cachedir: Some(made.root.path().to_owned()),
+        sink: None,
         all: false,
         limit: None,
         json: false,
@@ -140,10 +145,91 @@ fn a_usual_day() {
 fn a_usual_day_as_json() {
     let made = usual_day();
     let preview = preview(&made, &config(""));
-    let objects = json::objects(&preview, 0);
+    let objects = json::objects(&preview, usize::MAX);
     let lines: String = objects.iter().map(crate::cli::record::line).collect();
     assert!(!lines.contains("secret1234"), "{lines}");
     insta::assert_snapshot!(lines);
+}
+
+const ROUTES: &str = r##"
+slack:
+  security: {webhook_url: "http://127.0.0.1:1/secret", slow_after: 60}
+routes:
+  - name: what went wrong
+    outcome: [failed, incomplete]
+    to: "ops#oncall"
+    continue: true
+  - name: dumps
+    user: bob
+    fun: cmd.run
+    target: db*
+    to: [security, ops]
+  - {user: nobody, to: "ops#empty"}
+  - name: pings of bob
+    user: bob
+    to: []
+  - name: rest
+    kind: [state_run, scheduled]
+    to: ops
+"##;
+
+fn places(made: &Made, sink: Option<&str>) -> super::Preview {
+    // `slack` stands once in a config.
+    let file = format!("{}{}", SLACK, ROUTES.trim_start().strip_prefix("slack:\n").unwrap());
+    let config = config_of(&file);
+    let args = PreviewArgs { sink: sink.map(str::to_owned), ..args(made) };
+    let now = at("23:00:00");
+    let mut preview = look(&config, &args, now - SignedDuration::from_hours(24), now).unwrap();
+    preview.cache.folder = "/var/cache/salt/master/jobs".into();
+    preview
+}
+
+#[test]
+fn a_usual_day_by_routes() {
+    let made = usual_day();
+    let show = |preview| strip_str(&text::preview(&preview, 3, &view(None))).to_string();
+    insta::assert_snapshot!(show(places(&made, None)));
+    insta::assert_snapshot!("one_place_of_several", show(places(&made, Some("ops#oncall"))));
+    let narrow = strip_str(&text::preview(&places(&made, None), 1, &view(Some(50)))).to_string();
+    for line in narrow.lines().filter(|line| line.starts_with("  ")) {
+        assert!(line.chars().count() <= 50, "{line}");
+    }
+}
+
+#[test]
+fn a_usual_day_by_routes_as_json() {
+    let made = usual_day();
+    let objects = json::objects(&places(&made, None), 1);
+    let lines: String = objects.iter().map(crate::cli::record::line).collect();
+    assert!(!lines.contains("secret"), "{lines}");
+    insta::assert_snapshot!(lines);
+}
+
+#[test]
+fn of_one_place_everything_is_what_the_whole_says_of_it() {
+    let made = usual_day();
+    for (place, survey) in &places(&made, None).heard.places {
+        let one = places(&made, place.name.as_deref());
+        assert_eq!(one.heard.survey(), survey);
+        assert_eq!(survey.said + survey.elsewhere + survey.quiet, survey.runs);
+    }
+}
+
+#[test]
+fn a_place_that_is_none_is_told_with_those_that_are() {
+    let made = Made::new();
+    let args = PreviewArgs { sink: Some("#monitoring\u{1b}[1m".to_owned()), ..args(&made) };
+    let now = at("23:00:00");
+    let trouble = look(&config(""), &args, now, now).err().unwrap().text();
+    assert!(trouble.contains("--sink: no place is called #monitoring\\u{1b}[1m"), "{trouble}");
+    assert!(trouble.contains("hint: there are ops"), "{trouble}");
+}
+
+#[test]
+fn routes_with_one_sink_say_what_goes_nowhere() {
+    let made = usual_day();
+    let routes = "routes: [{user: bob, to: []}, {kind: state_run, to: ops}]\n";
+    insta::assert_snapshot!(shown(&made, routes, 1, None));
 }
 
 /// A master that an API drives, and alice at work beside it.
@@ -171,12 +257,12 @@ fn the_profile_for_an_api_is_named_and_does_what_is_said() {
     let made = driven_by_an_api("svc-deploy");
     let before = shown(&made, "", 1, None);
     insta::assert_snapshot!(before);
-    let advice = preview(&made, &config("")).survey.advice.unwrap();
-    let lines = text::config_lines(&advice, &config("").announce);
+    let advice = preview(&made, &config("")).heard.survey().advice.clone().unwrap();
+    let lines = advice::config_lines(&advice, &config("").announce);
     let after = preview(&made, &config(&lines));
-    assert_eq!(after.survey.advice, None, "it is calm now");
+    assert_eq!(after.heard.survey().advice, None, "it is calm now");
     let Advice::Service { left, .. } = advice else { panic!("{advice:?}") };
-    assert!(after.survey.messages.len() as u64 <= left, "{left}");
+    assert!(after.heard.survey().messages.len() as u64 <= left, "{left}");
     insta::assert_snapshot!("calm_with_the_profile", shown(&made, &lines, 1, None));
 }
 
@@ -218,7 +304,7 @@ fn real_masters() {
         let mut preview = preview(&made, &config);
         preview.cache.folder = "/var/cache/salt/master/jobs".into();
         let shown = strip_str(&text::preview(&preview, usize::MAX, &view(None))).to_string();
-        let objects = json::objects(&preview, 0);
+        let objects = json::objects(&preview, usize::MAX);
         let lines: String = objects.iter().map(crate::cli::record::line).collect();
         for secret in ["lab-cli-s3cret", "lab-env-s3cret", "lab-kwarg-s3cret", "lab-running-s3cret"]
         {
@@ -260,7 +346,7 @@ fn a_return_after_it_was_given_up_makes_no_run_of_its_own() {
         done(&made, 600 + n, "bob", "test.ping", &[], &["db1"], 0);
     }
     let preview = preview(&made, &config(""));
-    assert_eq!((preview.survey.runs, preview.survey.messages.len()), (601, 1));
-    let says = preview.fed.says(&preview.survey.messages[0].runs).unwrap();
+    assert_eq!((preview.heard.survey().runs, preview.heard.survey().messages.len()), (601, 1));
+    let says = preview.fed.says(&preview.heard.survey().messages[0].runs).unwrap();
     assert_eq!(says.tally, "1 succeeded");
 }

@@ -1,5 +1,5 @@
-//! A preview for people: the answer in one line, the messages as the channel would have shown them,
-//! who and what they come from, and what would make it calmer.
+//! A preview for people: the answer in one line, the messages as each place would have shown them,
+//! who and what they come from.
 //!
 //! Pure.
 
@@ -8,17 +8,14 @@ use std::fmt::Write as _;
 use herald_core::announce::Announcement;
 use herald_core::literal;
 use herald_core::noise::Rule;
-use herald_core::survey::{Advice, RuleCount, Survey, Voice};
+use herald_core::survey::{RuleCount, Survey, Voice};
 
 use super::super::output::View;
+use super::super::routes::text::{destination, title};
 use super::super::row::{BOLD, DIM, cut, local, pad, symbol};
-use super::{Cache, Preview};
-use crate::config::AnnounceConfig;
+use super::places::{Heard, Place};
+use super::{Cache, Preview, advice};
 
-/// The shipped profile for masters that an API drives.
-const PROFILE: &str = include_str!("../../../../../dist/profiles/api.conf");
-/// The user that stands in it.
-const PROFILE_USER: &str = "\"saltapi\"";
 /// How many functions of a rule are named.
 const FUNS: usize = 4;
 /// What stands before a message: its time.
@@ -26,14 +23,23 @@ const LEAD: usize = 19 + 2;
 /// How many people are named.
 const PEOPLE: usize = 15;
 
-/// The whole.
+/// The whole; of each place so many messages.
 pub(super) fn preview(preview: &Preview, limit: usize, view: &View) -> String {
-    let survey = &preview.survey;
+    let heard = &preview.heard;
+    let survey = heard.survey();
     let mut text = headline(preview);
-    text.push_str(&messages(preview, limit, view));
+    let several = heard.places.len() > 1;
+    if several && survey.runs > 0 {
+        text.push_str(&places(heard, view));
+    }
+    for (place, survey) in &heard.places {
+        let name = place.name.as_deref().filter(|_| several);
+        text.push_str(&messages(preview, name, survey, limit, view));
+    }
     if survey.runs > 0 {
-        text.push_str(&rules(survey, view));
-        text.push_str(&people(survey, view));
+        text.push_str(&routes(heard, view));
+        text.push_str(&rules(heard, view));
+        text.push_str(&people(heard, view));
     }
     if let Some((at, count)) = survey.busiest {
         let at = local(at, view);
@@ -41,33 +47,102 @@ pub(super) fn preview(preview: &Preview, limit: usize, view: &View) -> String {
         let count = counted(count, "message");
         let _ = writeln!(text, "\n{BOLD}Busiest minute{BOLD:#}  {at}, {count}");
     }
-    if let Some(advice) = &survey.advice {
-        text.push_str(&advise(advice, &preview.config));
+    if let Some((place, advised)) = heard.advice() {
+        let name = place.name.as_deref().filter(|_| several);
+        text.push_str(&advice::text(advised, name, &preview.config));
     }
     text.push_str(&limits(&preview.cache, preview, view));
     text
 }
 
 fn headline(preview: &Preview) -> String {
-    let Survey { runs, said, messages, quiet, .. } = &preview.survey;
+    let heard = &preview.heard;
+    let Survey { runs, said, elsewhere, quiet, .. } = heard.survey();
     let span = literal::line(&span(&preview.asked));
     if *runs == 0 {
         return format!("{BOLD}{span}: no runs.{BOLD:#}\n");
     }
-    let place = match preview.channels.as_slice() {
-        [] => "the channel".to_owned(),
-        channels => literal::line(&channels.join(", ")),
+    let place = match heard.places.as_slice() {
+        [(place, _)] => format!(" in {}", called(place, heard.is_part)),
+        _ => String::new(),
     };
-    let told = match messages.len() as u64 {
-        count if count == *said => String::new(),
-        count => format!(", in {}", counted(count, "message")),
+    let told = match (heard.messages(), heard.places.as_slice()) {
+        (count, [_]) if count == *said => String::new(),
+        (count, [_]) => format!(", in {}", counted(count, "message")),
+        (count, all) => {
+            let hearing = all.iter().filter(|(_, survey)| survey.said > 0).count();
+            format!(", in {} at {hearing} of {} places", counted(count, "message"), all.len())
+        }
+    };
+    let away = match elsewhere {
+        0 => String::new(),
+        count => format!("; {count} {} by the routes", away(heard)),
     };
     let stays = if *quiet == 1 { "stays" } else { "stay" };
     let runs = counted(*runs, "run");
     format!(
-        "{BOLD}{span}, {runs}: {said} would have been said in {place}{told}; {quiet} {stays} \
+        "{BOLD}{span}, {runs}: {said} would have been said{place}{told}{away}; {quiet} {stays} \
          quiet.{BOLD:#}\n"
     )
+}
+
+/// The only place that is shown.
+fn called(place: &Place, is_chosen: bool) -> String {
+    match (place.channels.as_slice(), place.name.as_deref()) {
+        (_, Some(name)) if is_chosen => literal::line(name),
+        ([], _) => "the channel".to_owned(),
+        (channels, _) => literal::line(&channels.join(", ")),
+    }
+}
+
+/// Where those are that the routes lead to none of the places that are shown.
+fn away(heard: &Heard) -> &'static str {
+    if heard.is_part { "not there" } else { "nowhere" }
+}
+
+fn places(heard: &Heard, view: &View) -> String {
+    let mut text = format!("\n{BOLD}By place{BOLD:#}\n");
+    let name = |place: &Place| literal::line(place.name.as_deref().unwrap_or_default());
+    let longest = heard.places.iter().map(|(place, _)| name(place).chars().count()).max();
+    let runs = digits(heard.places.iter().map(|(_, survey)| survey.said));
+    let messages = digits(heard.places.iter().map(|(_, survey)| survey.messages.len() as u64));
+    for (place, survey) in &heard.places {
+        let busiest = match survey.busiest {
+            None => String::new(),
+            Some((_, count)) => format!(", {count} in the busiest minute"),
+        };
+        let line = format!(
+            "  {}  {:>runs$} said  {:>messages$} {}{busiest}",
+            pad(&name(place), longest.unwrap_or(0)),
+            survey.said,
+            survey.messages.len(),
+            if survey.messages.len() == 1 { "message" } else { "messages" },
+        );
+        let _ = writeln!(text, "{}", cut(&line, view.width.unwrap_or(usize::MAX)));
+    }
+    text
+}
+
+/// Which route led where. A run that several match counts for each.
+fn routes(heard: &Heard, view: &View) -> String {
+    if heard.routes.is_empty() && heard.unmatched.is_none() {
+        return String::new();
+    }
+    let counts = heard.routes.iter();
+    let mut rows: Vec<(String, u64, String)> = counts
+        .map(|count| (title(count.at, &count.route), count.runs, destination(&count.route)))
+        .collect();
+    let unmatched = heard.unmatched.filter(|count| *count > 0);
+    rows.extend(unmatched.map(|count| ("no route".to_owned(), count, "nowhere".to_owned())));
+    let longest = rows.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or(0);
+    let digits = digits(rows.iter().map(|(_, runs, _)| *runs));
+    let mut text = format!("\n{BOLD}By route{BOLD:#}\n");
+    for (title, runs, to) in rows {
+        let what = if runs == 1 { "run " } else { "runs" };
+        let line = format!("  {}  {runs:>digits$} {what}  {to}", pad(&title, longest));
+        let _ = writeln!(text, "{}", cut(&line, view.width.unwrap_or(usize::MAX)));
+    }
+    text
 }
 
 /// `24h` as `In the last 24 h`; what is no span as it was typed.
@@ -83,16 +158,23 @@ pub(super) fn span(asked: &str) -> String {
     }
 }
 
-fn messages(preview: &Preview, limit: usize, view: &View) -> String {
-    let messages = &preview.survey.messages;
+fn messages(
+    preview: &Preview,
+    place: Option<&str>,
+    survey: &Survey,
+    limit: usize,
+    view: &View,
+) -> String {
+    let messages = &survey.messages;
+    let place = place.map(|place| format!(" in {}", literal::line(place))).unwrap_or_default();
     let first = messages.len().saturating_sub(limit);
     let shown = messages.get(first..).unwrap_or_default();
     let what = match (shown.len(), messages.len()) {
         (0, _) => return String::new(),
-        (1, 1) => "The message".to_owned(),
-        (1, all) => format!("The last of {all} messages; --all shows every one"),
-        (shown, all) if shown == all => format!("All {all} messages"),
-        (shown, all) => format!("The last {shown} of {all} messages; --all shows every one"),
+        (1, 1) => format!("The message{place}"),
+        (1, all) => format!("The last of {all} messages{place}; --all shows every one"),
+        (shown, all) if shown == all => format!("All {all} messages{place}"),
+        (shown, all) => format!("The last {shown} of {all} messages{place}; --all shows every one"),
     };
     let mut text = format!("\n{BOLD}{what}{BOLD:#}\n");
     for message in shown {
@@ -135,14 +217,21 @@ fn one(says: &Announcement, view: &View) -> String {
     text
 }
 
-fn rules(survey: &Survey, view: &View) -> String {
+fn rules(heard: &Heard, view: &View) -> String {
+    let survey = heard.survey();
     let mut text = format!("\n{BOLD}By rule{BOLD:#}\n");
     let digits = digits(survey.rules.iter().map(|count| count.runs));
     let longest = survey.rules.iter().map(|count| because(count).chars().count()).max();
+    let widest = if survey.elsewhere > 0 { away(heard).len() } else { 5 };
     for count in &survey.rules {
-        let voice = if count.voice == Voice::Quiet { "quiet" } else { "said" };
+        let voice = match count.voice {
+            Voice::Quiet => "quiet",
+            Voice::Elsewhere => away(heard),
+            Voice::Said | Voice::Told | Voice::ToldWith => "said",
+        };
         let because = pad(because(count), longest.unwrap_or(0));
-        let line = format!("  {voice:5}  {:>digits$}  {because}  {}", count.runs, funs(count));
+        let line =
+            format!("  {voice:widest$}  {:>digits$}  {because}  {}", count.runs, funs(count));
         let _ = writeln!(text, "{}", cut(&line, view.width.unwrap_or(usize::MAX)));
     }
     text
@@ -150,7 +239,11 @@ fn rules(survey: &Survey, view: &View) -> String {
 
 /// Why these runs are said or quiet.
 fn because(count: &RuleCount) -> &'static str {
-    match (count.voice, count.rule) {
+    let voice = match count.voice {
+        Voice::Elsewhere if !count.rule.is_said() => Voice::Told,
+        voice => voice,
+    };
+    match (voice, count.rule) {
         (Voice::Told | Voice::ToldWith, Rule::ServiceUser) => "failed, though of a service user",
         (Voice::Told | Voice::ToldWith, Rule::Scheduled) => "failed, though from a schedule",
         (Voice::Told | Voice::ToldWith, Rule::Quiet) => "failed, though in announce.quiet",
@@ -175,7 +268,8 @@ fn funs(count: &RuleCount) -> String {
     parts.join(", ")
 }
 
-fn people(survey: &Survey, view: &View) -> String {
+fn people(heard: &Heard, view: &View) -> String {
+    let survey = heard.survey();
     let mut text = format!("\n{BOLD}By person{BOLD:#}\n");
     let shown = survey.people.iter().take(PEOPLE);
     let names: Vec<String> =
@@ -183,9 +277,14 @@ fn people(survey: &Survey, view: &View) -> String {
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let said = digits(shown.clone().map(|count| count.said));
     let quiet = digits(shown.clone().map(|count| count.quiet));
+    let elsewhere = digits(shown.clone().map(|count| count.elsewhere));
     for (name, count) in names.iter().zip(shown) {
+        let gone = match survey.elsewhere {
+            0 => String::new(),
+            _ => format!("  {:>elsewhere$} {}", count.elsewhere, away(heard)),
+        };
         let line = format!(
-            "  {}  {:>said$} said  {:>quiet$} quiet",
+            "  {}  {:>said$} said{gone}  {:>quiet$} quiet",
             pad(name, longest),
             count.said,
             count.quiet
@@ -198,59 +297,6 @@ fn people(survey: &Survey, view: &View) -> String {
     text
 }
 
-fn advise(advice: &Advice, config: &AnnounceConfig) -> String {
-    let (file, why) = match advice {
-        Advice::Service { user, percent, per_hour, left } => {
-            let user = literal::line(user);
-            let root = if user == "root" {
-                " People who work as root would be quiet, too: let the service have a user of its own."
-            } else {
-                ""
-            };
-            let why = format!(
-                "An API seems to drive this master: {user} has {percent} % of all runs, {per_hour} an hour. \
-                 The profile \"api\" records them and says those that fail; {} would be left.{root}",
-                at_most(*left)
-            );
-            ("api.conf", why)
-        }
-        Advice::Function { fun, messages, left } => {
-            let why = format!(
-                "{} makes {messages} of the messages. If nobody needs to hear of it, {} would be left; \
-                 those that fail are said all the same.",
-                literal::line(fun),
-                at_most(*left)
-            );
-            ("calm.conf", why)
-        }
-    };
-    let mut text = format!("\n{BOLD}Calmer{BOLD:#}\n{}", folded(&why));
-    let _ = writeln!(text, "  Put this into /etc/salt/herald.d/{file}, and look again:\n");
-    for line in config_lines(advice, config).lines() {
-        let _ = writeln!(text, "    {}", literal::line(line));
-    }
-    text
-}
-
-/// What to put into the config. A list there is replaced, so what it holds already stands here, too.
-pub(super) fn config_lines(advice: &Advice, config: &AnnounceConfig) -> String {
-    let list = |known: &[String], new: &str| {
-        let all = known.iter().map(String::as_str).chain([new]);
-        // A text of JSON is one of YAML, too.
-        all.map(|text| serde_json::Value::from(text).to_string()).collect::<Vec<_>>().join(", ")
-    };
-    match advice {
-        Advice::Service { user, .. } => {
-            let lines = PROFILE.lines().filter(|line| !line.starts_with('#'));
-            let profile: Vec<&str> = lines.collect();
-            profile.join("\n").replace(PROFILE_USER, &list(&config.service_users, user))
-        }
-        Advice::Function { fun, .. } => {
-            format!("announce:\n  quiet: [{}]", list(&config.quiet, fun))
-        }
-    }
-}
-
 /// What a cache can't know, and what was left out of this one.
 fn limits(cache: &Cache, preview: &Preview, view: &View) -> String {
     let mut notes = vec![
@@ -258,9 +304,12 @@ fn limits(cache: &Cache, preview: &Preview, view: &View) -> String {
          forge. Who never answered is inferred."
             .to_owned(),
     ];
+    if !preview.has_config {
+        notes.insert(0, "There is no config: decided as by default.".to_owned());
+    }
     if cache.held == 0 {
         notes.push("It holds no jobs.".to_owned());
-    } else if preview.survey.runs == 0 {
+    } else if preview.heard.survey().runs == 0 {
         notes.push(format!(
             "It holds {} of another time; --since 7d looks further back.",
             counted(cache.held, "job")
@@ -299,32 +348,8 @@ fn limits(cache: &Cache, preview: &Preview, view: &View) -> String {
     )
 }
 
-/// Text in lines of a width that is easy to read, set in a little.
-fn folded(text: &str) -> String {
-    let mut lines = String::new();
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && line.chars().count() + word.chars().count() > 90 {
-            let _ = writeln!(lines, " {line}");
-            line.clear();
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    let _ = writeln!(lines, " {line}");
-    lines
-}
-
-fn counted(count: u64, what: &str) -> String {
+pub(super) fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-fn at_most(messages: u64) -> String {
-    if messages == 0 {
-        "none".to_owned()
-    } else {
-        format!("at most {}", counted(messages, "message"))
-    }
 }
 
 fn digits(numbers: impl Iterator<Item = u64>) -> usize {

@@ -4,7 +4,7 @@
 //! put into words what they say.
 
 mod object;
-mod text;
+pub(super) mod text;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -70,7 +70,7 @@ fn list(config: &Config, args: &RoutesArgs, out: &mut Output) -> Result<(), Trou
 }
 
 /// Everywhere that something can be said.
-fn places(config: &Config) -> Vec<String> {
+pub(super) fn places(config: &Config) -> Vec<String> {
     config.slack.keys().chain(config.channels.keys()).cloned().collect()
 }
 

@@ -135,14 +135,14 @@ fn elsewhere(explained: &Explained) -> String {
     )
 }
 
-fn title(at: usize, route: &Route) -> String {
+pub(in super::super) fn title(at: usize, route: &Route) -> String {
     match &route.name {
         Some(name) => format!("{} {}", at + 1, literal::line(name)),
         None => format!("{} (no name)", at + 1),
     }
 }
 
-fn destination(route: &Route) -> String {
+pub(in super::super) fn destination(route: &Route) -> String {
     let to = names(&route.to);
     if route.goes_on { format!("{to}, and on") } else { to }
 }

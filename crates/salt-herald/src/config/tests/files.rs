@@ -79,6 +79,14 @@ fn no_config_at_all() {
     "#);
     let salvaged = machine.load().map(drop).unwrap_err().salvaged;
     assert!(salvaged.is_some());
+    let options = LoadOptions { may_be_absent: true, ..machine.options() };
+    let (config, warnings) = load(&options).unwrap();
+    assert_eq!((config.files.len(), machine.show(&warnings).as_str()), (0, ""));
+    // One that is there counts, and one that is named must be there.
+    machine.write("herald.d/a.conf", "name: prod\n");
+    assert_eq!(load(&options).unwrap().0.name.as_deref(), Some("prod"));
+    let options = LoadOptions { file: Some(machine.path("other")), ..options };
+    assert!(load(&options).is_err());
 }
 
 #[test]

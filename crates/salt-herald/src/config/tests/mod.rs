@@ -53,7 +53,11 @@ impl Machine {
     }
 
     fn options(&self) -> LoadOptions {
-        LoadOptions { file: None, default_file: self.path("herald"), salt_dir: self.path("salt") }
+        LoadOptions {
+            default_file: self.path("herald"),
+            salt_dir: self.path("salt"),
+            ..LoadOptions::default()
+        }
     }
 
     fn load(&self) -> Result<(Config, Vec<Problem>), Problems> {
