@@ -297,7 +297,7 @@ fn a_function_that_dominates_is_named() {
 }
 
 #[test]
-fn real_masters() {
+fn caches_of_masters() {
     for series in ["3006", "3007", "3008"] {
         let made = Made::real(series);
         let config = config("name: lab");

@@ -66,7 +66,7 @@ fn jobs_are_told_in_the_order_of_time() {
 }
 
 #[test]
-fn what_real_masters_kept_is_read_to_the_last_file() {
+fn what_masters_kept_is_read_to_the_last_file() {
     for series in ["3006", "3007", "3008"] {
         let made = Made::real(series);
         let (told, skipped) = told(&made);
