@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::arguments::Arguments;
 use crate::content::Content;
 use crate::draw::{Look, draw};
+use crate::history;
 use crate::workspace::{By, Channel, Message, Refusal, Workspace};
 
 /// What the server and its owner share.
@@ -122,17 +123,16 @@ fn call(workspace: &mut Workspace, method: &str, args: &Arguments) -> Result<Val
         }
         "conversations.list" => list(workspace, args),
         "conversations.history" => {
-            let channel = visible_channel(workspace, args.text("channel"), "history")?;
-            let messages: Vec<Value> = channel.roots().map(say).collect();
-            Ok(json!({ "messages": messages.into_iter().rev().collect::<Vec<_>>() }))
+            let channel = readable_channel(workspace, args.text("channel"))?;
+            let roots: Vec<&Message> = channel.roots().collect();
+            Ok(history::page(roots.into_iter().rev(), args, 100))
         }
         "conversations.replies" => {
-            let channel = visible_channel(workspace, args.text("channel"), "history")?;
+            let channel = readable_channel(workspace, args.text("channel"))?;
             let ts = args.text("ts");
             let root = channel.messages.iter().find(|message| message.ts == ts);
             let root = root.ok_or(Refusal::code("thread_not_found"))?;
-            let thread = std::iter::once(root).chain(channel.replies(ts));
-            Ok(json!({ "messages": thread.map(say).collect::<Vec<_>>() }))
+            Ok(history::page(std::iter::once(root).chain(channel.replies(ts)), args, 1_000))
         }
         _ => Err(Refusal::code("unknown_method")),
     }
@@ -154,6 +154,12 @@ fn visible_channel<'a>(
     workspace.need_scope(scope)?;
     let visible = channel.filter(|channel| !channel.private || channel.member);
     visible.ok_or(Refusal::code("channel_not_found"))
+}
+
+/// A channel whose messages the token may read: the bot has to be in it.
+fn readable_channel<'a>(workspace: &'a Workspace, id: &str) -> Result<&'a Channel, Refusal> {
+    let channel = visible_channel(workspace, id, "history")?;
+    if channel.member { Ok(channel) } else { Err(Refusal::code("not_in_channel")) }
 }
 
 fn list(workspace: &Workspace, args: &Arguments) -> Result<Value, Refusal> {
@@ -182,15 +188,6 @@ fn describe(channel: &Channel) -> Value {
         "id": channel.id, "name": channel.name, "name_normalized": channel.name,
         "is_channel": !channel.private, "is_private": channel.private,
         "is_archived": channel.archived, "is_member": channel.member,
-    })
-}
-
-fn say(message: &Message) -> Value {
-    let Content { text, blocks, attachments, metadata, .. } = &message.content;
-    json!({
-        "type": "message", "ts": message.ts, "thread_ts": message.thread_ts, "text": text,
-        "blocks": blocks, "attachments": attachments, "metadata": metadata,
-        "edits": message.edits.len(),
     })
 }
 
@@ -281,7 +278,7 @@ async fn channel_json(State(shared): AppState) -> Response {
     let Some(channel) = workspace.channels.first() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let messages: Vec<Value> = channel.messages.iter().map(say).collect();
+    let messages: Vec<Value> = channel.messages.iter().map(history::say).collect();
     Json(json!({ "id": channel.id, "name": channel.name, "messages": messages })).into_response()
 }
 

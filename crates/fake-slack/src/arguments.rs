@@ -1,6 +1,6 @@
 //! A call's arguments, from the query, a form or JSON. Pure.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::content::Content;
 
@@ -42,6 +42,16 @@ impl Arguments {
         value.as_u64().and_then(|n| n.try_into().ok()).or_else(|| value.as_str()?.parse().ok())
     }
 
+    /// Whether it is given as true, in one of the ways in which Slack takes that.
+    pub(crate) fn says(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| match value {
+            Value::Bool(is_true) => *is_true,
+            Value::Number(number) => number.as_u64() == Some(1),
+            Value::String(text) => matches!(text.as_str(), "true" | "1"),
+            _ => false,
+        })
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -58,7 +68,11 @@ impl Arguments {
             blocks: list("blocks", if self.has("text") { Vec::new() } else { before.blocks }),
             attachments: list("attachments", before.attachments),
             text: if self.has("text") { self.text("text").to_owned() } else { before.text },
-            metadata: self.0.get("metadata").cloned().or(before.metadata),
+            // An empty one takes the old one away.
+            metadata: match self.0.get("metadata") {
+                Some(metadata) => (*metadata != json!({})).then(|| metadata.clone()),
+                None => before.metadata,
+            },
             ..before
         }
     }

@@ -30,6 +30,8 @@ pub enum Fault {
     Dead,
     /// The call works, and the connection is closed without an answer.
     DroppedAnswer,
+    /// The connection is closed without an answer, and the call works after a while.
+    Late(Duration),
 }
 
 /// Faults that wait for their calls.

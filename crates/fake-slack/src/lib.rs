@@ -10,6 +10,7 @@ mod arguments;
 mod content;
 pub mod draw;
 mod faults;
+mod history;
 mod limits;
 mod rules;
 mod server;

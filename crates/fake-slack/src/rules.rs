@@ -15,6 +15,8 @@ const MOST_FIELD: usize = 2_000;
 const MOST_FIELDS: usize = 10;
 /// Undocumented: all texts together.
 const MOST_CHARACTERS: usize = 9_500;
+/// Slack only says that there is a limit.
+const MOST_METADATA: usize = 8_000;
 /// What may stand beside `blocks` in an attachment.
 const BESIDE_BLOCKS: [&str; 3] = ["blocks", "color", "fallback"];
 
@@ -37,7 +39,7 @@ fn invalid_block(why: impl Into<String>) -> Checked {
 
 /// Whether Slack takes this message.
 pub(crate) fn check(content: &Content) -> Checked {
-    let Content { text, blocks, attachments, .. } = content;
+    let Content { text, blocks, attachments, metadata, .. } = content;
     if text.is_empty() && blocks.is_empty() && attachments.is_empty() {
         return refuse("no_text", "nothing to say");
     }
@@ -47,6 +49,7 @@ pub(crate) fn check(content: &Content) -> Checked {
     if attachments.len() > MOST_ATTACHMENTS {
         return refuse("too_many_attachments", "attachments");
     }
+    metadata.as_ref().map_or(Ok(()), check_metadata)?;
     check_blocks(blocks)?;
     for attachment in attachments {
         check_attachment(attachment)?;
@@ -57,6 +60,15 @@ pub(crate) fn check(content: &Content) -> Checked {
         return refuse("msg_blocks_too_long", format!("{characters} characters"));
     }
     Ok(())
+}
+
+fn check_metadata(metadata: &Value) -> Checked {
+    if metadata.to_string().len() > MOST_METADATA {
+        return refuse("metadata_too_large", "metadata");
+    }
+    let has_type = metadata.get("event_type").is_some_and(Value::is_string);
+    let has_payload = metadata.get("event_payload").is_some_and(Value::is_object);
+    if has_type && has_payload { Ok(()) } else { refuse("invalid_metadata_format", "metadata") }
 }
 
 fn check_attachment(attachment: &Value) -> Checked {

@@ -25,6 +25,9 @@ use crate::api::{self, Shared};
 use crate::faults::Fault;
 use crate::workspace::{Channel, Message, Options, Workspace};
 
+/// Longest request that is kept for later.
+const MOST_BODY: usize = 1 << 20;
+
 /// A stand-in for Slack that runs until it is dropped.
 #[derive(Debug)]
 pub struct FakeSlack {
@@ -237,6 +240,18 @@ async fn answer(
     match &fault {
         Some(Fault::Dead) => return Err(Closed),
         Some(Fault::Slow(delay)) => tokio::time::sleep(*delay).await,
+        Some(Fault::Late(delay)) => {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::Body::new(body);
+            let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| Closed)?;
+            let request = Request::from_parts(parts, axum::body::Body::from(body));
+            let delay = *delay;
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                let _ = router.call(request).await;
+            });
+            return Err(Closed);
+        }
         Some(Fault::DroppedAnswer | Fault::SlowAnswer(_)) | None => {}
         Some(Fault::RateLimited { retry_after }) => {
             return Ok(rate_limited(retry_after.as_deref()));

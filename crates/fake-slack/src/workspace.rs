@@ -1,6 +1,8 @@
 //! The workspace: channels, messages, and what Slack allows to do with them.
 //!
-//! No HTTP here, and no clock but the instants that callers hand in.
+//! No HTTP here, and no clock but the instants that callers hand in and the time stamps of messages.
+
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -33,7 +35,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let scopes = ["chat:write", "channels:read", "groups:read"];
+        let scopes =
+            ["chat:write", "channels:read", "groups:read", "channels:history", "groups:history"];
         Self {
             token: "xoxb-fake-token".to_owned(),
             channel: "monitoring".to_owned(),
@@ -175,7 +178,13 @@ pub(crate) struct Workspace {
     pub(crate) revoked: bool,
     pub(crate) edit_window_closed: bool,
     edits: Bucket,
+    /// The time stamp of the last message, in microseconds.
     posted: u64,
+}
+
+fn microseconds_now() -> u64 {
+    let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(passed.as_micros()).unwrap_or_default()
 }
 
 impl Workspace {
@@ -226,8 +235,8 @@ impl Workspace {
     ) -> Result<(String, String), Refusal> {
         let rate = self.options.posts;
         let public_too = self.has_scope("chat:write.public");
-        self.posted += 1;
-        let ts = format!("1760000000.{:06}", self.posted * 100);
+        self.posted = (self.posted + 1).max(microseconds_now());
+        let ts = format!("{}.{:06}", self.posted / 1_000_000, self.posted % 1_000_000);
         let refuse = |code| Err(Refusal::code(code));
         let Some(channel) = self.find(channel) else {
             return refuse("channel_not_found");
