@@ -93,3 +93,14 @@ pub struct Detail {
     /// What Salt said; can be several lines, can be empty.
     pub text: String,
 }
+
+/// What is said of something else than runs: a place that can't be told anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How it is, as a run's state.
+    pub mood: Mood,
+    /// What is the matter, in one line.
+    pub headline: String,
+    /// Why, and what to do about it; can be empty.
+    pub more: String,
+}

@@ -4,7 +4,10 @@
 //! It decides which of the runs that wait are said next, and together with which. How often anything
 //! may be said is the publisher's matter; what such a message reads like is [`crate::compose`]'s.
 
+use std::collections::HashSet;
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::digest::Digest;
 use crate::run::{RunHead, RunId};
@@ -20,6 +23,8 @@ pub const ALIKE_FOR: Duration = Duration::from_secs(60);
 /// A message about many commands takes up more for so long after it was begun: it must not be
 /// filled where nobody looks any more.
 pub const MIXED_FOR: Duration = Duration::from_secs(30);
+/// Of what nothing could be said for so long it is old news.
+pub const OLD_AFTER: Duration = Duration::from_secs(600);
 
 /// What makes runs the same command by the same person, whatever it was aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +59,14 @@ pub struct Waiting {
     pub run: RunId,
     /// What it is like.
     pub likeness: Likeness,
+    /// When something last happened to it.
+    pub news_at: Timestamp,
+}
+
+impl Waiting {
+    fn is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.news_at).try_into().is_ok_and(|age: Duration| age > OLD_AFTER)
+    }
 }
 
 /// A message that can take up more runs.
@@ -72,6 +85,8 @@ pub struct Open {
 pub enum Plan {
     /// These, in a message of their own; mostly it is one.
     Post(Vec<RunId>),
+    /// These, in a digest of old news.
+    Late(Vec<RunId>),
     /// These, in a message that is there already.
     Join {
         /// The first run in it.
@@ -82,8 +97,12 @@ pub enum Plan {
 }
 
 /// What to say next of the runs that wait, the oldest first. `open` has the messages that can take
-/// up more, the latest last.
-pub fn plan(waiting: &[Waiting], open: &[Open]) -> Option<Plan> {
+/// up more, the latest last. What is old news comes first.
+pub fn plan(waiting: &[Waiting], open: &[Open], now: Timestamp) -> Option<Plan> {
+    let old = oldest(waiting, now);
+    if !old.is_empty() {
+        return Some(Plan::Late(old));
+    }
     let groups = group(waiting);
     for (likeness, runs) in &groups {
         let fits = |message: &&Open| message.commands.contains(likeness);
@@ -102,6 +121,17 @@ pub fn plan(waiting: &[Waiting], open: &[Open]) -> Option<Plan> {
         Some(message) => Plan::Join { lead: message.lead, runs },
         None => Plan::Post(runs),
     })
+}
+
+/// The old news that go into one digest, so that each command has a line of its own.
+fn oldest(waiting: &[Waiting], now: Timestamp) -> Vec<RunId> {
+    let mut commands = HashSet::new();
+    let old = waiting.iter().filter(|one| one.is_old(now));
+    let fits = |one: &&Waiting| {
+        commands.insert(one.likeness);
+        commands.len() <= MOST_COMMANDS
+    };
+    old.take(MOST_RUNS).take_while(fits).map(|one| one.run).collect()
 }
 
 /// The runs by what they are like, in order of each one's first.
@@ -143,8 +173,12 @@ mod tests {
         Likeness(Digest::of(&[number]))
     }
 
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
     fn waiting(likes: &[u8]) -> Vec<Waiting> {
-        let one = |(run, like_)| Waiting { run: RunId(run), likeness: like(like_) };
+        let one = |(run, like_)| Waiting { run: RunId(run), likeness: like(like_), news_at: now() };
         (1..).zip(likes.iter().copied()).map(one).collect()
     }
 
@@ -162,26 +196,52 @@ mod tests {
 
     #[test]
     fn one_or_two_commands_are_said_one_by_one() {
-        assert_eq!(plan(&[], &[]), None);
-        assert_eq!(plan(&waiting(&[1]), &[]), Some(Plan::Post(ids(&[1]))));
-        assert_eq!(plan(&waiting(&[1, 2, 1]), &[]), Some(Plan::Post(ids(&[1, 3]))));
+        assert_eq!(plan(&[], &[], now()), None);
+        assert_eq!(plan(&waiting(&[1]), &[], now()), Some(Plan::Post(ids(&[1]))));
+        assert_eq!(plan(&waiting(&[1, 2, 1]), &[], now()), Some(Plan::Post(ids(&[1, 3]))));
     }
 
     #[test]
     fn a_flood_is_one_message() {
-        assert_eq!(plan(&waiting(&[1, 2, 1, 3]), &[]), Some(Plan::Post(ids(&[1, 2, 3, 4]))));
+        assert_eq!(plan(&waiting(&[1, 2, 1, 3]), &[], now()), Some(Plan::Post(ids(&[1, 2, 3, 4]))));
         let open = Open { lead: RunId(90), commands: vec![like(9)], mixed: true };
         let joined = Plan::Join { lead: RunId(90), runs: ids(&[1, 2, 3]) };
-        assert_eq!(plan(&waiting(&[1, 2, 3]), &[open]), Some(joined));
+        assert_eq!(plan(&waiting(&[1, 2, 3]), &[open], now()), Some(joined));
     }
 
     #[test]
     fn the_same_again_joins_its_message() {
         let open = Open { lead: RunId(90), commands: vec![like(1)], mixed: false };
         let joined = Plan::Join { lead: RunId(90), runs: ids(&[2]) };
-        assert_eq!(plan(&waiting(&[2, 1]), std::slice::from_ref(&open)), Some(joined));
+        assert_eq!(plan(&waiting(&[2, 1]), std::slice::from_ref(&open), now()), Some(joined));
         // Another command never joins a message that is one command's.
-        assert_eq!(plan(&waiting(&[2, 3, 4]), &[open]), Some(Plan::Post(ids(&[1, 2, 3]))));
+        assert_eq!(plan(&waiting(&[2, 3, 4]), &[open], now()), Some(Plan::Post(ids(&[1, 2, 3]))));
+    }
+
+    #[test]
+    fn old_news_come_first_in_order_and_never_join() {
+        let mut all = waiting(&[1, 2, 3]);
+        all[0].news_at = now() - OLD_AFTER - Duration::from_secs(1);
+        all[2].news_at = now() - OLD_AFTER - Duration::from_secs(3600);
+        let open = Open { lead: RunId(90), commands: vec![like(1)], mixed: false };
+        assert_eq!(plan(&all, &[open], now()), Some(Plan::Late(ids(&[1, 3]))));
+        all[0].news_at = now() - OLD_AFTER;
+        all[2].news_at = now() + OLD_AFTER * 2;
+        assert_eq!(plan(&all, &[], now()), Some(Plan::Post(ids(&[1, 2, 3]))));
+    }
+
+    #[test]
+    fn a_digest_of_old_news_has_a_line_for_each_command() {
+        let likes: Vec<u8> = (0..120).chain(0..60).collect();
+        let mut left = waiting(&likes);
+        left.iter_mut().for_each(|one| one.news_at = now() - OLD_AFTER * 2);
+        let mut counts = Vec::new();
+        while let Some(Plan::Late(runs)) = plan(&left, &[], now()) {
+            assert_eq!(runs[0], left[0].run, "in order");
+            left.retain(|one| !runs.contains(&one.run));
+            counts.push(runs.len());
+        }
+        assert_eq!(counts, [50, 50, 50, 30]);
     }
 
     #[test]
@@ -191,7 +251,7 @@ mod tests {
             commands: (100..98 + MOST_COMMANDS as u8).map(like).collect(),
             mixed: true,
         };
-        assert_eq!(plan(&waiting(&[1, 2, 3]), &[full]), Some(Plan::Post(ids(&[1, 2, 3]))));
+        assert_eq!(plan(&waiting(&[1, 2, 3]), &[full], now()), Some(Plan::Post(ids(&[1, 2, 3]))));
     }
 
     proptest! {
@@ -202,7 +262,7 @@ mod tests {
             let mut left = waiting(&likes);
             let mut said = Vec::new();
             let mut messages = 0;
-            while let Some(Plan::Post(runs)) = plan(&left, &[]) {
+            while let Some(Plan::Post(runs)) = plan(&left, &[], now()) {
                 prop_assert!(!runs.is_empty());
                 left.retain(|one| !runs.contains(&one.run));
                 said.extend(runs);

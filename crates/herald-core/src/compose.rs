@@ -3,11 +3,13 @@
 //! Pure: the same run gives the same words, and no clock is read. What the words look like in a
 //! chat is the sink's matter.
 
+mod notice;
 mod together;
 
 use std::time::Duration;
 
-pub use together::announce_together;
+pub use notice::{given_up, unusable, usable_again};
+pub use together::{Telling, announce_together};
 
 use salt_event::states::is_state_function;
 

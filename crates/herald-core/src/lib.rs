@@ -19,6 +19,7 @@ pub mod literal;
 pub mod minions;
 pub mod names;
 pub mod noise;
+pub mod outbox;
 pub mod owed;
 pub mod payload;
 pub mod python;

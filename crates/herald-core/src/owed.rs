@@ -3,8 +3,40 @@
 //! It takes no events: a restart, a burst and a fact that comes late are all the same to it. When a
 //! step is taken, and what happens when it fails, is the publisher's matter.
 
+use std::time::Duration;
+
 use crate::announce::{Announcement, Mood};
 use crate::digest::Digest;
+
+/// The messages that a run can have at a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The message.
+    Message,
+    /// What failed, in its thread.
+    Thread,
+    /// How it ended, where the message can't be edited or is not its own.
+    Ending,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: &'static [Part] = &[Part::Message, Part::Thread, Part::Ending];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Message => "message",
+            Part::Thread => "thread",
+            Part::Ending => "ending",
+        }
+    }
+
+    /// The one with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|part| part.name() == name)
+    }
+}
 
 /// What was said of a run at a sink so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +62,13 @@ pub struct Manner {
     pub edits: bool,
     /// Where they can't: the run took so long that its ending is worth a message.
     pub slow: bool,
+    /// It ended so long ago that its failure is told with others' only.
+    pub stale: bool,
 }
+
+/// A failure is old after so long, and gets no message of its own beside the one in which it is
+/// told.
+pub const STALE_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The next thing to do, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,7 +156,8 @@ fn own_message_owed(announcement: &Announcement, said: Said, said_message: Diges
 /// A run that was told together with others gets a message of its own when it ended badly.
 fn beside_others_owed(announcement: &Announcement, said: Said, manner: Manner) -> Option<Step> {
     match said.ending {
-        None => (announcement.finished && is_bad(announcement)).then_some(Step::PostEnding),
+        None => (announcement.finished && is_bad(announcement) && !manner.stale)
+            .then_some(Step::PostEnding),
         Some(ending) if manner.edits => own_message_owed(announcement, said, ending),
         Some(_) => None,
     }
@@ -144,8 +183,8 @@ mod tests {
     use super::*;
     use crate::announce::Detail;
 
-    const EDITS: Manner = Manner { edits: true, slow: false };
-    const WEBHOOK: Manner = Manner { edits: false, slow: false };
+    const EDITS: Manner = Manner { edits: true, slow: false, stale: false };
+    const WEBHOOK: Manner = Manner { edits: false, ..EDITS };
 
     fn running() -> Announcement {
         Announcement {
@@ -238,6 +277,8 @@ mod tests {
         let good = Announcement { mood: Mood::Good, finished: true, ..running() };
         assert_eq!(steps(&good, &mut said, EDITS), []);
         assert_eq!(steps(&failed(), &mut said, WEBHOOK), [Step::PostEnding]);
+        let stale = Manner { stale: true, ..EDITS };
+        assert_eq!(next_step(&failed(), together, stale), None);
 
         let mut said = together;
         assert_eq!(next_step(&failed(), said, EDITS), Some(Step::PostEnding));

@@ -53,11 +53,13 @@ pub fn rehearse(due: &[Due], edits: bool) -> Vec<Message> {
             _ => {}
         }
         while let Some(next) = coming.next_if(|next| next.at <= now) {
-            waiting.push(Waiting { run: next.run, likeness: next.likeness });
+            waiting.push(Waiting { run: next.run, likeness: next.likeness, news_at: next.at });
         }
-        match plan(&waiting, &stage.open(now)) {
-            Some(Plan::Post(_)) if now < stage.free_at => now = stage.free_at,
+        match plan(&waiting, &stage.open(now), now) {
+            Some(Plan::Post(_) | Plan::Late(_)) if now < stage.free_at => now = stage.free_at,
             Some(Plan::Post(runs)) => stage.post(now, take(&mut waiting, &runs), edits),
+            // Old news take up nothing.
+            Some(Plan::Late(runs)) => stage.post(now, take(&mut waiting, &runs), false),
             Some(Plan::Join { lead, runs }) => stage.join(now, lead, &take(&mut waiting, &runs)),
             None => break,
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use herald_core::announce::{Announcement, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS};
 use herald_core::compose::{
-    Context, FailureGroup, announce, announce_quiet, announce_together, elapsed, sort_failures,
+    Context, FailureGroup, Telling, announce, announce_quiet, announce_together, elapsed,
+    sort_failures,
 };
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::names::{AS_THEY_ARE, MentionRule, Names, Person};
@@ -263,11 +264,12 @@ fn one_of(number: u32, user: &str, fun: &str, status: RunStatus) -> Run {
 #[test]
 fn several_runs_in_one_message() {
     use RunStatus::{Failed, Incomplete, Running, Succeeded};
+    use Telling::News;
     let minions = minions();
     let context = Context { master: Some("prod"), minions: &minions, names: &AS_THEY_ARE };
     let mut out = String::new();
     let mut say = |what: &str, runs: &[Run]| {
-        lines(&mut out, what, &announce_together(runs, context).unwrap());
+        lines(&mut out, what, &announce_together(runs, News, context).unwrap());
     };
     let mut alike: Vec<Run> =
         (1..=17).map(|n| one_of(n, "alice", "state.apply", Succeeded)).collect();
@@ -290,15 +292,35 @@ fn several_runs_in_one_message() {
         run
     };
     let flood: Vec<Run> = (1..=160).map(echo).collect();
-    let said = announce_together(&flood, context).unwrap();
+    let said = announce_together(&flood, News, context).unwrap();
     assert_eq!((said.commands.len(), said.commands_left_out), (52, 0));
     let tail = Announcement { commands: said.commands[49..].to_vec(), ..said.clone() };
     lines(&mut out, "the end of a flood", &tail);
     let fun = |n: u32| one_of(n, "alice", &format!("mod.fun{n}"), Succeeded);
-    let said = announce_together(&(1..=90).map(fun).collect::<Vec<_>>(), context).unwrap();
+    let said = announce_together(&(1..=90).map(fun).collect::<Vec<_>>(), News, context).unwrap();
     assert_eq!((said.commands.len(), said.commands_left_out), (70, 20));
     assert!(said.command.is_empty());
-    assert_eq!(announce_together(&[], context), None);
+    assert_eq!(announce_together(&[], News, context), None);
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn several_runs_long_after_they_happened() {
+    use RunStatus::{Failed, Running, Succeeded};
+    let minions = minions();
+    let names = Names::default();
+    let context = Context { master: Some("prod"), minions: &minions, names: &names };
+    let mut out = String::new();
+    let mut say = |what: &str, runs: &[Run]| {
+        lines(&mut out, what, &announce_together(runs, Telling::Late, context).unwrap());
+    };
+    let at = |run: Run, text: &str| Run { started_at: text.parse().unwrap(), ..run };
+    let one = at(one_of(1, "alice", "state.apply", Succeeded), "2026-11-22T14:02:11Z");
+    say("one run", std::slice::from_ref(&one));
+    let two = at(one_of(2, "bob", "cmd.run", Failed), "2026-11-22T14:09:59Z");
+    say("a short while", &[one.clone(), two.clone()]);
+    let three = at(one_of(3, "carol", "pkg.install", Running), "2026-11-23T03:00:00Z");
+    say("over midnight", &[one, two, three]);
     insta::assert_snapshot!(out);
 }
 
@@ -330,7 +352,8 @@ fn people_and_minions_are_called_as_the_config_says() {
     let said = announce_quiet(&[failed.clone(), failed.clone()], &[], context).unwrap();
     assert!(said.mention.is_some());
     lines(&mut out, "told together", &said);
-    let said = announce_together(&[failed.clone(), failed.clone()], context).unwrap();
+    let said =
+        announce_together(&[failed.clone(), failed.clone()], Telling::News, context).unwrap();
     assert_eq!(said.mention, None, "each failure has its own message");
     lines(&mut out, "a burst", &said);
     let mut bob = failed.clone();

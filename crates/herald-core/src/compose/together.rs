@@ -19,8 +19,22 @@ const MOST_FOLDED: usize = 20;
 /// How many people are named.
 const PEOPLE: usize = 3;
 
+/// How several runs are told in one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// As they happen.
+    News,
+    /// Long after they happened: with the time, and a line for each, though it be one.
+    Late,
+}
+
 /// What is said of several runs, the oldest first.
-pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcement> {
+pub fn announce_together(
+    runs: &[Run],
+    telling: Telling,
+    context: Context<'_>,
+) -> Option<Announcement> {
+    let is_late = telling == Telling::Late;
     let groups = alike(runs);
     let whole = merged(runs)?;
     let context = &context.labelled(runs);
@@ -40,7 +54,7 @@ pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcem
         mention: context.names.mention(user, Mood::Running),
     };
     Some(match groups.as_slice() {
-        [_] => Announcement {
+        [_] if !is_late => Announcement {
             command: cut(&whole.head.command, MAX_COMMAND),
             byline: byline_of(&whole, &[counted(runs.len() as u64, "run")], context),
             tally: tally(&whole, context),
@@ -50,11 +64,14 @@ pub fn announce_together(runs: &[Run], context: Context<'_>) -> Option<Announcem
             let (shown, rest) = groups.split_at(groups.len().min(MOST_COMMANDS));
             let folded = by_function(rest);
             Announcement {
-                byline: many(runs, context),
+                byline: many(runs, telling, context),
                 tally: ends(runs),
                 commands: shown
                     .iter()
-                    .filter_map(|group| line(group, None, context))
+                    .filter_map(|group| {
+                        let line = line(group, None, context)?;
+                        Some(if is_late { with_time(line, group) } else { line })
+                    })
                     .chain(
                         folded
                             .iter()
@@ -131,8 +148,28 @@ fn worse(one: RunStatus, other: RunStatus) -> RunStatus {
     std::cmp::max_by_key(one, other, badness)
 }
 
+/// `While nothing could be said here, 22 Nov 14:02 to 14:09 UTC`
+fn while_away(runs: &[Run]) -> String {
+    let began = runs.iter().map(|run| run.started_at);
+    let (Some(from), Some(to)) = (began.clone().min(), began.max()) else { return String::new() };
+    let [day, until_day] = [from, to].map(|at| at.strftime("%-d %b").to_string());
+    let [from, to] = [from, to].map(|at| at.strftime("%H:%M").to_string());
+    let until = match (day == until_day, from == to) {
+        (true, true) => String::new(),
+        (true, false) => format!(" to {to}"),
+        (false, _) => format!(" to {until_day} {to}"),
+    };
+    format!("While nothing could be said here, {day} {from}{until} UTC")
+}
+
+fn with_time(line: CommandLine, group: &[&Run]) -> CommandLine {
+    let Some(first) = group.first() else { return line };
+    let note = format!("{} · {}", first.started_at.strftime("%H:%M"), line.note);
+    CommandLine { note, ..line }
+}
+
 /// `41 runs · alice, bob · prod · 12 s`
-fn many(runs: &[Run], context: &Labelled<'_>) -> String {
+fn many(runs: &[Run], telling: Telling, context: &Labelled<'_>) -> String {
     let mut people: Vec<String> = Vec::new();
     for run in runs {
         let person = called(run, context.names);
@@ -143,10 +180,12 @@ fn many(runs: &[Run], context: &Labelled<'_>) -> String {
     let more = people.len().saturating_sub(PEOPLE);
     people.truncate(PEOPLE);
     let named = people.join(", ");
-    let mut parts = vec![counted(runs.len() as u64, "run")];
+    let mut parts = Vec::new();
+    parts.extend((telling == Telling::Late).then(|| while_away(runs)));
+    parts.push(counted(runs.len() as u64, "run"));
     parts.push(if more > 0 { format!("{named} and {more} more") } else { named });
     parts.extend(context.master.map(str::to_owned));
-    let whole = merged(runs);
+    let whole = merged(runs).filter(|_| telling == Telling::News);
     if let Some((run, at)) = whole.as_ref().and_then(|run| Some((run, run.finished_at?))) {
         parts.push(elapsed(at.duration_since(run.started_at).unsigned_abs()));
     }

@@ -5,12 +5,16 @@
 
 use std::time::Duration;
 
-use herald_core::announce::Announcement;
+use herald_core::announce::{Announcement, Notice};
+use herald_core::outbox::{Found, Label};
+use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::{ChannelConfig, Config, SlackAccess, SlackConfig};
 
+#[cfg(test)]
+pub(crate) mod memory;
 mod slack;
 
 pub use slack::{Access, DEFAULT_API_URL, Slack, SlackSettings, http_client};
@@ -25,6 +29,39 @@ pub struct MessageRef(pub String);
 pub struct Abilities {
     /// Messages can be edited and have threads.
     pub edit: bool,
+    /// It can be asked what stands there, where it lets us.
+    pub seek: bool,
+}
+
+/// What is posted, beside what it says.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'a> {
+    /// What it is about: what it can be found by.
+    pub label: &'a Label,
+    /// It may stand there already, and people are told so.
+    pub repeat: bool,
+}
+
+/// Where messages of ours are looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// What was posted after that time, by our clock.
+    pub since: Timestamp,
+    /// Any message of ours in the same channel, if one is known.
+    pub near: Option<&'a MessageRef>,
+    /// The message in whose thread to look, instead of the channel.
+    pub thread: Option<&'a MessageRef>,
+}
+
+/// What came of looking.
+#[derive(Debug)]
+pub enum Sought {
+    /// All messages of ours that are there, the oldest first.
+    Found(Vec<Found>),
+    /// It does not let us look, and will not do so the next time: why.
+    CanNotTell(String),
+    /// It is there, but looking failed.
+    Stumbled(DeliveryError),
 }
 
 /// What a check found out when nothing spoke against posting.
@@ -34,6 +71,8 @@ pub struct Checked {
     pub identity: Option<String>,
     /// What could not be found out without posting, for people to read.
     pub unknown: Vec<String>,
+    /// What it lacks to look for a message whose fate is not known: the permissions' names.
+    pub missing: Vec<String>,
 }
 
 /// Why a delivery did not happen. The variant decides what happens next.
@@ -124,6 +163,9 @@ pub fn sinks(config: &Config) -> Result<Vec<Sink>, reqwest::Error> {
 pub enum Sink {
     /// A Slack channel.
     Slack(Slack),
+    /// A channel in memory, which fails by lot.
+    #[cfg(test)]
+    Memory(memory::Memory),
 }
 
 impl Sink {
@@ -131,6 +173,8 @@ impl Sink {
     pub fn name(&self) -> &str {
         match self {
             Self::Slack(slack) => slack.name(),
+            #[cfg(test)]
+            Self::Memory(memory) => memory.name(),
         }
     }
 
@@ -138,6 +182,8 @@ impl Sink {
     pub fn abilities(&self) -> Abilities {
         match self {
             Self::Slack(slack) => slack.abilities(),
+            #[cfg(test)]
+            Self::Memory(memory) => memory.abilities(),
         }
     }
 
@@ -145,9 +191,39 @@ impl Sink {
     ///
     /// # Errors
     /// See [`DeliveryError`].
-    pub async fn post(&self, announcement: &Announcement) -> Result<MessageRef, DeliveryError> {
+    pub async fn post(
+        &self,
+        announcement: &Announcement,
+        post: Post<'_>,
+    ) -> Result<MessageRef, DeliveryError> {
         match self {
-            Self::Slack(slack) => slack.post(announcement).await,
+            Self::Slack(slack) => slack.post(announcement, post).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.post(announcement, post).await,
+        }
+    }
+
+    /// Says what is the matter elsewhere: one line, and one with more.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn notify(&self, notice: &Notice) -> Result<(), DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.notify(notice).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.notify(notice).await,
+        }
+    }
+
+    /// Looks for messages of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`]: when the sink can't be asked anything.
+    pub async fn seek(&self, search: Search<'_>) -> Result<Sought, DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.seek(search).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.seek(search).await,
         }
     }
 
@@ -162,6 +238,8 @@ impl Sink {
     ) -> Result<(), DeliveryError> {
         match self {
             Self::Slack(slack) => slack.update(message, announcement).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.update(message, announcement).await,
         }
     }
 
@@ -173,9 +251,12 @@ impl Sink {
         &self,
         message: &MessageRef,
         announcement: &Announcement,
+        post: Post<'_>,
     ) -> Result<MessageRef, DeliveryError> {
         match self {
-            Self::Slack(slack) => slack.reply(message, announcement).await,
+            Self::Slack(slack) => slack.reply(message, announcement, post).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.reply(message, announcement, post).await,
         }
     }
 
@@ -190,6 +271,8 @@ impl Sink {
     ) -> Result<(), DeliveryError> {
         match self {
             Self::Slack(slack) => slack.update_reply(reply, announcement).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.update_reply(reply, announcement).await,
         }
     }
 
@@ -197,6 +280,8 @@ impl Sink {
     pub fn command_payload(&self, command: &str) -> Option<Value> {
         match self {
             Self::Slack(slack) => slack.command_payload(command),
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 
@@ -207,6 +292,8 @@ impl Sink {
     pub async fn post_command(&self, command: &str) -> Result<(), DeliveryError> {
         match self {
             Self::Slack(slack) => slack.post_command(command).await,
+            #[cfg(test)]
+            Self::Memory(_) => Ok(()),
         }
     }
 
@@ -217,6 +304,8 @@ impl Sink {
     pub async fn check(&self) -> Result<Checked, DeliveryError> {
         match self {
             Self::Slack(slack) => slack.check().await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.check().await,
         }
     }
 
@@ -224,6 +313,8 @@ impl Sink {
     pub fn hint(&self, error: &DeliveryError) -> Option<String> {
         match self {
             Self::Slack(slack) => slack.hint(error),
+            #[cfg(test)]
+            Self::Memory(memory) => memory.hint(error),
         }
     }
 }

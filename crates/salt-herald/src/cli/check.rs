@@ -79,6 +79,13 @@ fn passed(name: &str, checked: &Checked) -> Vec<Finding> {
             .iter()
             .map(|what| Finding::warning(Area::Slack, format!("{name}: can't tell {what}"))),
     );
+    findings.extend(checked.missing.iter().map(|scope| {
+        let what = "can't look whether a message arrived, so one can stand twice after trouble";
+        Finding::warning(Area::Slack, format!("{name}: {what}")).hint(format!(
+            "add the bot token scope {scope} under OAuth & Permissions of the Slack app, then \
+             install it to the workspace again"
+        ))
+    }));
     findings
 }
 
@@ -140,6 +147,7 @@ mod tests {
         let checked = Checked {
             identity: Some("herald in Example".to_owned()),
             unknown: vec!["whether the bot is in #ops: the token may not ask".to_owned()],
+            missing: vec!["channels:history".to_owned()],
         };
         let mut report = Report::default();
         for finding in passed("monitoring", &checked) {

@@ -282,6 +282,7 @@ mod tests {
         status.gaps = vec![(at("13:00:00"), at("13:00:40"), "master away".to_owned())];
         status.given_up = vec![Delivery {
             lead: None,
+            late: false,
             run: RunId(7),
             sink: "monitoring".to_owned(),
             part: Part::Message,
@@ -297,6 +298,9 @@ mod tests {
             since: 0,
             settled: 12,
             trouble: Some("the chat does not let us in (not_in_channel)".to_owned()),
+            doubt: Default::default(),
+            blind: false,
+            told: None,
         }];
         status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];
         texts.push(said(&status));

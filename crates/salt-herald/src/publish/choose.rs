@@ -5,9 +5,12 @@
 use std::time::Duration;
 
 use herald_core::burst::{Plan, Waiting, plan};
-use herald_core::owed::Step;
+use herald_core::owed::{Part, Step};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::doubt::Place;
+use super::health::Due;
 use super::view::{Subject, View};
 use super::worker::Worker;
 
@@ -22,6 +25,10 @@ pub(super) enum Next {
     Say(Plan),
     /// Take the step that is owed.
     Take(Subject),
+    /// Look for messages that may have arrived.
+    Look(Place),
+    /// Tell that something is the matter at another sink, or no longer.
+    Tell(Due),
     /// Nothing may be done before.
     Wait(Instant),
     /// Nothing is owed.
@@ -36,6 +43,26 @@ impl Worker {
             // Though nothing be pending: it may be that the journal could not be read.
             return Next::Wait(until);
         }
+        let mut told = None;
+        match self.health.due(&self.service.sink, now) {
+            Some(Ok(due)) => match self.posts.take(now, 0.0) {
+                Ok(()) => return Next::Tell(due),
+                Err(patience) => {
+                    self.health.was_told(&due, None, now);
+                    told = Some(now + patience);
+                }
+            },
+            Some(Err(until)) => told = Some(until),
+            None => {}
+        }
+        match (self.next_step(now), told) {
+            (Next::Wait(until), Some(told)) => Next::Wait(until.min(told)),
+            (Next::Idle, Some(told)) => Next::Wait(told),
+            (next, _) => next,
+        }
+    }
+
+    fn next_step(&mut self, now: Instant) -> Next {
         let new = self.next_new(now);
         let wait = match new {
             Some(Next::Wait(until)) => Some(until),
@@ -59,15 +86,32 @@ impl Worker {
             .iter()
             .filter(|(_, view)| view.step == Some(Step::Post) && ripens(view).is_none())
             .filter_map(|(subject, view)| match subject {
-                Subject::Run(run) => Some(Waiting { run: *run, likeness: view.likeness }),
+                Subject::Run(run) => {
+                    let (run, likeness, news_at) = (*run, view.likeness, view.news_at);
+                    Some(Waiting { run, likeness, news_at })
+                }
                 Subject::Together(_) => None,
             })
             .collect();
-        let Some(plan) = plan(&waiting, &self.recent.open(now)) else {
+        if let Some(before) =
+            waiting.first().and_then(|first| self.doubts.before(Step::Post, first.run, now))
+        {
+            return Some(before);
+        }
+        // What may be there already is said again by itself, so that it can be marked.
+        let is_repeat = |one: &&Waiting| self.doubts.is_repeat(Part::Message, one.run);
+        let repeats: Vec<Waiting> = waiting.iter().filter(is_repeat).copied().collect();
+        let today = Timestamp::now();
+        let planned = if repeats.is_empty() {
+            plan(&waiting, &self.recent.open(now), today)
+        } else {
+            plan(&repeats, &[], today)
+        };
+        let Some(plan) = planned else {
             return first_ripe.map(Next::Wait);
         };
         let allowed = match &plan {
-            Plan::Post(_) => self.posts.take(now, 0.0),
+            Plan::Post(_) | Plan::Late(_) => self.posts.take(now, 0.0),
             Plan::Join { lead, .. } => {
                 let rests = |subject| {
                     let written = self.written.get(&subject).copied();
@@ -107,6 +151,15 @@ impl Worker {
             let is_post = matches!(step, Step::PostEnding | Step::Reply);
             if is_post && posts_tried {
                 continue;
+            }
+            let (Subject::Run(run) | Subject::Together(run)) = subject;
+            match self.doubts.before(step, run, now) {
+                Some(Next::Wait(until)) => {
+                    wait(until);
+                    continue;
+                }
+                Some(look) => return look,
+                None => {}
             }
             let allowed = if is_post {
                 posts_tried = true;

@@ -6,11 +6,15 @@
 //! notes in the journal what was said where.
 
 mod choose;
+mod doubt;
+mod health;
 mod outcome;
 mod pace;
 mod recent;
 mod routing;
 mod say;
+#[cfg(test)]
+mod tests;
 mod view;
 mod worker;
 
@@ -23,6 +27,7 @@ use herald_core::route::Route;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use health::Health;
 use pace::Budget;
 pub(crate) use routing::{facts_of, leading_run};
 pub use worker::Target;
@@ -57,6 +62,8 @@ impl Publisher {
         grace: Duration,
     ) -> Self {
         let budget = Arc::new(Budget::for_edits());
+        let names: Vec<&str> = targets.iter().map(|target| target.sink.name()).collect();
+        let health = Arc::new(Health::of(&names));
         let mut workers = Vec::new();
         for target in targets {
             let name = target.sink.name().to_owned();
@@ -65,6 +72,7 @@ impl Publisher {
                 target,
                 writer.clone(),
                 Arc::clone(&budget),
+                Arc::clone(&health),
                 stop.clone(),
                 grace,
             );

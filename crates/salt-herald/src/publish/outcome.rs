@@ -44,6 +44,7 @@ impl Worker {
             sink: self.service.sink.clone(),
             part,
             lead,
+            late: view.is_some_and(|view| view.late),
             message: message.map(|message| message.0),
             said: digest.map(|Digest(bytes)| bytes),
             version: view.map_or(0, |view| view.version),
@@ -56,6 +57,7 @@ impl Worker {
     /// All is well here.
     pub(super) async fn succeeded(&mut self) {
         self.failures = 0;
+        self.health.is_well(&self.service.sink);
         self.note_trouble(None).await;
     }
 
@@ -65,35 +67,33 @@ impl Worker {
         if !self.comes_back(&error).await {
             let delivery = self.given_up(subject, step, error.to_string());
             self.note(vec![delivery]).await;
+            self.tell_given_up(subject, &error);
         }
     }
 
     /// Several runs could not be said in one message.
-    pub(super) async fn handle_together(
-        &mut self,
-        lead: Option<RunId>,
-        runs: &[RunId],
-        error: DeliveryError,
-    ) {
-        let Some(first) = lead.or(runs.first().copied()) else { return };
+    pub(super) async fn handle_together(&mut self, runs: &[RunId], error: DeliveryError) {
+        let Some(first) = runs.first().copied() else { return };
         self.log(first, &error);
         if self.comes_back(&error).await {
             return;
         }
-        match lead {
-            // They get another message.
-            Some(lead) => self.recent.close(lead),
-            None => {
-                let given_up =
-                    |run: &RunId| self.given_up(Subject::Run(*run), Step::Post, error.to_string());
-                let deliveries = runs.iter().map(given_up).collect();
-                self.note(deliveries).await;
-            }
-        }
+        let given_up =
+            |run: &RunId| self.given_up(Subject::Run(*run), Step::Post, error.to_string());
+        let deliveries = runs.iter().map(given_up).collect();
+        self.note(deliveries).await;
+        self.tell_given_up(Subject::Run(first), &error);
+    }
+
+    /// Lets another sink say that something could not be said here.
+    fn tell_given_up(&self, subject: Subject, error: &DeliveryError) {
+        let view = self.pending.get(&subject);
+        let command = view.map(|view| view.announcement.command.clone()).unwrap_or_default();
+        self.health.gave_up(&self.service.sink, &format!("{error}"), &command);
     }
 
     /// Whether it is worth to try again; then the sink rests until that is due.
-    async fn comes_back(&mut self, error: &DeliveryError) -> bool {
+    pub(super) async fn comes_back(&mut self, error: &DeliveryError) -> bool {
         let trouble = self.in_words(error);
         let wait = match error {
             DeliveryError::RateLimited { retry_after } => {
@@ -110,6 +110,7 @@ impl Worker {
                 backoff(self.failures)
             }
             DeliveryError::Unauthorized { .. } => {
+                self.health.is_unusable(&self.service.sink, &trouble);
                 self.note_trouble(Some(trouble)).await;
                 REFUSED_FOR
             }
@@ -142,7 +143,7 @@ impl Worker {
         }
     }
 
-    async fn note_state(&self) {
+    pub(super) async fn note_state(&self) {
         if let Err(error) = self.writer.note_sink(self.state.clone()).await {
             tracing::error!(%error, "how far the sink is can't be noted");
         }

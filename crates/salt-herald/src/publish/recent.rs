@@ -17,7 +17,6 @@ pub(super) struct Recent(Vec<Message>);
 #[derive(Debug)]
 struct Message {
     open: Open,
-    place: String,
     begun: Instant,
     written: Instant,
     runs: usize,
@@ -25,14 +24,13 @@ struct Message {
 
 impl Recent {
     /// Notes a new message about runs that are like this, in their order.
-    pub(super) fn posted(&mut self, now: Instant, place: &str, runs: &[(RunId, Likeness)]) {
+    pub(super) fn posted(&mut self, now: Instant, runs: &[(RunId, Likeness)]) {
         let Some((lead, _)) = runs.first() else { return };
         let mut open = Open { lead: *lead, commands: Vec::new(), mixed: false };
         add(&mut open, runs);
         open.mixed = open.commands.len() > 1;
         let count = runs.len();
-        let place = place.to_owned();
-        self.0.push(Message { open, place, begun: now, written: now, runs: count });
+        self.0.push(Message { open, begun: now, written: now, runs: count });
         if self.0.len() > MOST {
             self.0.remove(0);
         }
@@ -50,12 +48,6 @@ impl Recent {
     /// A message takes up no more.
     pub(super) fn close(&mut self, lead: RunId) {
         self.0.retain(|message| message.open.lead != lead);
-    }
-
-    /// Where a message stands.
-    pub(super) fn place(&self, lead: RunId) -> Option<&str> {
-        let found = self.0.iter().find(|message| message.open.lead == lead);
-        found.map(|message| message.place.as_str())
     }
 
     /// The messages that can take up more, the latest last.

@@ -4,16 +4,19 @@
 
 use herald_core::announce::Announcement;
 use herald_core::burst::{Likeness, Plan};
-use herald_core::owed::{Step, digest_of_message};
+use herald_core::compose::Telling;
+use herald_core::outbox::{Label, fitting};
+use herald_core::owed::{Part, Step, digest_of_message};
 use herald_core::run::RunId;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::choose::PROGRESS_EVERY;
+use super::doubt::posted_part;
 use super::view::{Subject, View, compose_together};
 use super::worker::Worker;
-use crate::chat::{DeliveryError, MessageRef};
-use crate::store::{Delivery, DeliveryState, Part};
+use crate::chat::{DeliveryError, MessageRef, Post};
+use crate::store::{Delivery, DeliveryState};
 
 impl Worker {
     /// Says runs of which nothing was said yet.
@@ -21,73 +24,104 @@ impl Worker {
         match plan {
             Plan::Post(runs) => match runs.as_slice() {
                 [run] => self.take_step(Subject::Run(*run)).await,
-                _ => self.say_together(None, runs).await,
+                _ => self.say_together(runs, Telling::News).await,
             },
-            Plan::Join { lead, runs } => self.say_together(Some(lead), runs).await,
+            Plan::Late(runs) => self.say_together(runs, Telling::Late).await,
+            Plan::Join { lead, runs } => self.join(lead, runs).await,
         }
     }
 
-    /// Says several runs in one message: a new one, or one that is there and takes them up.
-    async fn say_together(&mut self, lead: Option<RunId>, runs: Vec<RunId>) {
+    /// Says several runs in one new message.
+    async fn say_together(&mut self, mut runs: Vec<RunId>, telling: Telling) {
+        runs.truncate(fitting(&runs).len());
         let (service, ids) = (self.service.clone(), runs.clone());
         let composed = self
-            .with_reader(move |reader| compose_together(reader, &service, lead, &ids))
+            .with_reader(move |reader| compose_together(reader, &service, &ids, telling))
             .await
             .ok()
             .flatten();
-        let Some((announcement, version)) = composed else {
-            // They are gone from the journal.
-            self.look_at(runs).await;
-            return;
-        };
-        let place = lead.and_then(|lead| self.recent.place(lead)).map(str::to_owned);
-        let sent = match place {
-            Some(place) => {
-                let place = MessageRef(place);
-                self.sink.update(&place, &announcement).await.map(|()| place)
+        if let Some((announcement, version)) = composed {
+            let late = telling == Telling::Late;
+            let label = Label { together: true, late, ..self.label(Part::Message, &runs) };
+            let repeat = runs.iter().any(|run| self.doubts.is_repeat(Part::Message, *run));
+            let began = Timestamp::now();
+            self.begin_post(Part::Message, &runs).await;
+            let sent = self.sink.post(&announcement, Post { label: &label, repeat }).await;
+            self.end_post(Part::Message, &runs, began, &sent).await;
+            match sent {
+                Ok(place) => self.note_together(&label, &place, &announcement, version).await,
+                Err(error) => self.handle_together(&runs, error).await,
             }
-            None => self.sink.post(&announcement).await,
-        };
-        match sent {
-            Ok(place) => self.note_together(lead, &runs, &place, &announcement, version).await,
-            Err(error) => self.handle_together(lead, &runs, error).await,
         }
+        // Or they are gone from the journal.
         self.look_at(runs).await;
     }
 
     async fn note_together(
         &mut self,
-        lead: Option<RunId>,
-        runs: &[RunId],
+        label: &Label,
         place: &MessageRef,
         announcement: &Announcement,
         version: u64,
     ) {
-        let Some(first) = lead.or(runs.first().copied()) else { return };
+        let Some(first) = label.runs.first().copied() else { return };
         self.succeeded().await;
-        let delivery = |run: RunId| Delivery {
-            run,
+        let delivery = |run: &RunId| Delivery {
+            run: *run,
             sink: self.service.sink.clone(),
             part: Part::Message,
             lead: Some(first),
+            late: label.late,
             message: Some(place.0.clone()),
-            said: (run == first).then(|| digest_of_message(announcement).0),
+            said: (*run == first).then(|| digest_of_message(announcement).0),
             version,
             state: DeliveryState::Said,
             error: None,
             at: Timestamp::now(),
         };
-        let mut deliveries: Vec<Delivery> = runs.iter().copied().map(delivery).collect();
-        deliveries.extend(lead.map(delivery));
-        self.note(deliveries).await;
-        let now = Instant::now();
-        let likes = self.likes(runs);
-        match lead {
-            Some(lead) => self.recent.joined(now, lead, &likes),
-            None if self.service.edits => self.recent.posted(now, &place.0, &likes),
-            None => {}
+        self.note(label.runs.iter().map(delivery).collect()).await;
+        if self.service.edits && !label.late {
+            self.recent.posted(Instant::now(), &self.likes(&label.runs));
         }
         self.wrote(Subject::Together(first));
+    }
+
+    /// Lets a message take up more runs. That they are in it is noted first: then rewriting it is
+    /// all that is owed, and may be done twice.
+    async fn join(&mut self, lead: RunId, runs: Vec<RunId>) {
+        let both: Vec<RunId> = runs.iter().copied().chain([lead]).collect();
+        match self.message_of(lead).await.filter(|own| own.state == DeliveryState::Said) {
+            Some(own) => {
+                let joined = |run: &RunId| Delivery {
+                    run: *run,
+                    lead: Some(lead),
+                    said: own.said.filter(|_| *run == lead),
+                    version: 0,
+                    at: Timestamp::now(),
+                    ..own.clone()
+                };
+                self.note(both.iter().map(joined).collect()).await;
+                self.recent.joined(Instant::now(), lead, &self.likes(&runs));
+            }
+            None => self.recent.close(lead),
+        }
+        self.look_at(both.clone()).await;
+        self.take_step(Subject::Together(lead)).await;
+        let own = self.message_of(lead).await;
+        if own.is_some_and(|own| own.state == DeliveryState::GivenUp && own.lead.is_some()) {
+            // They get another message.
+            self.recent.close(lead);
+            if let Err(error) = self.writer.withdraw(&self.service.sink, runs).await {
+                tracing::error!(%error, "what was said can't be noted");
+            }
+            self.look_at(both).await;
+        }
+    }
+
+    async fn message_of(&self, run: RunId) -> Option<Delivery> {
+        let sink = self.service.sink.clone();
+        let deliveries = self.with_reader(move |reader| reader.deliveries(run, &sink)).await;
+        deliveries.ok()?.into_iter().find(|delivery| delivery.part == Part::Message)
     }
 
     fn likes(&self, runs: &[RunId]) -> Vec<(RunId, Likeness)> {
@@ -97,31 +131,42 @@ impl Worker {
 
     /// Takes the step that is owed.
     pub(super) async fn take_step(&mut self, subject: Subject) {
+        let (Subject::Run(run) | Subject::Together(run)) = subject;
+        let Some(step) = self.pending.get(&subject).and_then(|view| view.step) else {
+            return;
+        };
+        let part = posted_part(step);
+        let began = Timestamp::now();
+        if let Some(part) = part {
+            self.begin_post(part, &[run]).await;
+        }
         let Some(view) = self.pending.get(&subject) else {
             return;
         };
-        let Some(step) = view.step else { return };
-        match self.send(step, view).await {
+        let sent = self.send(run, step, view).await;
+        if let Some(part) = part {
+            self.end_post(part, &[run], began, &sent).await;
+        }
+        match sent {
             Ok(message) => {
                 self.succeeded().await;
-                self.remember(subject, step, message.as_ref());
+                self.remember(subject, step);
                 let delivery = self.delivered(subject, step, message);
                 self.note(vec![delivery]).await;
             }
             Err(error) => self.handle(subject, step, error).await,
         }
         self.wrote(subject);
-        let (Subject::Run(run) | Subject::Together(run)) = subject;
         self.look_at(vec![run]).await;
     }
 
     /// A message that was posted can take up more of the same.
-    fn remember(&mut self, subject: Subject, step: Step, message: Option<&MessageRef>) {
+    fn remember(&mut self, subject: Subject, step: Step) {
         let (Subject::Run(run), Step::Post, true) = (subject, step, self.service.edits) else {
             return;
         };
-        if let (Some(view), Some(message)) = (self.pending.get(&subject), message) {
-            self.recent.posted(Instant::now(), &message.0, &[(run, view.likeness)]);
+        if let Some(view) = self.pending.get(&subject) {
+            self.recent.posted(Instant::now(), &[(run, view.likeness)]);
         }
     }
 
@@ -131,16 +176,26 @@ impl Worker {
         self.written.insert(subject, now);
     }
 
-    async fn send(&self, step: Step, view: &View) -> Result<Option<MessageRef>, DeliveryError> {
+    async fn send(
+        &self,
+        run: RunId,
+        step: Step,
+        view: &View,
+    ) -> Result<Option<MessageRef>, DeliveryError> {
+        let part = posted_part(step).unwrap_or(view.part);
+        let label = self.label(part, &[run]);
+        let post = Post { label: &label, repeat: self.doubts.is_repeat(part, run) };
         let gone = || DeliveryError::MessageGone { reason: "its place is not known".to_owned() };
         let message = view.message.clone().map(MessageRef).ok_or_else(gone);
         match step {
-            Step::Post | Step::PostEnding => self.sink.post(&view.announcement).await.map(Some),
+            Step::Post | Step::PostEnding => {
+                self.sink.post(&view.announcement, post).await.map(Some)
+            }
             Step::Finish | Step::Progress => {
                 let message = message?;
                 self.sink.update(&message, &view.announcement).await.map(|()| Some(message))
             }
-            Step::Reply => self.sink.reply(&message?, &view.announcement).await.map(Some),
+            Step::Reply => self.sink.reply(&message?, &view.announcement, post).await.map(Some),
             Step::UpdateReply => {
                 let reply = view.thread.clone().map(MessageRef).ok_or_else(gone)?;
                 self.sink.update_reply(&reply, &view.announcement).await.map(|()| Some(reply))

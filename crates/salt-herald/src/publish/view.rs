@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
-use herald_core::compose::{Context, announce, announce_quiet, announce_together};
+use herald_core::compose::{Context, Telling, announce, announce_quiet, announce_together};
 use herald_core::digest::Digest;
 use herald_core::names::Names;
-use herald_core::owed::{Manner, Said, Step, digest_of_message, digest_of_thread, next_step};
+use herald_core::owed::{
+    Manner, STALE_AFTER, Said, Step, digest_of_message, digest_of_thread, next_step,
+};
 use herald_core::route::Route;
 use herald_core::run::{Run, RunId, RunStatus};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::routing;
@@ -45,6 +48,12 @@ pub(super) struct View {
     pub(super) waits_until: Option<Instant>,
     /// The first run in its message, where it is told together with others.
     pub(super) lead: Option<RunId>,
+    /// It was told as old news.
+    pub(super) late: bool,
+    /// When the run began; of several the first.
+    pub(super) began: Timestamp,
+    /// When something last happened to it.
+    pub(super) news_at: Timestamp,
     pub(super) likeness: Likeness,
 }
 
@@ -95,9 +104,14 @@ fn look_at_run(
     };
     let is_owed = !deliveries.is_empty() || routing::leads_here(reader, service, &run)?;
     let waits_until = routing::waits_until(service, &run).filter(|_| deliveries.is_empty());
+    let now = Timestamp::now();
     let took = run.finished_at.map(|at| at.duration_since(run.started_at).unsigned_abs());
-    let manner =
-        Manner { edits: service.edits, slow: took.is_some_and(|took| took > service.slow_after) };
+    let age = run.finished_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+    let manner = Manner {
+        edits: service.edits,
+        slow: took.is_some_and(|took| took > service.slow_after),
+        stale: age.is_some_and(|age| age > STALE_AFTER),
+    };
     let said = said(&deliveries, version, &announcement);
     let part = if said.together { Part::Ending } else { Part::Message };
     Ok(Some(View {
@@ -110,6 +124,9 @@ fn look_at_run(
         is_new: deliveries.is_empty(),
         waits_until,
         lead: deliveries.iter().find_map(|delivery| delivery.lead),
+        late: false,
+        began: run.started_at,
+        news_at: reader.news_at(&run)?,
         likeness: Likeness::of(&run.head),
     }))
 }
@@ -121,19 +138,20 @@ fn look_at_together(
     lead: RunId,
 ) -> Result<Option<View>, StoreError> {
     let runs = reader.told_together(lead, &service.sink)?;
-    let Some((announcement, version)) = compose(reader, service, &runs)? else {
-        return Ok(None);
-    };
     let deliveries = reader.deliveries(lead, &service.sink)?;
     let Some(own) = deliveries.iter().find(|delivery| delivery.part == Part::Message) else {
+        return Ok(None);
+    };
+    let telling = if own.late { Telling::Late } else { Telling::News };
+    let Some((announcement, version)) = compose(reader, service, &runs, telling)? else {
         return Ok(None);
     };
     let digest = digest_of_message(&announcement);
     let is_said = own.version == version || own.said == Some(digest.0);
     let is_owed = service.edits && !is_said && own.state == DeliveryState::Said;
     let step = if announcement.finished { Step::Finish } else { Step::Progress };
-    let likeness = runs.first().map(|(run, _)| Likeness::of(&run.head));
-    Ok(likeness.map(|likeness| View {
+    let first = runs.first().map(|(run, _)| run);
+    Ok(first.map(|first| View {
         step: is_owed.then_some(step),
         announcement,
         version,
@@ -143,7 +161,10 @@ fn look_at_together(
         is_new: false,
         waits_until: None,
         lead: Some(lead),
-        likeness,
+        late: own.late,
+        began: first.started_at,
+        news_at: own.at,
+        likeness: Likeness::of(&first.head),
     }))
 }
 
@@ -151,27 +172,22 @@ fn look_at_together(
 pub(super) fn compose_together(
     reader: &mut JournalReader,
     service: &Service,
-    lead: Option<RunId>,
     ids: &[RunId],
+    telling: Telling,
 ) -> Result<Option<(Announcement, u64)>, StoreError> {
-    let mut runs = match lead {
-        Some(lead) => reader.told_together(lead, &service.sink)?,
-        None => Vec::new(),
-    };
-    // A message that was one run's until now is not among them.
-    for id in lead.iter().chain(ids) {
-        if !runs.iter().any(|(run, _)| run.id == *id) {
-            runs.extend(reader.run(*id)?);
-        }
+    let mut runs = Vec::new();
+    for id in ids {
+        runs.extend(reader.run(*id)?);
     }
     runs.sort_by_key(|(run, _)| run.id);
-    compose(reader, service, &runs)
+    compose(reader, service, &runs, telling)
 }
 
 fn compose(
     reader: &mut JournalReader,
     service: &Service,
     runs: &[(Run, u64)],
+    telling: Telling,
 ) -> Result<Option<(Announcement, u64)>, StoreError> {
     let version = runs.iter().map(|(_, version)| *version).max().unwrap_or_default();
     let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
@@ -180,7 +196,7 @@ fn compose(
         minions: reader.minions()?,
         names: &service.names,
     };
-    Ok(announce_together(&runs, context).map(|announcement| (announcement, version)))
+    Ok(announce_together(&runs, telling, context).map(|announcement| (announcement, version)))
 }
 
 fn place(deliveries: &[Delivery], part: Part) -> Option<String> {

@@ -11,6 +11,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Settings;
 use super::choose::Next;
+use super::doubt::Doubts;
+use super::health::Health;
 use super::pace::{Bucket, Budget, backoff};
 use super::recent::Recent;
 use super::view::{Looked, Service, Subject, View, look};
@@ -51,6 +53,12 @@ pub(super) struct Worker {
     pub(super) state: SinkState,
     pub(super) blocked_until: Option<Instant>,
     pub(super) failures: u32,
+    /// Posts of which it is not known whether they arrived.
+    pub(super) doubts: Doubts,
+    /// How all sinks are.
+    pub(super) health: Arc<Health>,
+    /// The journal's own name.
+    pub(super) journal: String,
 }
 
 impl Worker {
@@ -59,6 +67,7 @@ impl Worker {
         target: Target,
         writer: JournalWriter,
         budget: Arc<Budget>,
+        health: Arc<Health>,
         stop: watch::Receiver<bool>,
         grace: Duration,
     ) -> Result<Self, StoreError> {
@@ -70,10 +79,13 @@ impl Worker {
             names: settings.names,
             routes: settings.routes,
         };
+        let can_seek = target.sink.abilities().seek;
         let path = settings.journal;
         let opened = tokio::task::spawn_blocking(move || JournalReader::open(&path));
         let reader = opened.await.map_err(|_| StoreError::Closed)??;
+        let journal = reader.origin()?.to_string();
         let state = writer.introduce(&service.sink).await?;
+        health.introduce(&state);
         Ok(Self {
             service,
             sink: target.sink,
@@ -91,6 +103,9 @@ impl Worker {
             state,
             blocked_until: None,
             failures: 0,
+            doubts: Doubts::new(can_seek),
+            health,
+            journal,
         })
     }
 
@@ -111,8 +126,12 @@ impl Worker {
 
     async fn serve(&mut self) {
         let mut stop = self.stop.clone();
+        let mut health = self.health.subscribe();
         loop {
-            self.look_again().await;
+            health.borrow_and_update();
+            if self.look_again().await {
+                self.begin_doubts();
+            }
             let until = match self.next() {
                 Next::Take(subject) => {
                     self.take_step(subject).await;
@@ -120,6 +139,14 @@ impl Worker {
                 }
                 Next::Say(plan) => {
                     self.say(plan).await;
+                    continue;
+                }
+                Next::Look(place) => {
+                    self.look_for(place).await;
+                    continue;
+                }
+                Next::Tell(due) => {
+                    self.tell(due).await;
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
@@ -136,16 +163,17 @@ impl Worker {
             tokio::select! {
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
                 changed = self.version.changed() => if changed.is_err() { return },
+                _ = health.changed() => {}
                 _ = stop.changed(), if !is_stopping => {}
             }
         }
     }
 
-    /// Reads what changed since the last look.
-    async fn look_again(&mut self) {
+    /// Reads what changed since the last look; whether that could be read.
+    async fn look_again(&mut self) -> bool {
         let now = *self.version.borrow_and_update();
         if now == self.looked_at {
-            return;
+            return true;
         }
         let (after, since) = (self.looked_at, self.state.since);
         let service = self.service.clone();
@@ -165,11 +193,13 @@ impl Worker {
             Ok(looked) => {
                 self.looked_at = now;
                 self.take_up(looked);
+                true
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(sink = self.service.sink, error, "the journal can't be read");
                 self.blocked_until = Some(Instant::now() + backoff(1));
+                false
             }
         }
     }

@@ -5,12 +5,14 @@
 use std::path::PathBuf;
 
 use herald_core::change::Change;
+use herald_core::outbox::Doubt;
 use herald_core::run::{Job, Run, RunId};
 use jiff::Timestamp;
 use thiserror::Error;
 
 mod sqlite;
 
+pub use herald_core::owed::Part;
 pub use sqlite::{Journal, JournalReader, JournalWriter, Order, Returned, RunFilter};
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.
@@ -44,6 +46,8 @@ pub struct Delivery {
     pub part: Part,
     /// It was told together with others: the first of them.
     pub lead: Option<RunId>,
+    /// It was told as old news.
+    pub late: bool,
     /// Where it stands, in the sink's words.
     pub message: Option<String>,
     /// The SHA-256 of what was said.
@@ -56,33 +60,6 @@ pub struct Delivery {
     pub error: Option<String>,
     /// When it was last touched.
     pub at: Timestamp,
-}
-
-/// The messages that a run can have at a sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
-    /// The message.
-    Message,
-    /// What failed, in its thread.
-    Thread,
-    /// How it ended, where the message can't be edited or is not its own.
-    Ending,
-}
-
-impl Part {
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Message => "message",
-            Part::Thread => "thread",
-            Part::Ending => "ending",
-        }
-    }
-
-    /// The one with that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Part::Message, Part::Thread, Part::Ending].into_iter().find(|part| part.name() == name)
-    }
 }
 
 /// How far a delivery is.
@@ -120,6 +97,21 @@ pub struct SinkState {
     pub settled: u64,
     /// Why nothing can be said at the moment.
     pub trouble: Option<String>,
+    /// Posts that may have arrived though nothing was heard of them.
+    pub doubt: Doubt,
+    /// The last time it did not let us look for them.
+    pub blind: bool,
+    /// Where and when its trouble was told last, while it is not told that it is over.
+    pub told: Option<Told>,
+}
+
+/// That a sink's trouble was told at another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The other one.
+    pub sink: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why the journal can't be used.

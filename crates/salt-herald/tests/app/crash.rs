@@ -3,11 +3,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fake_slack::{Channel, Fault};
 use rustix::process::{Pid, Signal, kill_process};
 use salt_herald::config::{LoadOptions, load};
 
 use crate::app::{App, all};
-use crate::events::{good, highstate, jid};
+use crate::events::{bad, good, highstate, jid, new_job, text};
 use crate::journal::{count, verify_chain};
 
 const CONFIG: &str = "SALT_HERALD_TEST_CONFIG";
@@ -102,4 +103,55 @@ async fn sigterm_and_sigint_are_orderly_ends() {
         assert_eq!(count(&app.journal(), "run"), 1);
         assert!(!app.folder.path().join("journal.db-wal").exists(), "closed cleanly");
     }
+}
+
+/// Killed again and again, after one more thing happened in the channel each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_it_says_each_run_once() {
+    let mut app = App::new(crate::app::Manner::Bot).await;
+    app.slack.change_options(|options| (options.posts, options.edits) = (None, None));
+    let echo = |n: u32| {
+        let arg = vec![text(&format!("echo {n}"))];
+        new_job(&jid(n), "cmd.run", arg, &["web1"])
+    };
+    let mut process = Process::start(&app);
+    app.bus.accept();
+    for n in 1..=6u32 {
+        let before = app.slack.channel().changes.len();
+        if n.is_multiple_of(2) {
+            // The message arrives, its answer does not.
+            let slow = Fault::SlowAnswer(Duration::from_secs(30));
+            app.slack.fail_next(Some("chat.postMessage"), 1, slow);
+        }
+        app.bus.send([echo(n), highstate(&jid(100 + n), &["web1"])]);
+        app.said("something new", |channel| channel.changes.len() > before).await;
+        process.signal(Signal::KILL);
+        assert!(!process.ended());
+        app.slack.stop_failing();
+        app.bus.hang_up();
+        process = Process::start(&app);
+        app.bus.accept();
+    }
+    app.bus.send((1..=6).map(|n| bad(&jid(100 + n), "web1", "no")));
+    let runs = app.reader().runs(&all()).unwrap();
+    let commands: Vec<String> = runs.into_iter().map(|run| run.head.command).collect();
+    let is_echo = |command: &&String| command.contains("echo");
+    let everything = |channel: &Channel| {
+        commands.iter().filter(is_echo).all(|command| standing(channel, command) > 0)
+    };
+    app.said("every command", everything).await;
+    process.signal(Signal::TERM);
+    assert!(process.ended());
+    let channel = app.slack.channel();
+    for command in commands.iter().filter(is_echo) {
+        assert_eq!(standing(&channel, command), 1, "{command} {:#?}", channel.changes);
+    }
+    let text: String = channel.messages.iter().map(|message| message.content.shown()).collect();
+    assert!(!text.contains("repeat"), "{text}");
+    verify_chain(&app.journal());
+}
+
+/// How often a command stands in a channel.
+fn standing(channel: &Channel, command: &str) -> usize {
+    channel.roots().map(|message| message.content.shown().matches(command).count()).sum()
 }

@@ -13,6 +13,7 @@ mod gaps;
 mod journal;
 mod memory;
 mod noise;
+mod outbox;
 mod replays;
 mod routes;
 mod runs;

@@ -60,19 +60,6 @@ async fn an_outage_is_made_up_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_got_lost_is_one_message_more_at_the_most() {
-    let mut app = App::started().await;
-    app.slack.fail_next(Some("chat.postMessage"), 1, Fault::DroppedAnswer);
-    app.bus.send([highstate(&jid(1), &["web1"]), good(&jid(1), "web1", true)]);
-    let channel = app
-        .said("its end", |channel| channel.roots().count() > 1 && shows(channel, "1 changed"))
-        .await;
-    assert_eq!(channel.roots().count(), 2, "said again, and once only");
-    app.stop().await;
-    assert_eq!(app.slack.channel().roots().count(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_somebody_deleted_does_not_hinder_the_rest() {
     let mut app = App::started().await;
     app.bus.send([highstate(&jid(1), &["web1"])]);

@@ -66,6 +66,7 @@ fn why_a_run_went_where_it_went() {
             state: DeliveryState::Said,
             error: None,
             lead: None,
+            late: false,
             at: "2026-11-22T14:00:04Z".parse().unwrap(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

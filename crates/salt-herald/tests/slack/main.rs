@@ -7,4 +7,5 @@ mod checks;
 mod deliveries;
 mod outages;
 mod refusals;
+mod seeking;
 mod support;

@@ -1,10 +1,14 @@
 //! Sinks, announcements and the names of troubles, for all tests of the Slack sink.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use fake_slack::{FakeSlack, Options};
 use herald_core::announce::{Announcement, Detail, Mood};
-use salt_herald::chat::{Access, DeliveryError, Sink, Slack, SlackSettings, http_client};
+use herald_core::outbox::Label;
+use herald_core::owed::Part;
+use herald_core::run::RunId;
+use salt_herald::chat::{Access, DeliveryError, Post, Sink, Slack, SlackSettings, http_client};
 use salt_herald::config::Guise;
 use secrecy::SecretString;
 
@@ -61,6 +65,23 @@ pub(crate) fn webhook_at(url: String, http: reqwest::Client) -> Sink {
 
 pub(crate) fn webhook(fake: &FakeSlack) -> Sink {
     webhook_at(fake.webhook_url(), http_client().unwrap())
+}
+
+/// What most posts are about.
+pub(crate) fn about() -> Post<'static> {
+    static LABEL: LazyLock<Label> = LazyLock::new(|| label(Part::Message, &[7]));
+    Post { label: &LABEL, repeat: false }
+}
+
+pub(crate) fn label(part: Part, runs: &[u64]) -> Label {
+    Label {
+        journal: "6f9a".to_owned(),
+        sink: "monitoring".to_owned(),
+        part,
+        runs: runs.iter().copied().map(RunId).collect(),
+        together: runs.len() > 1,
+        late: false,
+    }
 }
 
 pub(crate) fn running() -> Announcement {

@@ -64,10 +64,10 @@ pub(super) fn read_api(answer: &Answer, effect: Effect) -> Result<Value, Deliver
         Body::TooLong(_) => None,
     };
     if let Some(code) = json.as_ref().and_then(error_code) {
-        return Err(error_of(&code, answer));
+        return Err(error_of(&code, answer, effect));
     }
     if !(200..300).contains(&answer.status) {
-        return Err(error_of_status(answer.status));
+        return Err(error_of_status(answer.status, effect));
     }
     match json {
         Some(json) if json.get("ok").and_then(Value::as_bool) == Some(true) => Ok(json),
@@ -85,9 +85,11 @@ pub(super) fn read_webhook(answer: &Answer) -> Result<(), DeliveryError> {
         200..300 if word.as_deref() == Some("ok") => Ok(()),
         200..300 => Err(Effect::Posts.unanswered(describe(answer))),
         status => match word {
-            Some(code) if kind_of(&code).is_some() => Err(error_of(&code, answer)),
-            Some(code) if (400..500).contains(&status) => Err(error_of(&code, answer)),
-            _ => Err(error_of_status(status)),
+            Some(code) if kind_of(&code).is_some() => Err(error_of(&code, answer, Effect::Posts)),
+            Some(code) if (400..500).contains(&status) => {
+                Err(error_of(&code, answer, Effect::Posts))
+            }
+            _ => Err(error_of_status(status, Effect::Posts)),
         },
     }
 }
@@ -100,7 +102,7 @@ pub(super) fn webhook_word(answer: &Answer) -> Option<String> {
     }
 }
 
-/// Why the API says no. `ok: false` means that nothing was done, whatever else is unclear.
+/// Why the API says no.
 fn error_code(json: &Value) -> Option<String> {
     if json.get("ok").and_then(Value::as_bool) != Some(false) {
         return None;
@@ -152,12 +154,14 @@ fn wait(retry_after: Option<&str>) -> Duration {
     Duration::from_secs(seconds).clamp(Duration::from_secs(1), LONGEST_WAIT)
 }
 
-fn error_of_status(status: u16) -> DeliveryError {
+/// Who answers so can be something on the way, after Slack did what was asked.
+fn error_of_status(status: u16, effect: Effect) -> DeliveryError {
     match status {
         401 | 403 | 404 | 407 | 410 => {
             DeliveryError::Unauthorized { reason: format!("http_{status}") }
         }
-        408 | 425 | 500.. => DeliveryError::Unavailable(format!("HTTP {status}").into()),
+        408 | 425 => DeliveryError::Unavailable(format!("HTTP {status}").into()),
+        500.. => effect.unanswered(format!("HTTP {status}")),
         400..500 => DeliveryError::Rejected { reason: format!("http_{status}") },
         _ => DeliveryError::Unavailable(
             format!("HTTP {status}, which Slack does not answer: is there a proxy?").into(),
@@ -173,12 +177,13 @@ enum Kind {
     /// Somebody has to change the token, the channel or the workspace's settings.
     Operator,
     Message,
-    /// On Slack's side, and passing. Of some of these Slack says that the request may have worked;
-    /// saying a run twice is better than not at all.
+    /// On Slack's side, and passing: nothing was done.
     Broken,
+    /// The same, but Slack says that something may have been done.
+    Unclear,
 }
 
-fn error_of(code: &str, answer: &Answer) -> DeliveryError {
+fn error_of(code: &str, answer: &Answer, effect: Effect) -> DeliveryError {
     let reason = code.to_owned();
     // With a code that we don't know nothing is given up: people are told, and it is tried again.
     match kind_of(code).unwrap_or(Kind::Operator) {
@@ -187,6 +192,7 @@ fn error_of(code: &str, answer: &Answer) -> DeliveryError {
         Kind::Operator => DeliveryError::Unauthorized { reason },
         Kind::Message => DeliveryError::Rejected { reason },
         Kind::Broken => DeliveryError::Unavailable(reason.into()),
+        Kind::Unclear => effect.unanswered(reason),
     }
 }
 
@@ -209,12 +215,15 @@ fn kind_of(code: &str) -> Option<Kind> {
         | "no_service" | "no_service_id" | "no_active_hooks" | "no_team" | "team_disabled"
         | "invalid_token" | "channel_is_archived" | "action_prohibited"
         | "posting_to_general_channel_denied" | "user_not_found" => Kind::Operator,
-        "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout"
+        "internal_error" | "fatal_error" => Kind::Unclear,
+        "service_unavailable" | "request_timeout"
         | "update_failed" | "rollup_error" | "team_added_to_org" | "org_login_required"
         | "external_channel_migrating" | "streaming_state_conflict" => Kind::Broken,
         "msg_too_long" | "msg_blocks_too_long" | "no_text" | "invalid_payload" | "invalid_blocks"
         | "invalid_blocks_format" | "invalid_attachments" | "invalid_arguments" | "block_mismatch"
-        | "too_many_attachments" | "missing_text_or_fallback_or_attachments" => Kind::Message,
+        | "too_many_attachments" | "missing_text_or_fallback_or_attachments"
+        | "invalid_metadata_format" | "invalid_metadata_schema" | "metadata_too_large"
+        | "metadata_must_be_sent_from_app" => Kind::Message,
         _ => return None,
     })
 }

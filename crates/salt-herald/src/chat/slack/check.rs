@@ -14,7 +14,7 @@ use crate::chat::{Checked, DeliveryError};
 const MOST_PAGES: usize = 10;
 
 /// What is known of a channel, or why nothing is.
-enum Found {
+pub(super) enum Found {
     Channel(Value),
     NotThere,
     CanNotTell(String),
@@ -49,18 +49,26 @@ pub(super) async fn bot(slack: &Slack, bot: &Bot) -> Result<Checked, DeliveryErr
             Some(team) => format!("{user} in {team}"),
             None => user.to_owned(),
         }),
-        unknown: Vec::new(),
+        ..Checked::default()
     };
     if !scopes.may_write() {
         let reason = "missing_scope: chat:write".to_owned();
         return Err(DeliveryError::Unauthorized { reason });
     }
+    let mut private = false;
     match find_channel(slack, bot, &scopes).await? {
-        Found::Channel(channel) => judge(&channel, &scopes)?,
+        Found::Channel(channel) => {
+            judge(&channel, &scopes)?;
+            private = channel.get("is_private").and_then(Value::as_bool) == Some(true);
+        }
         Found::NotThere => {
             return Err(DeliveryError::Unauthorized { reason: "channel_not_found".to_owned() });
         }
         Found::CanNotTell(why) => checked.unknown.push(why),
+    }
+    let history = if private { "groups:history" } else { "channels:history" };
+    if !scopes.may_have(history) {
+        checked.missing.push(history.to_owned());
     }
     Ok(checked)
 }
@@ -103,7 +111,11 @@ async fn by_its_id(slack: &Slack, bot: &Bot) -> Result<Found, DeliveryError> {
     Ok(Found::Channel(json.get_mut("channel").map(Value::take).unwrap_or_default()))
 }
 
-async fn by_its_name(slack: &Slack, bot: &Bot, scopes: &Scopes) -> Result<Found, DeliveryError> {
+pub(super) async fn by_its_name(
+    slack: &Slack,
+    bot: &Bot,
+    scopes: &Scopes,
+) -> Result<Found, DeliveryError> {
     let name = bot.channel.trim_start_matches('#');
     let private_too = scopes.has("groups:read");
     let types = if private_too { "public_channel,private_channel" } else { "public_channel" };
@@ -140,7 +152,7 @@ fn take_named(json: &mut Value, name: &str) -> Option<Value> {
     json.get_mut("channels")?.as_array_mut()?.iter_mut().find(named).map(Value::take)
 }
 
-fn next_cursor(json: &Value) -> String {
+pub(super) fn next_cursor(json: &Value) -> String {
     json.pointer("/response_metadata/next_cursor")
         .and_then(Value::as_str)
         .unwrap_or_default()
@@ -148,13 +160,13 @@ fn next_cursor(json: &Value) -> String {
 }
 
 /// Channel names are lower case; IDs start with one of these and go on in capitals and digits.
-fn looks_like_id(channel: &str) -> bool {
+pub(super) fn looks_like_id(channel: &str) -> bool {
     channel.len() >= 8
         && channel.starts_with(['C', 'G', 'D'])
         && channel.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-async fn ask(
+pub(super) async fn ask(
     slack: &Slack,
     bot: &Bot,
     method: &str,
@@ -169,16 +181,21 @@ async fn ask(
 }
 
 /// What a token may do, where Slack tells.
-struct Scopes(Option<Vec<String>>);
+pub(super) struct Scopes(Option<Vec<String>>);
 
 impl Scopes {
-    fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &Answer) -> Self {
         let split = |text: &String| text.split(',').map(|scope| scope.trim().to_owned()).collect();
         Self(answer.scopes.as_ref().map(split))
     }
 
-    fn has(&self, scope: &str) -> bool {
+    pub(super) fn has(&self, scope: &str) -> bool {
         self.0.as_ref().is_some_and(|scopes| scopes.iter().any(|known| known == scope))
+    }
+
+    /// Unknown counts as yes.
+    fn may_have(&self, scope: &str) -> bool {
+        self.0.is_none() || self.has(scope)
     }
 
     /// Whether the token may post: unknown counts as yes. Old tokens have `chat:write:bot` or `bot`.

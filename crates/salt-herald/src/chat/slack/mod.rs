@@ -1,22 +1,24 @@
 //! Slack, by an incoming webhook or by a bot's token.
 //!
 //! This carries out: it turns an announcement into requests and an answer into a [`DeliveryError`].
-//! It never waits and never tries again, and it keeps no state but the bot's name: a message's
+//! It never waits and never tries again, and it keeps no state but what Slack told of the bot: a message's
 //! channel and time stamp live in its [`MessageRef`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use herald_core::announce::{Announcement, Mood};
+use herald_core::announce::{Announcement, Mood, Notice};
+use herald_core::outbox::Label;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use self::answer::Effect;
 pub use self::client::http_client;
+use self::place::Place;
 use self::render::Content;
-use super::{Abilities, Checked, DeliveryError, MessageRef};
+use super::{Abilities, Checked, DeliveryError, MessageRef, Post, Search, Sought};
 use crate::config::Guise;
 
 mod answer;
@@ -25,9 +27,11 @@ mod client;
 mod hint;
 mod legacy;
 mod literal;
+mod place;
 mod render;
 #[cfg(test)]
 mod render_tests;
+mod seek;
 
 /// Where Slack's Web API stands, unless the config says otherwise.
 pub const DEFAULT_API_URL: &str = "https://slack.com/api/";
@@ -89,14 +93,8 @@ struct Bot {
     channel: String,
     /// Known after a check.
     name: OnceLock<String>,
-}
-
-/// A [`MessageRef`] as we write it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    /// The channel's ID: `chat.update` takes no names.
-    channel: String,
-    ts: String,
+    /// Slack takes no metadata from this token.
+    plain: AtomicBool,
 }
 
 impl fmt::Debug for Slack {
@@ -112,7 +110,8 @@ impl Slack {
         let way = match settings.access {
             Access::Webhook { url, guise } => Way::Webhook(Webhook { url, guise }),
             Access::Bot { token, channel } => {
-                Way::Bot(Bot { token, channel, name: OnceLock::new() })
+                let (name, plain) = (OnceLock::new(), AtomicBool::new(false));
+                Way::Bot(Bot { token, channel, name, plain })
             }
         };
         let api_url = settings.api_url.trim_end_matches('/').to_owned();
@@ -126,31 +125,57 @@ impl Slack {
 
     /// What this sink can do.
     pub fn abilities(&self) -> Abilities {
-        Abilities { edit: matches!(self.way, Way::Bot(_)) }
+        let is_bot = matches!(self.way, Way::Bot(_));
+        Abilities { edit: is_bot, seek: is_bot }
     }
 
     /// Says it: a new message. A webhook's message of an ended run brings the details along.
     ///
     /// # Errors
     /// See [`DeliveryError`].
-    pub async fn post(&self, announcement: &Announcement) -> Result<MessageRef, DeliveryError> {
+    pub async fn post(
+        &self,
+        announcement: &Announcement,
+        post: Post<'_>,
+    ) -> Result<MessageRef, DeliveryError> {
         match &self.way {
             Way::Webhook(webhook) => {
                 let content =
                     render::message_with_details(announcement).calling(self.member(announcement));
-                let mut fields = posted_fields(content);
-                legacy::dress(&mut fields, &webhook.guise);
-                let content = Value::Object(fields);
-                self.post_by(webhook, client::Content::Json(&content)).await?;
-                // Slack does not say what it posted; there is nothing to refer to.
-                Ok(MessageRef(String::new()))
+                let content = render::marked(content, post.repeat);
+                self.post_to(webhook, content).await
             }
             Way::Bot(bot) => {
-                let mut fields = posted_fields(self.message(announcement));
+                let content = render::marked(self.message(announcement), post.repeat);
+                let mut fields = posted_fields(content);
                 fields.insert("channel".to_owned(), json!(bot.channel));
-                self.post_as(bot, fields).await
+                self.post_as(bot, fields, Some(post.label)).await
             }
         }
+    }
+
+    /// Says what is the matter elsewhere.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn notify(&self, notice: &Notice) -> Result<(), DeliveryError> {
+        let content = render::notice(notice);
+        match &self.way {
+            Way::Webhook(webhook) => self.post_to(webhook, content).await.map(|_| ()),
+            Way::Bot(bot) => {
+                let mut fields = posted_fields(content);
+                fields.insert("channel".to_owned(), json!(bot.channel));
+                self.post_as(bot, fields, None).await.map(|_| ())
+            }
+        }
+    }
+
+    /// Looks for messages of ours.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`]: when Slack can't be asked anything.
+    pub async fn seek(&self, search: Search<'_>) -> Result<Sought, DeliveryError> {
+        seek::seek(self, self.bot()?, search).await
     }
 
     /// What [`Slack::post_command`] posts; nothing without a webhook.
@@ -194,13 +219,15 @@ impl Slack {
         &self,
         message: &MessageRef,
         announcement: &Announcement,
+        post: Post<'_>,
     ) -> Result<MessageRef, DeliveryError> {
         let bot = self.bot()?;
         let place = Place::read(message)?;
-        let mut fields = posted_fields(self.thread(announcement));
+        let content = render::marked(self.thread(announcement), post.repeat);
+        let mut fields = posted_fields(content);
         fields.insert("channel".to_owned(), json!(place.channel));
         fields.insert("thread_ts".to_owned(), json!(place.ts));
-        self.post_as(bot, fields).await
+        self.post_as(bot, fields, Some(post.label)).await
     }
 
     /// Rewrites a reply of ours.
@@ -277,12 +304,34 @@ impl Slack {
         answer::read_webhook(&answer)
     }
 
+    async fn post_to(
+        &self,
+        webhook: &Webhook,
+        content: Content,
+    ) -> Result<MessageRef, DeliveryError> {
+        let mut fields = posted_fields(content);
+        legacy::dress(&mut fields, &webhook.guise);
+        let content = Value::Object(fields);
+        self.post_by(webhook, client::Content::Json(&content)).await?;
+        // Slack does not say what it posted; there is nothing to refer to.
+        Ok(MessageRef(String::new()))
+    }
+
     async fn post_as(
         &self,
         bot: &Bot,
-        fields: Map<String, Value>,
+        mut fields: Map<String, Value>,
+        label: Option<&Label>,
     ) -> Result<MessageRef, DeliveryError> {
-        let json = self.call(bot, "chat.postMessage", fields, Effect::Posts).await?;
+        let label = label.filter(|_| !bot.plain.load(Ordering::Relaxed));
+        fields.extend(label.map(|label| ("metadata".to_owned(), seek::metadata(label))));
+        let mut posted = self.call(bot, "chat.postMessage", fields.clone(), Effect::Posts).await;
+        if label.is_some() && posted.as_ref().is_err_and(is_about_metadata) {
+            bot.plain.store(true, Ordering::Relaxed);
+            fields.remove("metadata");
+            posted = self.call(bot, "chat.postMessage", fields, Effect::Posts).await;
+        }
+        let json = posted?;
         let text_of = |field: &str| json.get(field).and_then(Value::as_str).map(str::to_owned);
         match (text_of("channel"), text_of("ts")) {
             (Some(channel), Some(ts)) => Place { channel, ts }.write(),
@@ -314,15 +363,13 @@ impl Slack {
     }
 }
 
-impl Place {
-    fn read(message: &MessageRef) -> Result<Self, DeliveryError> {
-        serde_json::from_str(&message.0)
-            .map_err(|_| DeliveryError::MessageGone { reason: "unreadable_reference".to_owned() })
-    }
-
-    fn write(&self) -> Result<MessageRef, DeliveryError> {
-        let text = serde_json::to_string(self).map_err(|e| DeliveryError::InDoubt(Box::new(e)))?;
-        Ok(MessageRef(text))
+/// Some old tokens may post, but nothing that people don't see.
+fn is_about_metadata(error: &DeliveryError) -> bool {
+    match error {
+        DeliveryError::Unauthorized { reason } | DeliveryError::Rejected { reason } => {
+            reason.contains("metadata")
+        }
+        _ => false,
     }
 }
 
@@ -339,7 +386,7 @@ fn fields_of(content: Content) -> Map<String, Value> {
     ])
 }
 
-/// The same with what only posting takes. A message's `metadata` would go in here.
+/// The same with what only posting takes. Editing without `metadata` leaves it as it is.
 fn posted_fields(content: Content) -> Map<String, Value> {
     let mut fields = fields_of(content);
     for (name, value) in [("mrkdwn", false), ("unfurl_links", false), ("unfurl_media", false)] {

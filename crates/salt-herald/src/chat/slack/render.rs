@@ -7,7 +7,7 @@
 //! but sections: it may have none of the old fields beside its blocks, and nobody documents what it
 //! makes of `rich_text`.
 
-use herald_core::announce::{Announcement, CommandLine, Detail, MAX_DETAILS, Mood};
+use herald_core::announce::{Announcement, CommandLine, Detail, MAX_DETAILS, Mood, Notice};
 use serde_json::{Value, json};
 
 use super::literal::{Lines, escaped, length, literal};
@@ -26,6 +26,9 @@ const MOST_MINIONS: usize = 500;
 const MOST_DETAIL: usize = 1_200;
 /// Room kept for the line that says how much was left out.
 const LEFT_OUT_LINE: usize = 100;
+
+/// What is said where nobody can tell whether it was said before.
+const REPEAT: &str = "may be a repeat: Slack gave no clear answer when it was sent first";
 
 /// What a message says, without where it goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +88,33 @@ fn several(announcement: &Announcement) -> Content {
         text,
         blocks: vec![rich_text(vec![rich_section(elements)])],
         attachments: vec![json!({ "color": color(announcement.mood), "blocks": [section(below)] })],
+    }
+}
+
+/// The same, for a message that may stand there already. A thread's message has no attachment.
+pub(super) fn marked(mut content: Content, repeat: bool) -> Content {
+    if !repeat {
+        return content;
+    }
+    let blocks = content.attachments.first_mut().and_then(|below| below.get_mut("blocks"));
+    match blocks.and_then(Value::as_array_mut) {
+        Some(blocks) => blocks.push(section(REPEAT.to_owned())),
+        None => content.blocks.push(section(REPEAT.to_owned())),
+    }
+    content
+}
+
+/// What is the matter elsewhere.
+pub(super) fn notice(notice: &Notice) -> Content {
+    let symbol = notice.mood.symbol();
+    let headline = shown(&notice.headline, Lines::One, MOST_LINE, literal);
+    let more = escaped(&notice.more, Lines::One, MOST_LINE);
+    let blocks = vec![section(more.clone())];
+    let below = json!({ "color": color(notice.mood), "blocks": blocks });
+    Content {
+        text: escaped(&format!("{symbol} {}", notice.headline), Lines::One, MOST_FALLBACK),
+        blocks: vec![rich_text(vec![rich_section(vec![plain(format!("{symbol} {headline}"))])])],
+        attachments: if more.trim().is_empty() { Vec::new() } else { vec![below] },
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::literal::length;
-use super::render::{Content, MOST_CHARACTERS, message, message_with_details, thread};
+use super::render::{Content, MOST_CHARACTERS, message, message_with_details, notice, thread};
 
 fn announcement(mood: Mood, tally: &str) -> Announcement {
     Announcement {
@@ -281,4 +281,25 @@ fn a_member_is_called_by_id() {
     insta::assert_snapshot!(said.join("\n"));
     let plain = message(&failed());
     assert_eq!(plain.clone().calling(None), plain);
+}
+
+#[test]
+fn a_notice_is_a_line_and_what_to_do() {
+    use herald_core::compose::{given_up, unusable, usable_again};
+    let trouble = "the chat does not let us in (token_revoked); install the <!channel> app again";
+    let notices = [
+        unusable("ops", trouble, Some("prod")),
+        usable_again("ops", None),
+        given_up("ops", "salt web1 test.ping", "the message is gone (message_not_found)", 1, None),
+        given_up("ops", "", "the chat refuses the message (msg_too_long)", 3, Some("prod")),
+    ];
+    let rendered: Vec<String> = notices
+        .iter()
+        .map(|one| {
+            let Content { text, blocks, attachments } = notice(one);
+            let all = serde_json::json!([text, blocks, attachments]);
+            serde_json::to_string_pretty(&all).unwrap()
+        })
+        .collect();
+    insta::assert_snapshot!(rendered.join("\n---\n"));
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
-use herald_core::compose::{Context, announce, announce_quiet, announce_together, person};
+use herald_core::compose::{Context, Telling, announce, announce_quiet, announce_together, person};
 use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::names::Names;
 use herald_core::noise::SayRules;
@@ -50,7 +50,7 @@ impl Fed {
                 Some(together) => announce_quiet(together, &[], context),
                 None => Some(announce(run, &[], context)),
             },
-            runs => announce_together(runs, context),
+            runs => announce_together(runs, Telling::News, context),
         }
     }
 

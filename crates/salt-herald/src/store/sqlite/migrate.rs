@@ -10,10 +10,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::StoreError;
 
-const STEPS: &[(i64, &str)] = &[(1, include_str!("001_journal.sql"))];
+const STEPS: &[(i64, &str)] =
+    &[(1, include_str!("001_journal.sql")), (2, include_str!("002_outbox.sql"))];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 1;
+pub(super) const LATEST: i64 = 2;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use herald_core::minions::Minions;
 use herald_core::run::{Job, Run, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params};
+use uuid::Uuid;
 
 use super::open::{holder, open_for_reading};
 use super::rows;
@@ -181,6 +182,42 @@ impl JournalReader {
         self.all(&sql, (lead.0 as i64, sink), rows::run)
     }
 
+    /// When the latest of a sink's deliveries was touched, and a message of it.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn last_delivery(&self, sink: &str) -> Result<Option<(Timestamp, String)>, StoreError> {
+        let sql = "SELECT at, message FROM delivery WHERE sink = ?1 AND message <> '' \
+                   ORDER BY at DESC LIMIT 1";
+        self.first(sql, [sink], |row| Ok((rows::time(row, 0)?, row.get(1)?)))
+    }
+
+    /// When something last happened to a run: it began, a minion returned, it ended.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn news_at(&self, run: &Run) -> Result<Timestamp, StoreError> {
+        let sql = "SELECT at FROM return WHERE job IN (SELECT id FROM job WHERE run = ?1) \
+                   ORDER BY at DESC LIMIT 1";
+        let returned = match run.finished_at {
+            Some(at) => Some(at),
+            None => self.first(sql, [run.id.0 as i64], |row| rows::time(row, 0))?,
+        };
+        Ok(returned.map_or(run.started_at, |at| at.max(run.started_at)))
+    }
+
+    /// The journal's own name, which no other has.
+    ///
+    /// # Errors
+    /// When the journal can't be read, or has none.
+    pub fn origin(&self) -> Result<Uuid, StoreError> {
+        let sql = "SELECT value FROM meta WHERE key = 'origin'";
+        let bytes: Option<Vec<u8>> = self.first(sql, [], |row| row.get(0))?;
+        bytes
+            .and_then(|bytes| Uuid::from_slice(&bytes).ok())
+            .ok_or_else(|| StoreError::Damaged { what: "its origin".to_owned() })
+    }
+
     /// Whether anything was said of a run anywhere.
     ///
     /// # Errors
@@ -239,7 +276,8 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn sinks(&self) -> Result<Vec<SinkState>, StoreError> {
-        self.all("SELECT name, since, settled, trouble FROM sink ORDER BY name", [], rows::sink)
+        let sql = format!("SELECT {} FROM sink ORDER BY name", rows::SINK);
+        self.all(&sql, [], rows::sink)
     }
 
     /// How many runs there are.

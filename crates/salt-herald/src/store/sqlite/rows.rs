@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use herald_core::minions::{MinionSet, read_set, set_bytes};
+use herald_core::outbox::read_doubt;
 use herald_core::run::{Flag, Job, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
 use jiff::Timestamp;
 use rusqlite::Row;
@@ -10,7 +11,7 @@ use rusqlite::types::Type;
 use salt_event::Value;
 use salt_event::msgpack::Reader;
 
-use crate::store::{Delivery, DeliveryState, Part, SinkState};
+use crate::store::{Delivery, DeliveryState, Part, SinkState, Told};
 
 /// The columns of `run`, in the order in which [`run`] reads them.
 pub(super) const RUN: &str = "run.id, run.kind, run.user, run.command, run.funs, run.tgt, \
@@ -24,7 +25,8 @@ pub(super) const JOB: &str = "id, run, jid, funs, started_at, ended, returns_its
     returned, failed, changed, would_change, missing, silent";
 
 /// The columns of `delivery`, in the order in which [`delivery`] reads them.
-pub(super) const DELIVERY: &str = "run, sink, part, lead, message, said, version, state, error, at";
+pub(super) const DELIVERY: &str = "run, sink, part, lead, message, said, version, state, \
+    error, at, late";
 
 pub(super) fn json_list<T: AsRef<str>>(items: &[T]) -> String {
     let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
@@ -93,16 +95,26 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         state: named(row, 7, DeliveryState::from_name)?,
         error: row.get(8)?,
         at: time(row, 9)?,
+        late: row.get(10)?,
     })
 }
 
-/// The columns `name, since, settled, trouble` of `sink`.
+/// The columns of `sink`, in the order in which [`sink`] reads them.
+pub(super) const SINK: &str = "name, since, settled, trouble, doubt, told_in, told_at, blind";
+
+/// How far a sink is.
 pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
     Ok(SinkState {
         name: row.get(0)?,
         since: number(row, 1)?,
         settled: number(row, 2)?,
         trouble: row.get(3)?,
+        doubt: row.get::<_, Option<String>>(4)?.map(|text| read_doubt(&text)).unwrap_or_default(),
+        blind: row.get(7)?,
+        told: match (row.get(5)?, optional_time(row, 6)?) {
+            (Some(sink), Some(at)) => Some(Told { sink, at }),
+            _ => None,
+        },
     })
 }
 

@@ -43,6 +43,7 @@ fn delivery(part: Part) -> Delivery {
         sink: "monitoring".to_owned(),
         part,
         lead: None,
+        late: false,
         message: Some("C1/1.2".to_owned()),
         said: Some([7; 32]),
         version: 41,

@@ -1,11 +1,12 @@
 //! Writing the rows that change: runs and jobs as they are now, and what each sink was told.
 
-use herald_core::run::{Job, Run};
+use herald_core::outbox::write_doubt;
+use herald_core::run::{Job, Run, RunId};
 use rusqlite::params;
 
 use super::rows::{self, json_list, set};
 use super::write::{Insert, reading, writing};
-use crate::store::{Delivery, SinkState, StoreError};
+use crate::store::{Delivery, SinkState, StoreError, Told};
 
 impl Insert<'_> {
     /// `version` is the number of the entry that changed it last.
@@ -78,7 +79,9 @@ impl Insert<'_> {
     pub(super) fn delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR REPLACE INTO delivery (run, sink, part, lead, message, said, version, \
+                 state, error, at, late) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -91,7 +94,8 @@ impl Insert<'_> {
                     delivery.version as i64,
                     delivery.state.name(),
                     delivery.error,
-                    delivery.at.as_microsecond()
+                    delivery.at.as_microsecond(),
+                    delivery.late
                 ])
             })
             .map(|_| ())
@@ -103,27 +107,50 @@ impl Insert<'_> {
         let now = self.end.number as i64;
         self.connection
             .execute(
-                "INSERT INTO sink VALUES (?1, ?2, ?2, NULL) ON CONFLICT DO UPDATE SET trouble = NULL",
+                "INSERT INTO sink (name, since, settled) VALUES (?1, ?2, ?2) \
+                 ON CONFLICT DO UPDATE SET trouble = NULL",
                 params![sink, now],
             )
             .map_err(writing)?;
-        self.connection
-            .query_row(
-                "SELECT name, since, settled, trouble FROM sink WHERE name = ?1",
-                [sink],
-                rows::sink,
-            )
-            .map_err(reading)
+        let sql = format!("SELECT {} FROM sink WHERE name = ?1", rows::SINK);
+        self.connection.query_row(&sql, [sink], rows::sink).map_err(reading)
     }
 
     /// Keeps how far a sink is.
     pub(super) fn sink(&mut self, sink: &SinkState) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("UPDATE sink SET settled = ?2, trouble = ?3 WHERE name = ?1")
+            .prepare_cached(
+                "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5 WHERE name = ?1",
+            )
             .and_then(|mut update| {
-                update.execute(params![sink.name, sink.settled as i64, sink.trouble])
+                let doubt = (!sink.doubt.is_empty()).then(|| write_doubt(&sink.doubt));
+                let settled = sink.settled as i64;
+                update.execute(params![sink.name, settled, sink.trouble, doubt, sink.blind])
             })
             .map(|_| ())
             .map_err(writing)
+    }
+
+    /// Keeps where a sink's trouble was told.
+    pub(super) fn told(&mut self, sink: &str, told: Option<&Told>) -> Result<(), StoreError> {
+        let (told_in, at) = (told.map(|told| &told.sink), told.map(|told| told.at));
+        let at = at.map(|at| at.as_microsecond());
+        self.connection
+            .execute(
+                "UPDATE sink SET told_in = ?2, told_at = ?3 WHERE name = ?1",
+                params![sink, told_in, at],
+            )
+            .map(|_| ())
+            .map_err(writing)
+    }
+
+    /// Takes runs out of a message about several that never showed them.
+    pub(super) fn withdraw(&mut self, sink: &str, runs: &[RunId]) -> Result<(), StoreError> {
+        let sql = "DELETE FROM delivery WHERE run = ?1 AND sink = ?2 AND part = 'message'";
+        let mut delete = self.connection.prepare_cached(sql).map_err(writing)?;
+        for run in runs {
+            delete.execute(params![run.0 as i64, sink]).map_err(writing)?;
+        }
+        Ok(())
     }
 }

@@ -8,10 +8,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use herald_core::run::RunId;
 use tokio::sync::{oneshot, watch};
 
 use super::write::Inserter;
-use crate::store::{Batch, Delivery, SinkState, StoreError};
+use crate::store::{Batch, Delivery, SinkState, StoreError, Told};
 
 /// How many batches may wait, each of some 2 MiB at the most. The sender waits when it is full.
 const QUEUE: usize = 8;
@@ -27,6 +28,8 @@ enum Order {
     Deliver(Vec<Delivery>, oneshot::Sender<()>),
     Introduce(String, oneshot::Sender<SinkState>),
     Sink(SinkState),
+    Told(String, Option<Told>),
+    Withdraw(String, Vec<RunId>, oneshot::Sender<()>),
     Note(&'static str, i64),
     Settle(oneshot::Sender<()>),
 }
@@ -88,6 +91,25 @@ impl JournalWriter {
     /// When the thread is gone.
     pub async fn note_sink(&self, sink: SinkState) -> Result<(), StoreError> {
         self.queue(Order::Sink(sink)).await
+    }
+
+    /// Keeps where a sink's trouble was told.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn note_told(&self, sink: &str, told: Option<Told>) -> Result<(), StoreError> {
+        self.queue(Order::Told(sink.to_owned(), told)).await
+    }
+
+    /// Takes runs out of a message about several at a sink that never showed them, and waits until
+    /// that is on disk.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn withdraw(&self, sink: &str, runs: Vec<RunId>) -> Result<(), StoreError> {
+        let (done, wait) = oneshot::channel();
+        self.queue(Order::Withdraw(sink.to_owned(), runs, done)).await?;
+        wait.await.map_err(|_| StoreError::Closed)
     }
 
     /// Waits until what was queued before is on disk.
@@ -173,13 +195,15 @@ impl Order {
     /// Tells who waits for it that it is on disk.
     fn done(self, answer: Option<SinkState>) {
         match self {
-            Order::Deliver(_, done) | Order::Settle(done) => {
+            Order::Deliver(_, done) | Order::Withdraw(.., done) | Order::Settle(done) => {
                 let _ = done.send(());
             }
             Order::Introduce(_, done) => {
-                let _ = answer.map(|answer| done.send(answer));
+                if let Some(answer) = answer {
+                    let _ = done.send(answer);
+                }
             }
-            Order::Record(_) | Order::Sink(_) | Order::Note(..) => {}
+            Order::Record(_) | Order::Sink(_) | Order::Told(..) | Order::Note(..) => {}
         }
     }
 }
@@ -230,6 +254,8 @@ fn write_group(
                 }
                 Order::Introduce(sink, _) => Some(insert.introduce(sink)?),
                 Order::Sink(sink) => insert.sink(sink).map(|()| None)?,
+                Order::Told(sink, told) => insert.told(sink, told.as_ref()).map(|()| None)?,
+                Order::Withdraw(sink, runs, _) => insert.withdraw(sink, runs).map(|()| None)?,
                 Order::Note(key, value) => insert.note(key, *value).map(|()| None)?,
                 Order::Settle(_) => None,
             });

@@ -1,0 +1,216 @@
+//! Messages that may be there though nobody said so: what each message carries, unseen, so that it
+//! is known again, and what is made of those that are found.
+//!
+//! It decides only. How a message carries its label, and how messages are looked for, is a sink's
+//! matter.
+
+use std::collections::BTreeSet;
+
+use crate::owed::Part;
+use crate::run::RunId;
+
+/// Longest list of runs that a label holds, in bytes.
+const MOST_TEXT: usize = 3_000;
+/// Most runs in one message.
+const MOST_RUNS: usize = 2_000;
+
+/// What a message is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The journal whose runs these are.
+    pub journal: String,
+    /// The sink, as its journal calls it.
+    pub sink: String,
+    /// Which message of the runs.
+    pub part: Part,
+    /// The runs, the first one first.
+    pub runs: Vec<RunId>,
+    /// They are told together, whether or not they are several.
+    pub together: bool,
+    /// It is about old news.
+    pub late: bool,
+}
+
+/// A message of ours that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it stands, in the sink's words.
+    pub place: String,
+    /// What it is about.
+    pub label: Label,
+}
+
+/// Posts of which it is not known whether they arrived: which message of which run.
+pub type Doubt = BTreeSet<(Part, RunId)>;
+
+/// A message that is to be taken for said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// Where it stands.
+    pub place: String,
+    /// Which message of the runs.
+    pub part: Part,
+    /// The runs, the first one first.
+    pub runs: Vec<RunId>,
+    /// They are told together.
+    pub together: bool,
+    /// It is about old news.
+    pub late: bool,
+}
+
+/// What to take for said of the messages that were found, the oldest first: those that say what is
+/// still `owed`. Each is said once, though it was found twice.
+pub fn adopt(found: &[Found], journal: &str, sink: &str, owed: &Doubt) -> Vec<Adoption> {
+    let mut owed = owed.clone();
+    let mut adopted = Vec::new();
+    for Found { place, label } in found {
+        if label.journal != journal || label.sink != sink {
+            continue;
+        }
+        let mut runs = label.runs.clone();
+        runs.retain(|run| owed.remove(&(label.part, *run)));
+        if !runs.is_empty() {
+            let (place, part, late) = (place.clone(), label.part, label.late);
+            adopted.push(Adoption { place, part, runs, together: label.together, late });
+        }
+    }
+    adopted
+}
+
+/// As many of the runs, from the first one on, as one message can name.
+pub fn fitting(runs: &[RunId]) -> &[RunId] {
+    let mut count = runs.len().min(MOST_RUNS);
+    while count > 1 && runs.get(..count).is_some_and(|runs| write_runs(runs).len() > MOST_TEXT) {
+        count = count * 3 / 4;
+    }
+    runs.get(..count).unwrap_or(runs)
+}
+
+/// `101-150,152`
+pub fn write_runs(runs: &[RunId]) -> String {
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for RunId(run) in runs {
+        match spans.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*run) => *last = *run,
+            _ => spans.push((*run, *run)),
+        }
+    }
+    let written: Vec<String> = spans
+        .into_iter()
+        .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") })
+        .collect();
+    written.join(",")
+}
+
+/// The runs that [`write_runs`] wrote; nothing where it did not, or where they are too many.
+pub fn read_runs(text: &str) -> Option<Vec<RunId>> {
+    if text.len() > 2 * MOST_TEXT {
+        return None;
+    }
+    let mut runs = Vec::new();
+    for span in text.split(',') {
+        let (from, to) = span.split_once('-').unwrap_or((span, span));
+        let (from, to): (u64, u64) = (from.parse().ok()?, to.parse().ok()?);
+        if to.checked_sub(from)? >= (MOST_RUNS - runs.len().min(MOST_RUNS)) as u64 {
+            return None;
+        }
+        runs.extend((from..=to).map(RunId));
+    }
+    Some(runs)
+}
+
+/// `message:5-7 thread:9`
+pub fn write_doubt(doubt: &Doubt) -> String {
+    let of_part = |part: &Part| {
+        let runs: Vec<RunId> =
+            doubt.iter().filter(|(of, _)| of == part).map(|(_, run)| *run).collect();
+        (!runs.is_empty()).then(|| format!("{}:{}", part.name(), write_runs(&runs)))
+    };
+    Part::ALL.iter().filter_map(of_part).collect::<Vec<_>>().join(" ")
+}
+
+/// What [`write_doubt`] wrote; what can't be read is left out.
+pub fn read_doubt(text: &str) -> Doubt {
+    let part = |text: &str| {
+        let (part, runs) = text.split_once(':')?;
+        let part = Part::from_name(part)?;
+        Some(read_runs(runs)?.into_iter().map(move |run| (part, run)))
+    };
+    text.split_whitespace().filter_map(part).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ids(runs: &[u64]) -> Vec<RunId> {
+        runs.iter().copied().map(RunId).collect()
+    }
+
+    fn found(place: &str, part: Part, runs: &[u64]) -> Found {
+        let label = Label {
+            journal: "j".to_owned(),
+            sink: "s".to_owned(),
+            part,
+            runs: ids(runs),
+            together: runs.len() > 1,
+            late: false,
+        };
+        Found { place: place.to_owned(), label }
+    }
+
+    #[test]
+    fn runs_are_written_as_spans() {
+        assert_eq!(write_runs(&ids(&[101, 102, 103, 105])), "101-103,105");
+        assert_eq!(read_runs("101-103,105"), Some(ids(&[101, 102, 103, 105])));
+        for odd in ["", "a", "1-", "-1", "3-1", "0-99999999999", "0-18446744073709551615", "1,,2"] {
+            assert_eq!(read_runs(odd), None, "{odd}");
+        }
+        assert_eq!(read_runs(&"1-2000,".repeat(100)), None);
+    }
+
+    #[test]
+    fn what_is_owed_is_adopted_once() {
+        let owed = Doubt::from([
+            (Part::Message, RunId(1)),
+            (Part::Message, RunId(2)),
+            (Part::Ending, RunId(9)),
+        ]);
+        let mut other = found("d", Part::Message, &[2]);
+        other.label.journal = "another".to_owned();
+        let found = [
+            found("a", Part::Message, &[1]),
+            found("b", Part::Message, &[1]),
+            found("c", Part::Message, &[9]),
+            other,
+            found("e", Part::Ending, &[9]),
+            found("f", Part::Thread, &[1]),
+        ];
+        let adopted = adopt(&found, "j", "s", &owed);
+        let places: Vec<&str> = adopted.iter().map(|adoption| adoption.place.as_str()).collect();
+        assert_eq!(places, ["a", "e"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(runs in prop::collection::btree_set(0u64..5_000, 1..800)) {
+            let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
+            let fitting = fitting(&runs);
+            prop_assert!(!fitting.is_empty());
+            prop_assert!(write_runs(fitting).len() <= MOST_TEXT);
+            prop_assert_eq!(read_runs(&write_runs(fitting)), Some(fitting.to_vec()));
+            let doubt: Doubt = fitting
+                .iter()
+                .map(|run| (if run.0 % 2 == 0 { Part::Message } else { Part::Thread }, *run))
+                .collect();
+            prop_assert_eq!(read_doubt(&write_doubt(&doubt)), doubt);
+        }
+
+        #[test]
+        fn nothing_that_is_read_is_large(text in "[0-9,\\-: a-z]{0,200}") {
+            prop_assert!(read_doubt(&text).len() <= 3 * MOST_RUNS);
+        }
+    }
+}
