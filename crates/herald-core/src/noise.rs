@@ -216,12 +216,14 @@ impl SayRules {
 }
 
 fn matches_any(globs: &[String], namespace: Namespace, fun: &str) -> bool {
-    let short = match namespace {
-        Namespace::Execution => None,
-        Namespace::Runner => fun.strip_prefix("runner."),
-        Namespace::Wheel => fun.strip_prefix("wheel."),
+    let prefix = match namespace {
+        Namespace::Execution => "",
+        Namespace::Runner => "runner.",
+        Namespace::Wheel => "wheel.",
     };
-    globs.iter().any(|glob| fnmatch(glob, fun) || short.is_some_and(|fun| fnmatch(glob, fun)))
+    let short = fun.strip_prefix(prefix).unwrap_or(fun);
+    let long = format!("{prefix}{short}");
+    globs.iter().any(|glob| fnmatch(glob, short) || fnmatch(glob, &long))
 }
 
 #[cfg(test)]
@@ -303,8 +305,12 @@ mod tests {
         assert!(!said(&rules, &["pkg.install"], true));
         assert!(said(&SayRules { scheduled: true, ..rules }, &["pkg.install"], true));
         let short = SayRules { quiet: vec!["state.orchestrate".into()], ..SayRules::default() };
-        let funs = ["runner.state.orchestrate".to_owned()];
-        assert_eq!(short.rule_of(Namespace::Runner, &funs, false), Rule::Quiet);
+        let long = SayRules { quiet: vec!["runner.state.*".into()], ..SayRules::default() };
+        for fun in ["runner.state.orchestrate", "state.orchestrate"] {
+            let funs = [fun.to_owned()];
+            assert_eq!(short.rule_of(Namespace::Runner, &funs, false), Rule::Quiet, "{fun}");
+            assert_eq!(long.rule_of(Namespace::Runner, &funs, false), Rule::Quiet, "{fun}");
+        }
     }
 
     #[test]

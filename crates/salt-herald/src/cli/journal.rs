@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::args::Reading;
 use super::record;
 use super::trouble::Trouble;
-use crate::config::{self, LoadOptions};
+use crate::config::{self, LoadOptions, Problems, Severity};
 use crate::store::{JournalReader, StoreError};
 
 /// The journal's path: what the command line says or, only then, the config.
@@ -21,6 +21,17 @@ pub(super) fn path(config: Option<&Path>, reading: &Reading) -> Result<PathBuf, 
     let options = load_options(config);
     match config::load(&options) {
         Ok((config, _)) => Ok(config.journal.path),
+        // The daemon goes on with the config that was good: whoever asks how it is has to get in.
+        Err(Problems { salvaged: Some(config), problems }) if config.journal.path.exists() => {
+            let mistakes = problems.iter().filter(|one| one.severity == Severity::Error).count();
+            let mistakes =
+                if mistakes == 1 { "1 mistake".to_owned() } else { format!("{mistakes} mistakes") };
+            super::output::note(&format!(
+                "salt-herald: the config has {mistakes}; a daemon that runs goes by an older one. \
+                 salt-herald check tells all\n"
+            ));
+            Ok(config.journal.path)
+        }
         Err(problems) => Err(Trouble::of(problems)),
     }
 }

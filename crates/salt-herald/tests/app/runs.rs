@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::app::{App, Manner, all, shows};
 use crate::bus::{FakeBus, Framing, frame};
-use crate::events::{Event, bad, good, highstate, jid};
+use crate::events::{Event, bad, good, highstate, jid, new_job, ret_of, text};
 use crate::journal::{count, verify_chain};
 
 const FOUR: [&str; 4] = ["db1", "web1", "web2", "web3"];
@@ -158,4 +158,18 @@ fn outcome(names: &[String], returns: &[Event]) -> String {
     let sets = [&tally.expected, &tally.returned, &tally.failed, &tally.changed, &tally.silent];
     let sets: Vec<Vec<&str>> = sets.map(|set| minions.names(set)).into();
     format!("{said:?} {sets:?} {:?}", run.status)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_fails_without_a_word_is_told_of_by_its_code() {
+    let mut app = App::started().await;
+    let arg = vec![text("exit 3")];
+    app.bus.send([
+        new_job(&jid(1), "cmd.run", arg.clone(), &["web1"]),
+        ret_of(&jid(1), "web1", "cmd.run", arg, text(""), 3),
+    ]);
+    let channel = app.said("a thread", |channel| channel.messages.len() == 2).await;
+    let thread = channel.messages[1].content.shown();
+    assert!(thread.contains("no output, return code 3"), "{thread}");
+    app.stop().await;
 }

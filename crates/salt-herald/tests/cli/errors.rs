@@ -100,9 +100,16 @@ fn a_config_that_can_not_be_used() {
     let output = run(&["check"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("✗ config"), "{}", stdout(&output));
-    // With a journal named, the config is not looked at.
+    // While its journal is there, people who only read are let in.
     let scene = Scene::usual().close();
     let journal = scene.path();
+    std::fs::write(&config, format!("jurnal: {{}}\njournal: {{path: {}}}\n", journal.display()))
+        .unwrap();
+    let output = run(&["log"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("the config has 1 mistake"), "{}", stderr(&output));
+    assert_eq!(run(&["run"]).status.code(), Some(2));
+    // With a journal named, the config is not looked at.
     let output = run(&["log", "--journal", journal.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
 }

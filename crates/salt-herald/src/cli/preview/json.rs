@@ -3,7 +3,7 @@
 //! Pure.
 
 use herald_core::rehearsal::Message;
-use herald_core::run::Run;
+use herald_core::run::{Run, RunStatus};
 use herald_core::survey::{Advice, RuleCount, Survey, Voice};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn message(fed: &Fed, place: &Place, message: &Message) -> Option<Value> {
         "at": message.at.to_string(),
         "jid": first.jids.first(),
         "jids": runs.iter().flat_map(|run| run.jids.first()).collect::<Vec<_>>(),
-        "status": first.status.name(),
+        "status": status_of(&runs).name(),
         "user": first.head.user,
         "fun": first.head.funs,
         "runs": runs.len(),
@@ -164,4 +164,12 @@ fn whole(preview: &Preview) -> Value {
         "unmatched": heard.unmatched,
         "config": preview.has_config,
     })
+}
+
+/// Of several runs the worst: one that is not over, one that failed, one without all answers.
+fn status_of(runs: &[&Run]) -> RunStatus {
+    [RunStatus::Running, RunStatus::Failed, RunStatus::Incomplete]
+        .into_iter()
+        .find(|status| runs.iter().any(|run| run.status == *status))
+        .unwrap_or(RunStatus::Succeeded)
 }

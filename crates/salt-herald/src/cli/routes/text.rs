@@ -25,12 +25,12 @@ pub(super) fn list(routes: &[Route], places: &[String]) -> String {
         for condition in route.conditions() {
             let (key, wanted) =
                 (literal::line(&condition.key()), literal::line(&condition.wanted()));
-            text.push_str(&format!("  {DIM}{key:<9}{DIM:#}{wanted}\n"));
+            text.push_str(&format!("  {DIM}{key:<8}{DIM:#} {wanted}\n"));
         }
         if route.conditions().is_empty() {
             text.push_str("  every run that comes to it\n");
         }
-        text.push_str(&format!("  {DIM}{:<9}{DIM:#}{}\n", "to", destination(route)));
+        text.push_str(&format!("  {DIM}{:<8}{DIM:#} {}\n", "to", destination(route)));
     }
     let takes_all = |route: &Route| route.conditions().is_empty() && !route.goes_on;
     if !routes.iter().any(takes_all) {

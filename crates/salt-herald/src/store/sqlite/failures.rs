@@ -25,14 +25,23 @@ impl JournalReader {
     /// When the journal can't be read.
     pub fn failures(&mut self, runs: &[RunId]) -> Result<Vec<FailureGroup>, StoreError> {
         self.minions()?;
-        let mut groups: BTreeMap<(Option<i64>, i64, bool, String), MinionSet> = BTreeMap::new();
+        let mut groups: BTreeMap<Key, MinionSet> = BTreeMap::new();
         for run in runs.iter().take(1000) {
             let found = self.all(
-                "SELECT definition, body, follows, minion, funs FROM failure \
-                 JOIN job ON job.id = failure.job WHERE job.run = ?1 LIMIT ?2",
+                "SELECT definition, body, follows, failure.minion, funs, \
+                 iif(definition IS NULL, retcode, NULL) \
+                 FROM failure JOIN job ON job.id = failure.job \
+                 LEFT JOIN return ON return.job = failure.job AND return.minion = failure.minion \
+                 WHERE job.run = ?1 LIMIT ?2",
                 [run.0 as i64, MAX_FAILURE_ROWS as i64],
                 |row| {
-                    let key = (row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(4)?);
+                    let key = Key {
+                        definition: row.get(0)?,
+                        body: row.get(1)?,
+                        follows: row.get(2)?,
+                        funs: row.get(4)?,
+                        retcode: row.get(5)?,
+                    };
                     Ok((key, row.get::<_, i64>(3)?))
                 },
             )?;
@@ -42,39 +51,30 @@ impl JournalReader {
             }
         }
         let mut failures = Vec::new();
-        for ((definition, body, follows, funs), minions) in
-            groups.into_iter().take(MAX_GROUPS as usize)
-        {
-            failures.push(self.failure_group(definition, body, follows, &funs, &minions)?);
+        for (key, minions) in groups.into_iter().take(MAX_GROUPS as usize) {
+            failures.push(self.failure_group(&key, &minions)?);
         }
         sort_failures(&mut failures);
         Ok(failures)
     }
 
-    fn failure_group(
-        &self,
-        definition: Option<i64>,
-        body: i64,
-        follows: bool,
-        funs: &str,
-        minions: &MinionSet,
-    ) -> Result<FailureGroup, StoreError> {
+    fn failure_group(&self, key: &Key, minions: &MinionSet) -> Result<FailureGroup, StoreError> {
         let names: Vec<String> =
             self.minions.names(minions).into_iter().take(10).map(str::to_owned).collect();
         let minion = names.first().map_or("", String::as_str);
-        let body = self.payload(body)?;
-        let (title, text) = match definition {
+        let body = self.payload(key.body)?;
+        let (title, text) = match key.definition {
             Some(definition) => (
                 Definition::read(&self.payload(definition)?, minion)
                     .map_or_else(String::new, |definition| definition.title()),
                 comment_of(&body, minion),
             ),
             None => {
-                let funs: Vec<String> = serde_json::from_str(funs).unwrap_or_default();
-                (funs.join(","), plain_text(&body, minion))
+                let funs: Vec<String> = serde_json::from_str(&key.funs).unwrap_or_default();
+                (funs.join(","), or_retcode(plain_text(&body, minion), key.retcode))
             }
         };
-        Ok(FailureGroup { title, minions: names, count: minions.len(), text, follows })
+        Ok(FailureGroup { title, minions: names, count: minions.len(), text, follows: key.follows })
     }
 
     /// Contents by their number in this file.
@@ -82,6 +82,25 @@ impl JournalReader {
         let found =
             self.first("SELECT bytes FROM payload WHERE id = ?1", [id], |row| row.get(0))?;
         Ok(found.unwrap_or_default())
+    }
+}
+
+/// What is alike in a failure on several minions.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    definition: Option<i64>,
+    body: i64,
+    follows: bool,
+    funs: String,
+    /// Only of a whole function: states have none.
+    retcode: Option<i64>,
+}
+
+/// A function that failed without a word is told of by its return code.
+fn or_retcode(text: String, retcode: Option<i64>) -> String {
+    match retcode {
+        Some(code) if text.trim().is_empty() => format!("no output, return code {code}"),
+        _ => text,
     }
 }
 
