@@ -96,6 +96,9 @@ impl Payloads {
 
     /// Brings the index up to date.
     pub(super) fn index(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(last) = self.fresh.values().max().copied() else {
+            return Ok(());
+        };
         let mut keys: Vec<(i64, i64)> =
             self.fresh.iter().map(|(digest, id)| (key(*digest), *id)).collect();
         keys.sort_unstable();
@@ -104,10 +107,9 @@ impl Payloads {
             insert.execute([key, id])?;
             self.filter.insert(key);
         }
-        let last = self.fresh.values().max().copied();
         connection
             .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
-            .execute(params![INDEXED, last.unwrap_or_default()])?;
+            .execute(params![INDEXED, last])?;
         if self.cached.len() + self.fresh.len() > MAX_CACHED {
             self.cached = DigestMap::default();
         }
