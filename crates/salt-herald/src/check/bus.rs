@@ -113,6 +113,21 @@ pub(super) fn unit(facts: &Facts, report: &mut Report) {
     }
 }
 
+/// Whether `salt-herald.service`, whose user is in these groups, can read the bus. A group that `check`
+/// says it has to be put into is added.
+pub(super) fn fits_without_root(bus: &BusFact, groups: &mut Vec<String>) -> bool {
+    match bus {
+        BusFact::Tcp { .. } => true,
+        BusFact::Unix { socket: SocketFact::Present { owner, .. }, .. } => {
+            if group_may(owner) {
+                groups.push(owner.group.clone());
+            }
+            owner.mode & 0o022 != 0
+        }
+        BusFact::Unix { .. } => false,
+    }
+}
+
 fn fitting_unit(owner: &Owner, account: Option<&Account>) -> Finding {
     if owner.mode & 0o002 != 0 {
         return Finding::ok(Area::Unit, "salt-herald.service fits: every user may read the bus");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::bus;
 use super::facts::{BusFact, DirFact, Facts, Owner, SocketFact};
+use super::job_cache;
 use super::report::{Area, Finding, Level, Report};
 use crate::config::{Config, DEFAULT_JOURNAL, Problem, Problems, Severity};
 
@@ -33,7 +34,7 @@ pub fn decide(loaded: &Result<(Config, Vec<Problem>), Problems>, facts: Option<&
     } else {
         master(config, &mut report);
         bus::bus(facts, &mut report);
-        job_cache(config, facts, &mut report);
+        job_cache::job_cache(&config.master, facts, &mut report);
     }
     journal(config, facts, &mut report);
     // A sink with a mistake is left out of what was salvaged: silence would be no news then.
@@ -96,60 +97,8 @@ fn master(config: &Config, report: &mut Report) {
     });
 }
 
-fn job_cache(config: &Config, facts: &Facts, report: &mut Report) {
-    let master = &config.master;
-    let lost = "without it, what happens while salt-herald is down or blind is not found again";
-    if master.master_job_cache != "local_cache" {
-        let message = format!(
-            "the master keeps its jobs in \"{}\" (master_job_cache), which salt-herald does not read",
-            master.master_job_cache
-        );
-        report.push(Finding::warning(Area::JobCache, message).hint(lost));
-        return;
-    }
-    if !master.job_cache {
-        report.push(
-            Finding::warning(Area::JobCache, "the master does not keep returns (job_cache: False)")
-                .hint(format!("{lost}; set job_cache: True in the master's config")),
-        );
-    } else if let Some(returner) = &master.ext_job_cache {
-        let message = format!(
-            "returns are kept in \"{returner}\" (ext_job_cache), which salt-herald does not read"
-        );
-        report.push(Finding::warning(Area::JobCache, message).hint(lost));
-    }
-    let dir = master.job_cache_dir();
-    report.push(job_cache_dir(&dir, facts, lost));
-}
-
-fn job_cache_dir(dir: &Path, facts: &Facts, lost: &str) -> Finding {
-    let shown = dir.display();
-    let user = &facts.who.user;
-    match &facts.job_cache {
-        DirFact::Usable => Finding::ok(Area::JobCache, format!("{shown} can be read")),
-        DirFact::Missing => Finding::warning(Area::JobCache, format!("{shown} does not exist"))
-            .hint("the master makes it at its first job; if it has run jobs already, set salt.cachedir"),
-        DirFact::NotADirectory => Finding::warning(Area::JobCache, format!("{shown} is no directory"))
-            .hint("point salt.cachedir to the master's cachedir"),
-        DirFact::Denied { owner } => {
-            let message = format!("{user} may not read {shown}{}", owned(owner.as_ref()));
-            let hint = match owner {
-                Some(owner) if owner.mode & 0o050 == 0o050 => {
-                    format!("{lost}; run salt-herald in the group {}", owner.group)
-                }
-                Some(owner) if owner.user == "root" => format!("{lost}; run salt-herald as root"),
-                Some(owner) => format!("{lost}; run salt-herald as {}, or as root", owner.user),
-                None => format!("{lost}; run salt-herald as the master's user, in its group, or as root"),
-            };
-            Finding::warning(Area::JobCache, message).hint(hint)
-        }
-        DirFact::Failed(why) => {
-            Finding::warning(Area::JobCache, format!("{shown} can't be read: {why}")).hint(lost)
-        }
-    }
-}
-
-fn owned(owner: Option<&Owner>) -> String {
+/// In brackets, to stand behind a path.
+pub(super) fn owned(owner: Option<&Owner>) -> String {
     owner.map_or_else(String::new, |owner| {
         format!(" (mode {:04o}, {}:{})", owner.mode, owner.user, owner.group)
     })

@@ -15,7 +15,7 @@ pub struct Facts {
     /// The master's event bus.
     pub bus: BusFact,
     /// The master's job cache on disk.
-    pub job_cache: DirFact,
+    pub job_cache: JobCacheFact,
     /// Our journal.
     pub journal: JournalFact,
 }
@@ -120,6 +120,18 @@ pub enum DirFact {
     },
     /// Something else: the system's word for it.
     Failed(String),
+}
+
+/// The master's job cache on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobCacheFact {
+    /// What came of looking into it, and into the first job in it.
+    pub dir: DirFact,
+    /// What `dir` speaks of: the cache, or what in it may not be read.
+    pub at: PathBuf,
+    /// The directories on the way there, outermost first, and those of one job in it, as far as they
+    /// can be seen.
+    pub way: Vec<(PathBuf, Owner)>,
 }
 
 /// Our journal.

@@ -15,7 +15,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::facts::{
-    Account, BusFact, ConnectFact, DirFact, Facts, JournalFact, Owner, SocketFact, Who,
+    Account, BusFact, ConnectFact, DirFact, Facts, JobCacheFact, JournalFact, Owner, SocketFact,
+    Who,
 };
 use super::names::{groups_of, name_of};
 use crate::config::{BusAddress, Config};
@@ -42,7 +43,7 @@ pub fn probe(config: &Config) -> Facts {
             }
             BusAddress::Tcp(address) => BusFact::Tcp { address, connect: connect_tcp(&address) },
         },
-        job_cache: accounts.dir(&config.master.job_cache_dir(), Access::READ_OK | Access::EXEC_OK),
+        job_cache: accounts.job_cache(config.master.job_cache_dir()),
         journal: accounts.journal(&config.journal.path),
     }
 }
@@ -105,6 +106,23 @@ impl Accounts {
         }
     }
 
+    fn job_cache(&self, root: PathBuf) -> JobCacheFact {
+        let mut dirs: Vec<PathBuf> = root.ancestors().map(Path::to_path_buf).collect();
+        dirs.reverse();
+        dirs.extend(one_job(&root));
+        let usable = |path: &Path| self.dir(path, Access::READ_OK | Access::EXEC_OK);
+        // A job that is cleaned away while we look says nothing.
+        let closed = dirs.iter().filter(|dir| dir.starts_with(&root)).find_map(|dir| {
+            let found = usable(dir);
+            let tells = *dir == root || matches!(found, DirFact::Denied { .. });
+            (tells && found != DirFact::Usable).then(|| (dir.clone(), found))
+        });
+        let seen = |dir: PathBuf| Some((self.owner(&fs::metadata(&dir).ok()?), dir));
+        let way = dirs.into_iter().filter_map(seen).map(|(owner, dir)| (dir, owner)).collect();
+        let (at, dir) = closed.unwrap_or((root, DirFact::Usable));
+        JobCacheFact { dir, at, way }
+    }
+
     fn journal(&self, path: &Path) -> JournalFact {
         let parent = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         let unwritable_file = fs::metadata(path)
@@ -120,6 +138,17 @@ impl Accounts {
         };
         JournalFact { dir, unwritable_file }
     }
+}
+
+/// The directories of any one job in a cache: what the master's umask makes of one, it makes of all.
+fn one_job(root: &Path) -> Vec<PathBuf> {
+    let first = |dir: &Path| {
+        let mut dirs = fs::read_dir(dir).ok()?.filter_map(Result::ok).map(|found| found.path());
+        dirs.find(|path| path.is_dir())
+    };
+    let shard = first(root);
+    let job = shard.as_deref().and_then(first);
+    shard.into_iter().chain(job).collect()
 }
 
 fn no_dir(error: &io::Error) -> DirFact {

@@ -59,7 +59,7 @@ fn fine() -> Facts {
         }),
         config_dir_exists: true,
         bus: socket(owner("salt", "salt", 0o660), ConnectFact::Accepted),
-        job_cache: DirFact::Usable,
+        job_cache: job_cache(DirFact::Usable),
         journal: JournalFact { dir: DirFact::Usable, unwritable_file: None },
     }
 }
@@ -73,6 +73,16 @@ fn wrong_with(text: &str, facts: &Facts) -> String {
     let mut report = decide(&loaded(text), Some(facts));
     report.findings.retain(|finding| finding.level != Level::Ok || finding.area == Area::Unit);
     render(&report)
+}
+
+const JOBS: &str = "/var/cache/salt/master/jobs";
+
+/// As Salt's packages have it: the master's user and its group may read the cache.
+fn job_cache(dir: DirFact) -> JobCacheFact {
+    let root = |path: &str| (PathBuf::from(path), owner("root", "root", 0o755));
+    let salt = |path: &str| (PathBuf::from(path), owner("salt", "salt", 0o750));
+    let way = vec![root("/"), root("/var"), salt("/var/cache/salt/master"), salt(JOBS)];
+    JobCacheFact { dir, at: JOBS.into(), way }
 }
 
 fn with_bus(bus: BusFact) -> Facts {

@@ -71,12 +71,19 @@ fn the_probe_does_not_wait_for_a_busy_master() {
 fn the_probe_sees_directories() {
     let dir = tempfile::tempdir().unwrap();
     let facts = probe_in(dir.path());
-    assert_eq!(facts.job_cache, DirFact::Missing);
+    assert_eq!(facts.job_cache.dir, DirFact::Missing);
     assert_eq!(facts.journal, JournalFact { dir: DirFact::Usable, unwritable_file: None });
     assert!(!facts.config_dir_exists);
     std::fs::write(dir.path().join("jobs"), "").unwrap();
-    assert_eq!(probe_in(dir.path()).job_cache, DirFact::NotADirectory);
+    assert_eq!(probe_in(dir.path()).job_cache.dir, DirFact::NotADirectory);
     std::fs::remove_file(dir.path().join("jobs")).unwrap();
     std::fs::create_dir(dir.path().join("jobs")).unwrap();
-    assert_eq!(probe_in(dir.path()).job_cache, DirFact::Usable);
+    assert_eq!(probe_in(dir.path()).job_cache.dir, DirFact::Usable);
+    let job = dir.path().join("jobs/6f/1c");
+    std::fs::create_dir_all(&job).unwrap();
+    let cache = probe_in(dir.path()).job_cache;
+    assert_eq!(cache.dir, DirFact::Usable);
+    let way: Vec<_> = cache.way.iter().map(|(path, _)| path.as_path()).collect();
+    assert!(way.starts_with(&[std::path::Path::new("/")]), "{way:?}");
+    assert_eq!(way.last(), Some(&job.as_path()));
 }

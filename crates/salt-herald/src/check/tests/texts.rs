@@ -1,12 +1,17 @@
 //! Everything but the bus: every case with its exact text.
 
-use super::super::{Area, DirFact, Facts, Finding, JournalFact, Report, SocketFact};
+use super::super::{
+    Account, Area, BusFact, ConnectFact, DirFact, Facts, Finding, JobCacheFact, JournalFact,
+    Report, SocketFact,
+};
 use super::super::{decide, exit_code, render};
-use super::{SINK, at_socket, fine, loaded, owner, with_bus, wrong, wrong_with};
+use super::{
+    JOBS, SINK, at_socket, fine, job_cache, loaded, owner, socket, with_bus, wrong, wrong_with,
+};
 
 #[test]
 fn the_job_cache_is_out_of_reach() {
-    let dir = |job_cache| wrong(&Facts { job_cache, ..fine() });
+    let dir = |dir| wrong(&Facts { job_cache: job_cache(dir), ..fine() });
     insta::assert_snapshot!(dir(DirFact::Missing), @r#"
     ! job cache: /var/cache/salt/master/jobs does not exist
         the master makes it at its first job; if it has run jobs already, set salt.cachedir
@@ -63,15 +68,84 @@ fn the_job_cache_is_set_differently() {
     "#);
     insta::assert_snapshot!(with("master_job_cache: redis"), @r#"
     ! job cache: the master keeps its jobs in "redis" (master_job_cache), which salt-herald does not read
-        without it, what happens while salt-herald is down or blind is not found again
+        without it, what happens while salt-herald is down or blind is not found again; it is if master_job_cache is left out of the master's config
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
     "#);
     insta::assert_snapshot!(with("ext_job_cache: mysql"), @r#"
     ! job cache: returns are kept in "mysql" (ext_job_cache), which salt-herald does not read
-        without it, what happens while salt-herald is down or blind is not found again
+        without it, what happens while salt-herald is down or blind is not found again; it is if ext_job_cache is left out of the master's config
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+}
+
+#[test]
+fn the_job_cache_keeps_jobs_for_a_short_time() {
+    let with = |salt: &str| wrong_with(&format!("{SINK}salt: {{{salt}}}\n"), &fine());
+    insta::assert_snapshot!(with("keep_jobs_seconds: 1800"), @r#"
+    ! job cache: the master keeps jobs for 30 min 0 s only (keep_jobs_seconds)
+        what happens while salt-herald is down or blind for longer is not found again; Salt's own default is keep_jobs_seconds: 86400
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(with("keep_jobs: 3"), @r#"
+    ! job cache: the master keeps jobs for 3 h 0 min only (keep_jobs_seconds)
+        what happens while salt-herald is down or blind for longer is not found again; Salt's own default is keep_jobs_seconds: 86400
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    for long in ["keep_jobs_seconds: 0", "keep_jobs_seconds: 14400", "keep_jobs: 4", "keep_jobs: 0"]
+    {
+        assert!(!with(long).contains("keeps jobs"), "{long}");
+    }
+}
+
+/// What root may read says nothing about the user of the unit.
+#[test]
+fn the_job_cache_is_closed_to_the_unit() {
+    let way = |dir: &str, user: &str, mode| {
+        let mut cache = job_cache(DirFact::Usable);
+        cache.way.push((dir.into(), owner(user, user, mode)));
+        cache
+    };
+    let hash = format!("{JOBS}/6f");
+    let closed = |job_cache: JobCacheFact| wrong(&Facts { job_cache, ..fine() });
+    insta::assert_snapshot!(closed(way(&hash, "salt", 0o700)), @r#"
+    ! job cache: salt-herald, the user of the unit, may not read /var/cache/salt/master/jobs/6f (mode 0700, salt:salt)
+        without it, what happens while salt-herald is down or blind is not found again; systemctl edit salt-herald, and under [Service] User=salt
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    assert!(closed(way(&hash, "salt", 0o750)).contains("Everything is fine"));
+    assert!(closed(way(&hash, "alice", 0o755)).contains("Everything is fine"));
+    insta::assert_snapshot!(closed(way("/srv", "backup", 0o750)), @r#"
+    ! job cache: salt-herald, the user of the unit, may not read /srv (mode 0750, backup:backup)
+        without it, what happens while salt-herald is down or blind is not found again; usermod -a -G backup salt-herald
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    // Where there is no such user yet, it is told to be put into the socket's group.
+    let mut facts = Facts { service_account: None, ..fine() };
+    assert!(!wrong(&facts).contains("may not read"));
+    // As root, nothing stops it.
+    facts.job_cache = way(&hash, "salt", 0o700);
+    facts.bus = socket(owner("salt", "salt", 0o600), ConnectFact::Accepted);
+    assert!(!wrong(&facts).contains("may not read"));
+    // Everybody may read a bus on TCP, but not everybody the cache.
+    let address = "127.0.0.1:4512".parse().unwrap();
+    let bus = BusFact::Tcp { address, connect: ConnectFact::Accepted };
+    let service_account = Some(Account { groups: vec!["salt-herald".to_owned()] });
+    insta::assert_snapshot!(wrong(&Facts { bus, service_account, ..fine() }), @r#"
+    ! job cache: salt-herald, the user of the unit, may not read /var/cache/salt/master (mode 0750, salt:salt)
+        without it, what happens while salt-herald is down or blind is not found again; usermod -a -G salt salt-herald
+    ✓ unit: salt-herald.service fits: every user of this machine may read a bus of ipc_mode tcp
 
     1 warning, nothing that keeps salt-herald from running.
     "#);
