@@ -118,6 +118,10 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         }
         StoreError::Changed { .. } => "use the salt-herald that made it, or a released one",
         StoreError::Damaged { .. } => "keep the file, and take the last backup in its place",
+        StoreError::Broken { .. } => {
+            "nothing was written to it. Move it away with the files beside it (mv journal.db* …) and \
+             start anew, or put the last backup in its place; see docs/troubleshooting.md"
+        }
         StoreError::Absent { .. } | StoreError::Sqlite { .. } | StoreError::Closed => return None,
     };
     Some(hint.to_owned())
@@ -148,7 +152,16 @@ mod tests {
         let source = || Box::new(io::Error::from(io::ErrorKind::PermissionDenied));
         let troubles = [
             Trouble::of(StoreError::Open { path: path.clone(), source: source() }),
-            Trouble::of(StoreError::Newer { path: path.clone(), found: 7, known: 1 }),
+            Trouble::of(StoreError::Newer {
+                path: path.clone(),
+                by: " (0.9.0)".to_owned(),
+                found: 7,
+                known: 1,
+            }),
+            Trouble::of(StoreError::Broken {
+                path: path.clone(),
+                what: "it is cut off: 4096 of 8192 bytes are there".to_owned(),
+            }),
             Trouble::of(StoreError::Busy { path: path.clone(), holder: "4711".to_owned() }),
             Trouble::of(StoreError::Absent { path }),
             Trouble::new("no run has a jid that begins with 99\u{1b}[31m").hint("see log"),

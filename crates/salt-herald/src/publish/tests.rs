@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use herald_core::announce::Announcement;
 use herald_core::change::{Change, What};
+use herald_core::digest::Digest;
 use herald_core::minions::MinionSet;
 use herald_core::owed::Part;
 use herald_core::run::{Job, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
@@ -38,8 +39,8 @@ impl Disk {
         let disk = Self { folder, path, crashes: 0 };
         drop(Journal::open(&disk.path).unwrap());
         let body = b"\xa2no";
-        let sql = "INSERT INTO payload VALUES (1, zeroblob(32), 1, ?1)";
-        disk.connection().execute(sql, [&body[..]]).unwrap();
+        let sql = "INSERT INTO payload VALUES (1, ?1, 1, ?2)";
+        disk.connection().execute(sql, params![Digest::of(body).0, &body[..]]).unwrap();
         disk
     }
 

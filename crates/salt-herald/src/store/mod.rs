@@ -142,11 +142,15 @@ pub enum StoreError {
     },
     /// A later salt-herald made it.
     #[error(
-        "the journal {path} has schema {found}, made by a later salt-herald; this one knows {known}"
+        "the journal {path} has schema {found}, made by a later salt-herald{by}; this one, \
+         {own}, knows schema {known}",
+        own = env!("CARGO_PKG_VERSION")
     )]
     Newer {
         /// The file.
         path: PathBuf,
+        /// Which one, as far as it can be read: ` (0.2.0)`.
+        by: String,
         /// Its schema.
         found: i64,
         /// The latest schema that we know.
@@ -166,6 +170,14 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: rusqlite::Error,
+    },
+    /// The file was found to be damaged, before anything was written to it.
+    #[error("the journal {path} is damaged: {what}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
     },
     /// A row holds what it may not.
     #[error("the journal is damaged: {what}")]

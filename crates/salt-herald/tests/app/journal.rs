@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
 /// The tables that are made from entries.
-pub(crate) const MADE: &[&str] = &["run", "job", "return", "failure", "minion", "gap"];
+pub(crate) const MADE: [&str; 6] = ["run", "job", "return", "failure", "minion", "gap"];
 
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;

@@ -6,6 +6,7 @@
 mod app;
 mod bursts;
 mod bus;
+mod chance;
 mod crash;
 mod events;
 mod fleet;
@@ -21,3 +22,4 @@ mod slack;
 mod stops;
 mod systemd;
 mod unprivileged;
+mod versions;

@@ -98,7 +98,7 @@ async fn a_webhook_says_it_again_with_a_mark() {
 fn age(app: &App, hours: i64) {
     let ago = hours * 3_600_000_000;
     let sql = format!(
-        "UPDATE entry SET at = at - {ago}; UPDATE run SET started_at = started_at - {ago}, \
+        "UPDATE run SET started_at = started_at - {ago}, \
          finished_at = finished_at - {ago}; UPDATE return SET at = at - {ago};"
     );
     open(&app.journal()).execute_batch(&sql).unwrap();

@@ -24,20 +24,47 @@ fn no_journal_but_something_else() {
     let output = herald(&path, &["log"]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(said.contains("\n  because ") && said.contains("\n  hint: "), "{said}");
+    assert!(said.contains("is damaged: file is not a database\n  hint: "), "{said}");
 }
 
 #[test]
 fn a_journal_of_a_later_version() {
     let scene = Scene::usual().close();
     let connection = rusqlite::Connection::open(scene.path()).unwrap();
-    connection.execute("INSERT INTO migration VALUES (7, 'x')", []).unwrap();
+    connection.execute("INSERT INTO migration VALUES (77, 'x')", []).unwrap();
     drop(connection);
-    let output = herald(&scene.path(), &["log"]);
+    let config = scene.dir.path().join("herald");
+    let text = format!("journal: {{path: {}}}\n", scene.path().display());
+    std::fs::write(&config, text).unwrap();
+    let daemon = binary().arg("run").arg("--config").arg(&config).output().unwrap();
+    for output in [herald(&scene.path(), &["log"]), daemon] {
+        assert_eq!(output.status.code(), Some(2));
+        let said = stderr(&output);
+        assert!(said.contains("has schema 77, made by a later salt-herald"), "{said}");
+        let own = format!("this one, {}, knows schema ", env!("CARGO_PKG_VERSION"));
+        assert!(said.contains(&own), "{said}");
+        assert!(said.contains("hint: use the salt-herald that made it"), "{said}");
+    }
+}
+
+#[test]
+fn a_damaged_journal_is_refused_and_what_to_do_is_said() {
+    let scene = Scene::usual().close();
+    let config = scene.dir.path().join("herald");
+    let text = format!("journal: {{path: {}}}\n", scene.path().display());
+    std::fs::write(&config, text).unwrap();
+    let whole = std::fs::read(scene.path()).unwrap();
+    std::fs::write(scene.path(), &whole[..whole.len() / 2]).unwrap();
+    let output = binary().arg("run").arg("--config").arg(&config).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(said.contains("has schema 7, made by a later salt-herald"), "{said}");
-    assert!(said.contains("hint: use the salt-herald that made it"), "{said}");
+    let lengths = format!("{} of {} bytes are there", whole.len() / 2, whole.len());
+    assert!(said.contains(&format!("is damaged: it is cut off: {lengths}")), "{said}");
+    assert!(said.contains("hint: nothing was written to it. Move it away"), "{said}");
+    assert_eq!(std::fs::read(scene.path()).unwrap().len(), whole.len() / 2);
+    // Moved away, the next start makes a new one, though the lock's file stays.
+    std::fs::remove_file(scene.path()).unwrap();
+    drop(salt_herald::store::Journal::open(&scene.path()).unwrap());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::redact::Redactor;
 use jiff::{SignedDuration, Timestamp};
 use salt_event::Value;
-use salt_herald::store::{Batch, Journal, JournalWriter};
+use salt_herald::store::{Batch, Journal, JournalReader, JournalWriter};
 
 /// When the first event comes.
 pub(crate) const START: &str = "2026-11-22T14:00:00Z";
@@ -161,6 +161,10 @@ impl Scene {
     /// The daemon stops: everything is on disk.
     pub(crate) fn close(mut self) -> Self {
         self.writer.take().unwrap().close();
+        // A process that another test starts meanwhile holds our lock's file until it is its own.
+        while JournalReader::holder(&self.path()).is_some() {
+            std::thread::yield_now();
+        }
         self
     }
 

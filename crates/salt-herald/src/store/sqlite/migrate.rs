@@ -5,7 +5,10 @@
 
 use std::path::Path;
 
+use herald_core::change::What;
 use herald_core::digest::Digest;
+use herald_core::entry::{Contents, decode, kind_code};
+use herald_core::literal;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::StoreError;
@@ -55,8 +58,29 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
         .map_err(|source| StoreError::Sqlite { doing: "read", source })?;
     match found {
         Some(found) if found > LATEST => {
-            Err(StoreError::Newer { path: path.to_owned(), found, known: LATEST })
+            let by = maker(connection).map(|version| format!(" ({version})")).unwrap_or_default();
+            Err(StoreError::Newer { path: path.to_owned(), by, found, known: LATEST })
         }
         _ => Ok(()),
+    }
+}
+
+/// The version of the salt-herald that opened it last, if the later schema still lets us see it.
+fn maker(connection: &Connection) -> Option<String> {
+    let opened = kind_code(&What::Opened { version: String::new() });
+    let sql = "SELECT bytes FROM entry WHERE kind = ?1 AND number > \
+               (SELECT max(number) FROM entry) - 100000 ORDER BY number DESC LIMIT 1";
+    let bytes: Vec<u8> = connection.query_row(sql, [opened], |row| row.get(0)).ok()?;
+    match decode(&bytes, &mut Nothing).ok()?.1.what {
+        What::Opened { version } => Some(literal::line(&version)),
+        _ => None,
+    }
+}
+
+struct Nothing;
+
+impl Contents for Nothing {
+    fn payload(&mut self, _digest: Digest) -> Option<Vec<u8>> {
+        None
     }
 }

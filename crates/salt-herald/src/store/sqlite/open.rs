@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::read::JournalReader;
 use super::writer::JournalWriter;
-use super::{migrate, write};
+use super::{examine, migrate, write};
 use crate::store::StoreError;
 
 /// A journal that is open for writing. Holds its lock.
@@ -27,10 +27,12 @@ impl Journal {
     /// Opens the file, or makes it.
     ///
     /// # Errors
-    /// When it can't be, when another salt-herald has it, or a later one made it.
+    /// When it can't be, when another salt-herald has it, when a later one made it, or when it is
+    /// damaged: then nothing is written to it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         refuse_special(path)?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
+        examine::examine(path, lock.knows_journal)?;
         // SQLite would make it readable by all.
         let made = File::options().create(true).append(true).mode(0o640).open(path);
         made.map_err(|source| cannot_open(path, source))?;
@@ -38,7 +40,7 @@ impl Journal {
         configure(&connection).map_err(|source| cannot_open(path, source))?;
         migrate::migrate(&mut connection, path)?;
         prepare(&connection).map_err(|source| cannot_open(path, source))?;
-        Ok(Self { path: path.to_owned(), connection, lock })
+        Ok(Self { path: path.to_owned(), connection, lock: lock.confirmed() })
     }
 
     /// A reader of the same file.
@@ -98,48 +100,80 @@ fn refuse_special(path: &Path) -> Result<(), StoreError> {
 }
 
 /// A lock that goes with the process, however it ends.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let lock_path = lock_path(path);
-    let mut file = File::options()
-        .create(true)
-        .read(true)
-        .write(true)
-        .truncate(false)
-        .mode(0o640)
-        .open(&lock_path)
-        .map_err(|source| cannot_open(path, source))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            return Err(StoreError::Busy {
-                path: path.to_owned(),
-                holder: holder.trim().to_owned(),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(cannot_open(path, source)),
-    }
-    // Only for people: who it is stands in the file, that it is held is the lock's word.
-    let _ = file.set_len(0).and_then(|()| file.rewind());
-    let _ = writeln!(file, "{}", std::process::id());
-    Ok(file)
+struct Lock {
+    file: File,
+    /// There was a journal beside it once: an empty file in its place is no new one.
+    knows_journal: bool,
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+/// Second line of the lock's file: there is a journal beside it, made to its end.
+const MADE: &str = "a journal was made";
+
+impl Lock {
+    fn take(path: &Path) -> Result<Self, StoreError> {
+        let mut file = File::options()
+            .create(true)
+            .read(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o640)
+            .open(beside(path, ".lock"))
+            .map_err(|source| cannot_open(path, source))?;
+        let locked = file.try_lock();
+        let mut text = String::new();
+        let _ = file.read_to_string(&mut text);
+        match locked {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = holder_in(&text);
+                return Err(StoreError::Busy { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(cannot_open(path, source)),
+        }
+        let mut lock = Self { file, knows_journal: text.lines().nth(1) == Some(MADE) };
+        lock.note();
+        Ok(lock)
+    }
+
+    /// The journal is there now, whole.
+    fn confirmed(mut self) -> File {
+        self.knows_journal = true;
+        self.note();
+        self.file
+    }
+
+    /// Only for people: who it is stands in the file, that it is held is the lock's word.
+    fn note(&mut self) {
+        let made = if self.knows_journal { format!("{MADE}\n") } else { String::new() };
+        let text = format!("{}\n{made}", std::process::id());
+        // Written over before it is cut: what it says of the journal is never lost on the way.
+        let _ = self
+            .file
+            .rewind()
+            .and_then(|()| self.file.write_all(text.as_bytes()))
+            .and_then(|()| self.file.set_len(text.len() as u64));
+    }
+}
+
+fn holder_in(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The file with the same name and something behind it.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(ending);
     PathBuf::from(name)
 }
 
 /// The process that writes the journal, if one does.
 pub(super) fn holder(path: &Path) -> Option<String> {
-    let mut file = File::open(lock_path(path)).ok()?;
+    let mut file = File::open(beside(path, ".lock")).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            file.read_to_string(&mut holder).ok()?;
-            Some(holder.trim().to_owned())
+            let mut text = String::new();
+            file.read_to_string(&mut text).ok()?;
+            Some(holder_in(&text))
         }
         _ => None,
     }
@@ -155,17 +189,29 @@ pub(super) struct Opened {
 /// Opens for reading. While nobody writes, and who asks may not write either, a WAL file that was
 /// cleanly closed can only be opened as a file that nobody will change.
 pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
+    let opened = read_only(path)?;
+    let checked = probe(&opened.connection).map_err(|source| cannot_open(path, source));
+    checked.and_then(|_| migrate::check_version(&opened.connection, path))?;
+    Ok(opened)
+}
+
+/// Opens for reading, whatever it is.
+pub(super) fn read_only(path: &Path) -> Result<Opened, StoreError> {
     if !path.exists() {
         return Err(StoreError::Absent { path: path.to_owned() });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let plain = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(Duration::from_secs(10))?;
-        probe(&connection)?;
+        touch(&connection)?;
         Ok(connection)
     });
     let (connection, unchanging) = match plain {
         Ok(connection) => (connection, false),
+        Err(source) if is_damage(&source) => {
+            let what = source.to_string();
+            return Err(StoreError::Broken { path: path.to_owned(), what });
+        }
         Err(source) if has_unmerged_wal(path) => return Err(cannot_open(path, source)),
         Err(_) => {
             let opened = open_unchanging(path, flags);
@@ -173,7 +219,6 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
         }
     };
     connection.set_prepared_statement_cache_capacity(64);
-    migrate::check_version(&connection, path)?;
     Ok(Opened { connection, unchanging })
 }
 
@@ -190,18 +235,27 @@ fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection
         .collect();
     let uri = format!("file:{escaped}?immutable=1");
     let connection = Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?;
-    probe(&connection)?;
+    touch(&connection)?;
     Ok(connection)
+}
+
+/// Reads something: only then the file is opened.
+fn touch(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
 }
 
 fn probe(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT number FROM migration LIMIT 1", [], |row| row.get(0)).optional()
 }
 
-fn has_unmerged_wal(path: &Path) -> bool {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    std::fs::metadata(PathBuf::from(name)).is_ok_and(|wal| wal.len() > 0)
+pub(super) fn has_unmerged_wal(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
+}
+
+/// Whether SQLite found that the file is damaged.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 pub(super) fn cannot_open(

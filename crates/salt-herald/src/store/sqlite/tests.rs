@@ -107,8 +107,8 @@ fn what_is_no_journal_is_left_alone() {
     let (_folder, path) = place();
     std::fs::write(&path, "not a database, but as long as its header is").unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Journal::open(&path), Err(StoreError::Open { .. })));
-    assert!(matches!(JournalReader::open(&path), Err(StoreError::Open { .. })));
+    assert!(matches!(Journal::open(&path), Err(StoreError::Broken { .. })));
+    assert!(matches!(JournalReader::open(&path), Err(StoreError::Broken { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
