@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use salt_event::Value;
 
+use crate::backfill::Backfill;
 use crate::digest::Digest;
 use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
 use crate::payload::{Payload, PayloadKind};
@@ -33,6 +34,8 @@ named! {
         QueueFull = 3, "queue full";
         /// The stream could not be followed, and was begun anew.
         Unreadable = 4, "stream unreadable";
+        /// The master ended the connection, and took the next one at once.
+        CutOff = 5, "cut off by the master";
     }
 }
 
@@ -170,6 +173,8 @@ pub enum What {
         /// The digest of its bytes, or of what was kept of them.
         digest: Digest,
     },
+    /// The job cache was read for what we were blind to.
+    Backfilled(Backfill),
 }
 
 impl What {

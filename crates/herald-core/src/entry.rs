@@ -14,6 +14,7 @@ mod fields;
 
 use thiserror::Error;
 
+use crate::backfill::{Added, Backfill, CacheState};
 use crate::change::{Change, Failure, GapReason, What};
 use crate::digest::Digest;
 use crate::run::{Flag, JobId, Outcome, RunId, RunStatus};
@@ -80,6 +81,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Flagged { .. } => 12,
         What::Forged { .. } => 13,
         What::Unreadable { .. } => 14,
+        What::Backfilled(_) => 15,
     }
 }
 
@@ -138,7 +140,19 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.u64(*length);
             out.digest(*digest);
         }
+        What::Backfilled(backfill) => encode_backfill(out, backfill),
     }
+}
+
+fn encode_backfill(out: &mut Put, backfill: &Backfill) {
+    out.u64(backfill.gap.unwrap_or(0));
+    out.time(backfill.from);
+    out.time(backfill.to);
+    out.u8(backfill.cache.code());
+    out.u64(backfill.added.runs);
+    out.u64(backfill.added.returns);
+    out.u64(backfill.added.completed);
+    out.u64(backfill.unread);
 }
 
 fn encode_job(out: &mut Put, what: &What) {
@@ -262,8 +276,24 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             length: input.u64("length")?,
             digest: input.digest("digest")?,
         },
+        15 => decode_backfill(input)?,
         _ => return Err(EntryError::Field("kind")),
     })
+}
+
+fn decode_backfill(input: &mut Get<'_>) -> Result<What, EntryError> {
+    Ok(What::Backfilled(Backfill {
+        gap: Some(input.u64("gap")?).filter(|gap| *gap != 0),
+        from: input.time("from")?,
+        to: input.time("to")?,
+        cache: input.code("cache", CacheState::from_code)?,
+        added: Added {
+            runs: input.u64("runs")?,
+            returns: input.u64("returns")?,
+            completed: input.u64("completed runs")?,
+        },
+        unread: input.u64("unread files")?,
+    }))
 }
 
 fn decode_return(input: &mut Get<'_>) -> Result<What, EntryError> {

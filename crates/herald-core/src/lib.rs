@@ -5,6 +5,7 @@
 //! Slack: see `ARCHITECTURE.md`.
 
 pub mod announce;
+pub mod backfill;
 pub mod burst;
 pub mod canonical;
 pub mod change;

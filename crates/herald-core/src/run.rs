@@ -117,6 +117,8 @@ named! {
         Inexact = 10, "inexact";
         /// It bears metadata, as API clients send it.
         Api = 11, "api";
+        /// The job cache told of it, or of a part of it, after a time in which we were blind.
+        Backfilled = 12, "backfilled";
     }
 }
 
@@ -177,6 +179,13 @@ pub struct Run {
 }
 
 impl Run {
+    /// Its beginning is known after all, if its target is: what was to be said of that holds no more.
+    pub(crate) fn learn_start(&mut self) {
+        if !self.head.tgt.is_empty() && self.flags.remove(&Flag::NoStart) {
+            self.flags.remove(&Flag::Inexact);
+        }
+    }
+
     /// More is expected of it, whether or not it was taken for ended.
     pub(crate) fn reopen(&mut self) {
         self.status = RunStatus::Running;

@@ -27,7 +27,8 @@ impl State {
             What::Opened { .. }
             | What::Gap { .. }
             | What::Forged { .. }
-            | What::Unreadable { .. } => {}
+            | What::Unreadable { .. }
+            | What::Backfilled(_) => {}
             What::MinionSeen { name, .. } => {
                 self.minions.intern(name);
             }
@@ -52,6 +53,7 @@ impl State {
             What::RunRevised { run, head, said, expected } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.head = head.value.clone();
+                    run.learn_start();
                     run.said = *said;
                     run.tally.expected |= &expected.value;
                 }

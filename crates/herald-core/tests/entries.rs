@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use herald_core::backfill::{Added, Backfill, CacheState};
 use herald_core::change::{Change, Failure, GapReason, Named, Storable, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryError, EntryHead, VERSION, chain, decode, encode};
@@ -96,6 +97,14 @@ fn every_kind() -> Vec<Change> {
         What::Flagged { run, flag: Flag::Forged },
         What::Forged { sender: "web2".into(), tag: "salt/job/1/new".into() },
         What::Unreadable { tag: "x".into(), length: 9, digest: Digest([5; 32]) },
+        What::Backfilled(Backfill {
+            gap: Some(17),
+            from: at(),
+            to: at(),
+            cache: CacheState::Read,
+            added: Added { runs: 3, returns: 9, completed: 1 },
+            unread: 2,
+        }),
     ];
     let change = |what| Change { at: at(), what, payloads: payloads.clone() };
     whats.into_iter().map(change).collect()

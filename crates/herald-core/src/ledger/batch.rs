@@ -79,7 +79,7 @@ impl Ledger {
         else {
             return;
         };
-        let id = run.id;
+        let (id, no_start) = (run.id, run.flags.contains(&Flag::NoStart));
         let is_first_slice = run.jobs.len() == 1
             && matches!(run.head.kind, RunKind::Command | RunKind::StateRun)
             && run.head.user == known_user(batch.user);
@@ -91,13 +91,19 @@ impl Ledger {
         let asked = slice.map_or_else(|| asked.clone(), |slice| slice | asked);
         let mut target = self.target_of(batch, suspected.as_ref(), &asked);
         self.splitter.redactor().redact_value(&mut target.tgt, &mut Secrets::default());
+        let left = suspected.as_ref().map(|batch| batch.left.clone()).unwrap_or_default();
+        let arg = match suspected.map(|batch| batch.arg) {
+            // Only a return told of it so far, and that does not say what was typed.
+            None if no_start => Some(self.learn_arguments(id, batch)),
+            arg => arg,
+        };
         let as_batch = AsBatch {
             tgt: target.tgt,
             tgt_type: target.tgt_type,
             batched: batched(batch),
             whole: target.is_known && are_whole(&batch.fun, batch.is_list),
-            left: suspected.as_ref().map(|batch| batch.left.clone()).unwrap_or_default(),
-            arg: suspected.map(|batch| batch.arg),
+            left,
+            arg,
             is_inferred: false,
         };
         self.revise(at, id, as_batch);
@@ -105,6 +111,17 @@ impl Ledger {
         if let Some(live) = self.live.get_mut(&id) {
             live.told_end = true;
         }
+    }
+
+    fn learn_arguments(&mut self, run: RunId, batch: &Batch<'_>) -> Value<'static> {
+        let funs: Vec<String> = batch.fun.iter().map(|fun| fun_name(fun)).collect();
+        let mut secrets = Secrets::default();
+        let arg = self.learn(&funs, batch.arg, &mut secrets);
+        self.secrets.extend(&secrets);
+        if let Some(live) = self.live.get_mut(&run) {
+            live.secrets.extend(&secrets);
+        }
+        arg
     }
 
     /// The target of a batch. The program `salt` calls every target a glob in its event (3008.2); what

@@ -43,6 +43,12 @@ pub(super) struct Live {
     pub(super) secrets: Secrets,
     /// Whose word on its arguments we have.
     pub(super) known_by: KnownBy,
+    /// It was heard of since we were blind last.
+    pub(super) heard: bool,
+    /// Only the past tells of it so far: time passes for it as it does there.
+    pub(super) by_past: bool,
+    /// When it last gave a sign of life is not known: [`Self::last_sign`] is when we began.
+    pub(super) is_guess: bool,
 }
 
 /// Whose word on a run's arguments we have: a minion's is not believed for more than its own.
@@ -65,7 +71,7 @@ pub(super) struct Poll {
 }
 
 impl Live {
-    pub(super) fn new(now: Timestamp, kind: RunKind) -> Self {
+    pub(super) fn new(now: Timestamp, kind: RunKind, in_past: bool) -> Self {
         Self {
             last_sign: now,
             pace: Duration::ZERO,
@@ -76,13 +82,17 @@ impl Live {
             told_end: false,
             secrets: Secrets::default(),
             known_by: KnownBy::Publication,
+            heard: !in_past,
+            by_past: in_past,
+            is_guess: false,
         }
     }
 
     /// For a run that a journal gave back. Open although all returned: its end is told, or its start
     /// was not seen.
     pub(super) fn restored(now: Timestamp, run: &Run, is_complete: bool) -> Self {
-        let mut live = Self::new(now, run.head.kind);
+        let mut live = Self::new(now, run.head.kind, false);
+        (live.heard, live.is_guess) = (false, true);
         live.known_by = KnownBy::Journal;
         live.told_end = run.head.kind == RunKind::Batch && is_complete;
         live.open_ended = !live.on_master && !live.told_end && is_complete
@@ -127,7 +137,7 @@ impl Ledger {
     /// A minion says that it still works on a job.
     pub(super) fn still_works(&mut self, now: Timestamp, jid: &str, minion: MinionNo) {
         if let Some(live) = self.live_of(jid) {
-            live.last_sign = now;
+            live.last_sign = live.last_sign.max(now);
             live.gone.remove(minion);
             if let Some(poll) = &mut live.poll {
                 poll.working.insert(minion);
@@ -135,10 +145,13 @@ impl Ledger {
         }
     }
 
+    /// The open run of a jid, if what is heard of it now counts.
     fn live_of(&mut self, jid: &str) -> Option<&mut Live> {
+        let in_past = self.past.is_now;
         let job = self.by_jid.get(jid)?;
         let run = self.state.jobs.get(job)?.run;
-        self.live.get_mut(&run)
+        let live = self.live.get_mut(&run)?;
+        live.attend(in_past).then_some(live)
     }
 
     /// Ends the run if nothing more is expected of it.
@@ -215,7 +228,8 @@ impl Ledger {
 
     /// Looks at the runs whose time has come.
     pub(super) fn give_up_silent(&mut self, now: Timestamp) {
-        let due = |live: &Live| live.deadline(&self.settings) <= now;
+        let in_past = self.past.is_now;
+        let due = |live: &Live| live.by_past == in_past && live.deadline(&self.settings) <= now;
         let mut ids: Vec<RunId> =
             self.live.iter().filter(|(_, live)| due(live)).map(|(id, _)| *id).collect();
         ids.sort_unstable();
@@ -253,6 +267,7 @@ impl Ledger {
             && !self.touched.contains(&id)
         {
             self.ended.pop_front();
+            self.returned_at.remove(&id);
             let Some(run) = self.state.runs.remove(&id) else {
                 continue;
             };

@@ -10,6 +10,7 @@ mod forged;
 mod head;
 mod metadata;
 mod parents;
+mod past;
 mod returns;
 mod start;
 
@@ -32,6 +33,7 @@ use crate::state::State;
 
 use finish::Live;
 use parents::Parents;
+use past::Past;
 
 /// What the ledger must know of the master and of the site.
 #[derive(Debug, Clone)]
@@ -84,6 +86,10 @@ pub struct Ledger {
     by_jid: HashMap<String, JobId>,
     live: HashMap<RunId, Live>,
     parents: Parents,
+    /// What counts for events of the past.
+    past: Past,
+    /// When the latest return came, of the runs in memory.
+    returned_at: HashMap<RunId, Timestamp>,
     /// Secrets of all open runs.
     secrets: Secrets,
     learned: HashSet<Digest>,
@@ -114,6 +120,8 @@ impl Ledger {
             by_jid: HashMap::new(),
             live: HashMap::new(),
             parents: Parents::default(),
+            past: Past::default(),
+            returned_at: HashMap::new(),
             secrets: Secrets::default(),
             learned: HashSet::new(),
             ended: VecDeque::new(),
@@ -165,6 +173,13 @@ impl Ledger {
 
     /// Takes an event.
     pub fn handle_event(&mut self, now: Timestamp, event: &Event<'_>) -> Vec<Change> {
+        self.dispatch(now, event);
+        // Not only when a time-out is due: where everything ends well, none ever is.
+        self.forget_ended();
+        std::mem::take(&mut self.out)
+    }
+
+    fn dispatch(&mut self, now: Timestamp, event: &Event<'_>) {
         let at = believable(event.stamp, now);
         match &event.kind {
             Kind::NewJob(job) => self.new_job(now, at, job),
@@ -182,9 +197,6 @@ impl Ledger {
             Kind::Other => self.hear_twin(at, &event.tag),
             Kind::FromMinion { .. } | Kind::Echo => {}
         }
-        // Not only when a time-out is due: where everything ends well, none ever is.
-        self.forget_ended();
-        std::mem::take(&mut self.out)
     }
 
     /// Takes note that time has passed.
@@ -197,15 +209,20 @@ impl Ledger {
 
     /// When [`Self::handle_timeout`] is needed next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.live.values().map(|live| live.deadline(&self.settings)).min()
+        self.by_live().map(|live| live.deadline(&self.settings)).min()
     }
 
     /// Takes note that nothing was seen for a time: open runs may lack returns.
     pub fn handle_gap(&mut self, at: Timestamp) -> Vec<Change> {
+        self.keep_for_past();
         let mut open: Vec<RunId> = self.live.keys().copied().collect();
         open.sort_unstable();
         open.into_iter().for_each(|run| self.flag(at, run, Flag::Gap));
         std::mem::take(&mut self.out)
+    }
+
+    fn by_live(&self) -> impl Iterator<Item = &Live> {
+        self.live.values().filter(|live| !live.by_past)
     }
 
     /// The runs and jobs that were changed since the last call.

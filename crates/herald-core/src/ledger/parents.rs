@@ -26,7 +26,7 @@ const BATCH_WITHIN: Duration = Duration::from_secs(24 * 3600);
 const MAX_REMEMBERED: usize = 256;
 
 /// What may come.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Parents {
     children: Vec<ExpectedChild>,
     gathers: Vec<Gather>,
@@ -34,7 +34,7 @@ pub(super) struct Parents {
 }
 
 /// A job that an orchestration said it would publish.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ExpectedChild {
     pub(super) run: RunId,
     /// Who runs the orchestration, and so its children.
@@ -47,7 +47,7 @@ pub(super) struct ExpectedChild {
 }
 
 /// A `test.ping` that may be a batch looking for its minions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Gather {
     pub(super) job: JobId,
     pub(super) user: Option<String>,
@@ -58,7 +58,7 @@ pub(super) struct Gather {
 }
 
 /// A list job that may be the first slice of a batch, or a batch that is known by two.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SuspectedBatch {
     pub(super) run: RunId,
     /// The job that looked for its minions.
@@ -183,6 +183,22 @@ impl Parents {
     pub(super) fn take_suspect(&mut self, run: RunId) -> Option<SuspectedBatch> {
         let place = self.batches.iter().position(|batch| batch.run == run)?;
         Some(self.batches.remove(place))
+    }
+
+    /// Takes up what another remembers, and this one does not.
+    pub(super) fn join(&mut self, other: Parents) {
+        for gather in other.gathers {
+            if self.gathers.iter().all(|known| known.job != gather.job) {
+                make_room(&mut self.gathers);
+                self.gathers.push(gather);
+            }
+        }
+        for batch in other.batches {
+            if self.batches.iter().all(|known| known.run != batch.run) {
+                make_room(&mut self.batches);
+                self.batches.push(batch);
+            }
+        }
     }
 
     pub(super) fn forget_before(&mut self, now: Timestamp) {

@@ -46,10 +46,19 @@ impl Ledger {
         self.hear_metadata(at, job, ret.metadata);
         self.note_sign(now, run);
         self.hear_find_job(now, ret, minion);
-        if self.live.contains_key(&run) {
-            self.end_if_complete(at, run);
-        } else {
-            self.end(at, run);
+        self.end_by_return(at, run);
+    }
+
+    /// What the past adds may have come before what is known already.
+    fn end_by_return(&mut self, at: Timestamp, id: RunId) {
+        let last = self.returned_at.entry(id).or_insert(at);
+        *last = at.max(*last);
+        let last = *last;
+        if self.live.contains_key(&id) {
+            self.end_if_complete(last, id);
+        } else if let Some(run) = self.state.runs.get(&id) {
+            let given_up = run.finished_at.filter(|_| !run.tally.silent.is_empty());
+            self.end(given_up.map_or(last, |given_up| last.max(given_up)), id);
         }
     }
 
@@ -130,10 +139,12 @@ impl Ledger {
         };
         let (id, status) = (run.id, run.status);
         let is_asked = minion.is_none_or(|minion| job.tally.expected.contains(minion));
-        let is_late = match minion {
-            Some(minion) => job.tally.silent.contains(minion),
-            None => !job.ended,
-        };
+        // What the past adds may have come before the run was given up.
+        let is_late = run.finished_at.is_some_and(|finished| at > finished)
+            && match minion {
+                Some(minion) => job.tally.silent.contains(minion),
+                None => !job.ended,
+            };
         // salt-ssh asks without a publication.
         let is_known = run.head.kind != RunKind::Ssh && !run.flags.contains(&Flag::NoStart);
         if !is_asked && is_known {
@@ -209,7 +220,7 @@ impl Ledger {
     fn note_sign(&mut self, now: Timestamp, run: RunId) {
         let started = self.state.runs.get(&run).map(|run| run.started_at);
         if let (Some(live), Some(started)) = (self.live.get_mut(&run), started) {
-            live.last_sign = now;
+            live.sign(now, self.past.is_now);
             live.pace = live.pace.max(now.duration_since(started).unsigned_abs());
         }
     }

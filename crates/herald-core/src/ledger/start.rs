@@ -46,34 +46,18 @@ impl Ledger {
     pub(super) fn new_job(&mut self, now: Timestamp, at: Timestamp, job: &NewJob<'_>) {
         let expected = self.intern_all(at, job.minions);
         if let Some(known) = self.by_jid.get(job.jid.as_ref()).copied() {
-            if self.is_same(known, job) {
+            if self.past.is_now {
+                self.hear_start(now, at, known, job, expected);
+            } else if self.is_same(known, job) {
                 self.widen(at, known, expected);
             } else {
                 self.flag_conflict(at, known);
             }
             return;
         }
-        let is_state = job.fun.iter().any(|fun| is_state_function(fun));
         let missing = self.intern_all(at, job.missing);
         self.hear_poll(now, job, &expected);
-        let began = Begun {
-            jid: job.jid.as_ref(),
-            key: job.jid.clone().into_owned(),
-            kind: if is_state { RunKind::StateRun } else { RunKind::Command },
-            program: Program::Salt,
-            user: job.user,
-            funs: job.fun.iter().map(|fun| fun_name(fun)).collect(),
-            arg: job.arg,
-            tgt: Value::read(job.tgt).unwrap_or(Value::Nil),
-            tgt_type: job.tgt_type,
-            expected,
-            missing,
-            schedule: None,
-            metadata: job.metadata,
-            batch: None,
-            whole: are_whole(&job.fun, job.is_list),
-            known_by: KnownBy::Publication,
-        };
+        let began = begun_by(job, expected, missing);
         let is_empty = began.expected.is_empty() && began.missing.is_empty();
         let (run, _) = self.begin(now, at, began);
         // A target that matches nobody is not published: they are behind a syndic, and come in later.
@@ -81,6 +65,49 @@ impl Ledger {
             live.open_ended = true;
         }
         self.end_if_complete(at, run);
+    }
+
+    /// The past tells of a job that is known. Where only its returns were, what it is is news.
+    fn hear_start(
+        &mut self,
+        now: Timestamp,
+        at: Timestamp,
+        known: JobId,
+        job: &NewJob<'_>,
+        expected: MinionSet,
+    ) {
+        let run = self.state.jobs.get(&known).and_then(|job| self.state.runs.get(&job.run));
+        let Some(run) = run.filter(|run| run.flags.contains(&Flag::NoStart)) else {
+            if self.is_same(known, job) {
+                self.widen(at, known, expected);
+            }
+            return;
+        };
+        let (id, said) = (run.id, run.said);
+        let missing = self.intern_all(at, job.missing);
+        let began = begun_by(job, expected.clone(), missing);
+        if self.state.jobs.get(&known).is_none_or(|job| job.funs != began.funs) {
+            return;
+        }
+        let mut secrets = Secrets::default();
+        let redacted = self.redact_load(&began, &mut secrets);
+        let (head, exact) = head_of(&began, &redacted);
+        let said = said || self.settings.say.rule(&head).is_said();
+        self.secrets.extend(&secrets);
+        if let Some(live) = self.live.get_mut(&id) {
+            live.sign(now, true);
+            live.secrets.extend(&secrets);
+            (live.known_by, live.open_ended) = (KnownBy::Publication, false);
+        }
+        let mut payloads = Vec::new();
+        let head = head.named(&mut payloads);
+        let none = named_set(MinionSet::new(), &mut payloads);
+        self.emit(at, What::RunRevised { run: id, head, said, expected: none }, payloads);
+        if !exact {
+            self.flag(at, id, Flag::Inexact);
+        }
+        self.widen(at, known, expected);
+        self.end_if_complete(at, id);
     }
 
     /// Whether a publication is of the job that we know by its jid: a later slice, or said again.
@@ -194,7 +221,7 @@ impl Ledger {
             return;
         };
         if let Entry::Vacant(vacant) = self.live.entry(id) {
-            vacant.insert(Live::new(now, run.head.kind));
+            vacant.insert(Live::new(now, run.head.kind, self.past.is_now));
             self.ended.retain(|ended| *ended != id);
         }
     }
@@ -241,7 +268,7 @@ impl Ledger {
         };
         if let Some(live) = self.live.get_mut(&run) {
             live.secrets.extend(&secrets);
-            live.last_sign = now;
+            live.sign(now, self.past.is_now);
             live.known_by = began.known_by;
         }
         if began.known_by == KnownBy::Publication {
@@ -265,7 +292,7 @@ impl Ledger {
         self.last_run += 1;
         let run = RunId(self.last_run);
         let said = self.settings.say.rule(&head).is_said();
-        self.live.insert(run, Live::new(now, head.kind));
+        self.live.insert(run, Live::new(now, head.kind, self.past.is_now));
         let mut payloads = Vec::new();
         let head = head.named(&mut payloads);
         self.emit(at, What::RunStarted { run, head, said }, payloads);
@@ -296,6 +323,28 @@ impl Ledger {
         };
         self.emit(at, what, payloads);
         job
+    }
+}
+
+fn begun_by<'a>(job: &'a NewJob<'a>, expected: MinionSet, missing: MinionSet) -> Begun<'a> {
+    let is_state = job.fun.iter().any(|fun| is_state_function(fun));
+    Begun {
+        jid: job.jid.as_ref(),
+        key: job.jid.clone().into_owned(),
+        kind: if is_state { RunKind::StateRun } else { RunKind::Command },
+        program: Program::Salt,
+        user: job.user,
+        funs: job.fun.iter().map(|fun| fun_name(fun)).collect(),
+        arg: job.arg,
+        tgt: Value::read(job.tgt).unwrap_or(Value::Nil),
+        tgt_type: job.tgt_type,
+        expected,
+        missing,
+        schedule: None,
+        metadata: job.metadata,
+        batch: None,
+        whole: are_whole(&job.fun, job.is_list),
+        known_by: KnownBy::Publication,
     }
 }
 

@@ -8,6 +8,8 @@ use herald_core::minions::{MinionSet, Minions};
 use herald_core::run::Run;
 use serde_json::{Value, json};
 
+use crate::store::{Backfilled, Gap};
+
 /// A run, as `log --json` and all others show it.
 pub(super) fn of_run(run: &Run, minions: &Minions, announced: bool) -> Value {
     let head = &run.head;
@@ -41,6 +43,33 @@ pub(super) fn of_run(run: &Run, minions: &Minions, announced: bool) -> Value {
         "run": run.id.0,
         "saltenv": head.saltenv,
         "metadata": head.metadata.as_ref().map(crate::json::of),
+    })
+}
+
+/// A time in which we were blind, as `status --json` shows it.
+pub(super) fn of_gap(gap: &Gap) -> Value {
+    json!({
+        "from": gap.from.to_string(),
+        "to": gap.to.to_string(),
+        "reason": gap.reason,
+        "entry": gap.entry,
+        "backfill": gap.filled.as_ref().map(of_backfill),
+    })
+}
+
+/// A back-fill that ended.
+pub(super) fn of_backfill(filled: &Backfilled) -> Value {
+    let backfill = &filled.backfill;
+    json!({
+        "entry": filled.entry,
+        "gap": backfill.gap,
+        "from": backfill.from.to_string(),
+        "to": backfill.to.to_string(),
+        "cache": backfill.cache.name(),
+        "runs": backfill.added.runs,
+        "returns": backfill.added.returns,
+        "completed": backfill.added.completed,
+        "unread": backfill.unread,
     })
 }
 

@@ -14,6 +14,7 @@ use herald_core::run::{Run, RunStatus};
 use jiff::Timestamp;
 
 use super::output::View;
+use crate::store::Gap;
 
 /// What is less important.
 pub(super) const DIM: Style = Style::new().dimmed();
@@ -75,6 +76,18 @@ pub(super) fn took(run: &Run, view: &View) -> String {
         Some(_) => span,
         None => format!("{span} so far"),
     }
+}
+
+/// A time in which we were blind, and what was found of it afterwards.
+pub(super) fn of_gap(gap: &Gap, view: &View) -> String {
+    let span = elapsed(gap.to.duration_since(gap.from).unsigned_abs());
+    let (from, to) = (local(gap.from, view), local(gap.to, view));
+    let reason = literal::line(&gap.reason);
+    let found = match &gap.filled {
+        Some(filled) => filled.backfill.in_words(),
+        None => "nobody looked into the job cache yet".to_owned(),
+    };
+    format!("{from} to {to} ({span}): {reason}; {found}")
 }
 
 /// The counts of a run in words.

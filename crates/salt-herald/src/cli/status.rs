@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use herald_core::backfill::NOT_IN_A_CACHE;
 use herald_core::compose::elapsed;
 use herald_core::literal;
 use herald_core::minions::Minions;
@@ -13,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::args::StatusArgs;
 use super::output::{Output, View};
-use super::row::{BOLD, DIM, Row, local, table};
+use super::row::{self, BOLD, DIM, Row, local, table};
 use super::trouble::Trouble;
-use super::{Found, journal};
-use crate::store::{Delivery, JournalReader, RunFilter, SinkState};
+use super::{Found, journal, record};
+use crate::store::{Delivery, Gap, JournalReader, RunFilter, SinkState};
 
 /// The daemon notes six times as often that it is connected, whether or not the master speaks.
 const QUIET: SignedDuration = SignedDuration::from_mins(1);
@@ -34,7 +35,7 @@ struct Status {
     heard_at: Option<Timestamp>,
     connected: Option<bool>,
     running: Vec<(Run, bool)>,
-    gaps: Vec<(Timestamp, Timestamp, String)>,
+    gaps: Vec<Gap>,
     given_up: Vec<Delivery>,
     sinks: Vec<SinkState>,
     seen: Vec<(String, u64)>,
@@ -184,12 +185,10 @@ fn blind(status: &Status, view: &View) -> String {
         return String::new();
     }
     let mut text = format!("\n{BOLD}last gaps{BOLD:#}\n");
-    for (from, to, reason) in &status.gaps {
-        let span = elapsed(to.duration_since(*from).unsigned_abs());
-        let (from, to) = (local(*from, view), local(*to, view));
-        let reason = literal::line(reason);
-        text.push_str(&format!("{from} to {to} ({span}): {reason}\n"));
+    for gap in &status.gaps {
+        text.push_str(&format!("{}\n", row::of_gap(gap, view)));
     }
+    text.push_str(&format!("{DIM}{NOT_IN_A_CACHE}{DIM:#}\n"));
     text
 }
 
@@ -215,11 +214,9 @@ fn object(status: &Status, minions: &Minions) -> Value {
     let running: Vec<Value> = status
         .running
         .iter()
-        .map(|(run, announced)| super::record::of_run(run, minions, *announced))
+        .map(|(run, announced)| record::of_run(run, minions, *announced))
         .collect();
-    let gaps = status.gaps.iter().map(|(from, to, reason)| {
-        json!({"from": from.to_string(), "to": to.to_string(), "reason": reason})
-    });
+    let gaps = status.gaps.iter().map(record::of_gap);
     let given_up = status.given_up.iter().map(super::show::delivery_object);
     let sinks = status.sinks.iter().map(|sink| json!({"name": sink.name, "trouble": sink.trouble}));
     let seen = status.seen.iter().map(|(family, count)| (family.clone(), Value::from(*count)));
@@ -244,11 +241,12 @@ fn object(status: &Status, minions: &Minions) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use herald_core::backfill::{Added, Backfill, CacheState};
     use herald_core::run::RunId;
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::store::{DeliveryState, Part};
+    use crate::store::{Backfilled, DeliveryState, Part};
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-22T{text}Z").parse().unwrap()
@@ -279,7 +277,19 @@ mod tests {
         status.entries = 12;
         status.connected = Some(false);
         status.heard_at = Some(at("11:58:00"));
-        status.gaps = vec![(at("13:00:00"), at("13:00:40"), "master away".to_owned())];
+        let gap = Gap {
+            entry: 7,
+            from: at("13:00:00"),
+            to: at("13:00:40"),
+            reason: "master away".to_owned(),
+            filled: None,
+        };
+        let added = Added { runs: 3, returns: 12, completed: 1 };
+        let (gap_entry, cache) = (Some(7), CacheState::Read);
+        let (from, to) = (gap.from, gap.to);
+        let backfill = Backfill { gap: gap_entry, from, to, cache, added, unread: 0 };
+        let filled = Some(Backfilled { entry: 9, backfill });
+        status.gaps = vec![Gap { filled, ..gap.clone() }, gap];
         status.given_up = vec![Delivery {
             lead: None,
             late: false,

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use herald_core::backfill::Backfill;
 use herald_core::change::Change;
 use herald_core::outbox::Doubt;
 use herald_core::run::{Job, Run, RunId};
@@ -84,6 +85,30 @@ impl DeliveryState {
     pub fn from_name(name: &str) -> Option<Self> {
         [DeliveryState::Said, DeliveryState::GivenUp].into_iter().find(|state| state.name() == name)
     }
+}
+
+/// A time in which we were blind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The number of its entry.
+    pub entry: u64,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// What was found of it in the job cache, once somebody looked to the end.
+    pub filled: Option<Backfilled>,
+}
+
+/// A back-fill that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backfilled {
+    /// The number of its entry.
+    pub entry: u64,
+    /// What it came to.
+    pub backfill: Backfill,
 }
 
 /// How far a sink is.

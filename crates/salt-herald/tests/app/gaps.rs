@@ -13,7 +13,7 @@ use crate::journal::{count, number, verify_chain};
 
 fn gaps(journal: &mut JournalReader) -> Vec<String> {
     let gaps = journal.gaps(100).unwrap();
-    gaps.into_iter().map(|(_, _, reason)| reason).collect()
+    gaps.into_iter().map(|gap| gap.reason).collect()
 }
 
 async fn until_gaps(app: &App, wanted: &[GapReason]) {
@@ -76,7 +76,7 @@ async fn the_time_in_which_it_did_not_run_is_a_gap() {
     app.start().await;
     until_gaps(&app, &[GapReason::NotRunning]).await;
     app.stop().await;
-    let (from, to, _) = app.reader().gaps(1).unwrap().remove(0);
+    let salt_herald::store::Gap { from, to, .. } = app.reader().gaps(1).unwrap().remove(0);
     assert!(from <= stopped && to >= stopped, "{from} {stopped} {to}");
     assert!(from >= heard, "it was heard until {heard} at least, not {from}");
 }

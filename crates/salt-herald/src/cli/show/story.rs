@@ -112,6 +112,7 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Forged => "a minion fired events of its own under its jid",
         Flag::Inexact => "the command is inexact: pasted, it would not do quite the same",
         Flag::Api => "it bears metadata: an API client sent it, or salt --metadata",
+        Flag::Backfilled => "found in the master's job cache, after a time in which we were blind",
     }
 }
 

@@ -13,11 +13,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::StoreError;
 
-const STEPS: &[(i64, &str)] =
-    &[(1, include_str!("001_journal.sql")), (2, include_str!("002_outbox.sql"))];
+const STEPS: &[(i64, &str)] = &[
+    (1, include_str!("001_journal.sql")),
+    (2, include_str!("002_outbox.sql")),
+    (3, include_str!("003_backfill.sql")),
+];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 2;
+pub(super) const LATEST: i64 = 3;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@
 mod examine;
 mod failures;
 mod filter;
+mod gaps;
 mod list;
 mod migrate;
 mod open;

@@ -251,18 +251,6 @@ impl JournalReader {
         self.all(&sql, [limit as i64], rows::delivery)
     }
 
-    /// The times in which we were blind, the latest first.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn gaps(&self, limit: usize) -> Result<Vec<(Timestamp, Timestamp, String)>, StoreError> {
-        self.all(
-            "SELECT from_at, to_at, reason FROM gap ORDER BY entry DESC LIMIT ?1",
-            [limit as i64],
-            |row| Ok((rows::time(row, 0)?, rows::time(row, 1)?, row.get(2)?)),
-        )
-    }
-
     /// A number that was noted: see the writer's `note`.
     ///
     /// # Errors

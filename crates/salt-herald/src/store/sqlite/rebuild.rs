@@ -14,7 +14,8 @@ use super::write::{Inserter, reading, writing};
 use crate::store::StoreError;
 
 /// The tables that are made from entries.
-const TABLES: &[&str] = &["minion", "run", "job", "return", "failure", "gap"];
+const TABLES: &[&str] =
+    &["minion", "run", "job", "return", "failure", "gap", "backfill", "backfilled"];
 
 struct Payloads<'a>(&'a Connection);
 

@@ -152,7 +152,7 @@ fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     serde_json::from_str(&text).map_err(|_| damaged(column, "no list", Type::Text))
 }
 
-fn named<T>(
+pub(super) fn named<T>(
     row: &Row<'_>,
     column: usize,
     from_name: impl Fn(&str) -> Option<T>,

@@ -156,15 +156,8 @@ impl Insert<'_> {
                     .prepare_cached("INSERT INTO minion VALUES (?1, ?2)")?
                     .execute(params![minion, name])?;
             }
-            What::Gap { from, to, reason } => {
-                self.connection
-                    .prepare_cached("INSERT INTO gap VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![
-                        entry,
-                        from.as_microsecond(),
-                        to.as_microsecond(),
-                        reason.name()
-                    ])?;
+            What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
+                self.blindness(entry, &change.what)?;
             }
             What::Returned { volatile, .. } => {
                 if !volatile.is_empty() {

@@ -1,0 +1,147 @@
+//! Times in which we were blind, and what was found of them afterwards: rows in and out.
+//!
+//! When a back-fill is due, and what is said of it, is decided elsewhere.
+
+use herald_core::backfill::{Added, Backfill, CacheState};
+use herald_core::change::What;
+use herald_core::run::{Flag, RunId};
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+
+use super::read::JournalReader;
+use super::rows;
+use super::write::Insert;
+use crate::store::{Backfilled, Gap, StoreError};
+
+/// The columns of `backfill`, in the order in which [`backfilled`] reads them.
+const BACKFILL: &str = "backfill.entry, backfill.gap, backfill.from_at, backfill.to_at, \
+    backfill.cache, backfill.runs, backfill.returns, backfill.completed, backfill.unread";
+
+impl Insert<'_> {
+    /// The rows of gaps, of back-fills, and of what they found.
+    pub(super) fn blindness(&mut self, entry: i64, what: &What) -> rusqlite::Result<()> {
+        match what {
+            What::Gap { from, to, reason } => {
+                let (from, to) = (from.as_microsecond(), to.as_microsecond());
+                self.connection
+                    .prepare_cached("INSERT INTO gap VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![entry, from, to, reason.name()])?;
+            }
+            What::Backfilled(backfill) => {
+                let Backfill { gap, from, to, cache, added, unread } = backfill;
+                self.connection
+                    .prepare_cached(
+                        "INSERT INTO backfill VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    )?
+                    .execute(params![
+                        entry,
+                        gap.map(|gap| gap as i64),
+                        from.as_microsecond(),
+                        to.as_microsecond(),
+                        cache.name(),
+                        added.runs as i64,
+                        added.returns as i64,
+                        added.completed as i64,
+                        *unread as i64
+                    ])?;
+            }
+            What::Flagged { run, flag: Flag::Backfilled } => {
+                self.connection
+                    .prepare_cached("INSERT OR IGNORE INTO backfilled VALUES (?1, ?2)")?
+                    .execute(params![run.0 as i64, entry])?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl JournalReader {
+    /// The times in which we were blind, the latest first.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn gaps(&self, limit: usize) -> Result<Vec<Gap>, StoreError> {
+        let sql = gap_query("ORDER BY gap.entry DESC LIMIT ?1");
+        self.all(&sql, [limit as i64], gap)
+    }
+
+    /// The times in which we were blind that began before `until` and ended at `since` or later, in
+    /// the order of their beginning.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn gaps_between(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Gap>, StoreError> {
+        let sql = gap_query("WHERE to_at >= ?1 AND from_at < ?2 ORDER BY from_at, gap.entry");
+        self.all(&sql, [since.as_microsecond(), until.as_microsecond()], gap)
+    }
+
+    /// The gaps for which nobody looked into the job cache to the end, the earliest first.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn gaps_to_fill(&self) -> Result<Vec<Gap>, StoreError> {
+        let sql = gap_query("WHERE backfill.entry IS NULL ORDER BY gap.entry");
+        self.all(&sql, [], gap)
+    }
+
+    /// The back-fills whose entries come after this one.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn backfills_after(&self, entry: u64) -> Result<Vec<Backfilled>, StoreError> {
+        let sql = format!("SELECT {BACKFILL} FROM backfill WHERE entry > ?1 ORDER BY entry");
+        self.all(&sql, [entry as i64], |row| backfilled(row, 0))
+    }
+
+    /// The back-fill that found a run of which nothing was known: it ended after the run was added.
+    /// Nothing, too, while it is under way.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn found_by(&self, run: RunId) -> Result<Option<Backfilled>, StoreError> {
+        let sql = format!(
+            "SELECT {BACKFILL} FROM backfill JOIN backfilled ON backfill.entry > backfilled.entry \
+             WHERE run = ?1 ORDER BY backfill.entry LIMIT 1"
+        );
+        self.first(&sql, [run.0 as i64], |row| backfilled(row, 0))
+    }
+}
+
+/// Gaps with the last back-fill of each.
+fn gap_query(rest: &str) -> String {
+    format!(
+        "SELECT gap.entry, gap.from_at, gap.to_at, gap.reason, {BACKFILL} FROM gap \
+         LEFT JOIN backfill ON backfill.gap = gap.entry {rest}"
+    )
+}
+
+fn gap(row: &Row<'_>) -> rusqlite::Result<Gap> {
+    let filled: Option<i64> = row.get(4)?;
+    Ok(Gap {
+        entry: rows::number(row, 0)?,
+        from: rows::time(row, 1)?,
+        to: rows::time(row, 2)?,
+        reason: row.get(3)?,
+        filled: filled.map(|_| backfilled(row, 4)).transpose()?,
+    })
+}
+
+fn backfilled(row: &Row<'_>, first: usize) -> rusqlite::Result<Backfilled> {
+    let gap: Option<i64> = row.get(first + 1)?;
+    Ok(Backfilled {
+        entry: rows::number(row, first)?,
+        backfill: Backfill {
+            gap: gap.map(|gap| gap as u64),
+            from: rows::time(row, first + 2)?,
+            to: rows::time(row, first + 3)?,
+            cache: rows::named(row, first + 4, CacheState::from_name)?,
+            added: Added {
+                runs: rows::number(row, first + 5)?,
+                returns: rows::number(row, first + 6)?,
+                completed: rows::number(row, first + 7)?,
+            },
+            unread: rows::number(row, first + 8)?,
+        },
+    })
+}
