@@ -4,6 +4,7 @@
 //! This crate does no I/O, reads no clock (time is an argument), and knows nothing of SQL, HTTP or
 //! Slack: see `ARCHITECTURE.md`.
 
+pub mod amount;
 pub mod announce;
 pub mod backfill;
 pub mod burst;

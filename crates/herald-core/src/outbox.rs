@@ -17,7 +17,7 @@ const MOST_RUNS: usize = 2_000;
 /// What a message is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// The journal whose runs these are.
+    /// The journal whose runs these are, see [`Lineage`].
     pub journal: String,
     /// The sink, as its journal calls it.
     pub sink: String,
@@ -58,17 +58,62 @@ pub struct Adoption {
     pub late: bool,
 }
 
+/// The names by which a journal's messages are labelled.
+///
+/// When a backup is put back, numbers are given again that other runs had after the backup, and their
+/// messages still stand in the channel. So runs that begin from then on have another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// The journal's own.
+    origin: String,
+    /// For each backup that was put back: its last run, and the name for those after it.
+    lines: Vec<(RunId, String)>,
+}
+
+impl Lineage {
+    /// Of a journal with this name; and for each backup that was put back, the last run that it had
+    /// and another name.
+    pub fn new(origin: String, mut lines: Vec<(RunId, String)>) -> Self {
+        lines.sort();
+        Self { origin, lines }
+    }
+
+    /// The name for a message about these runs: that of the latest of them.
+    pub fn label_of(&self, runs: &[RunId]) -> &str {
+        let latest = runs.iter().max().copied().unwrap_or(RunId(0));
+        let line = self.rank_of(latest).checked_sub(1).and_then(|index| self.lines.get(index));
+        line.map_or(&self.origin, |(_, name)| name)
+    }
+
+    /// Whether a run is older than the backup that was put back last.
+    pub fn is_from_backup(&self, run: RunId) -> bool {
+        self.lines.last().is_some_and(|(last, _)| run <= *last)
+    }
+
+    /// Whether a message with that label means this journal's run of that number.
+    fn means(&self, label: &str, run: RunId) -> bool {
+        let names = std::iter::once(&self.origin).chain(self.lines.iter().map(|(_, name)| name));
+        let rank = names.into_iter().position(|name| name == label);
+        rank.is_some_and(|rank| rank >= self.rank_of(run))
+    }
+
+    /// How many backups were put back before the run began.
+    fn rank_of(&self, run: RunId) -> usize {
+        self.lines.iter().filter(|(last, _)| *last < run).count()
+    }
+}
+
 /// What to take for said of the messages that were found, the oldest first: those that say what is
 /// still `owed`. Each is said once, though it was found twice.
-pub fn adopt(found: &[Found], journal: &str, sink: &str, owed: &Doubt) -> Vec<Adoption> {
+pub fn adopt(found: &[Found], lineage: &Lineage, sink: &str, owed: &Doubt) -> Vec<Adoption> {
     let mut owed = owed.clone();
     let mut adopted = Vec::new();
     for Found { place, label } in found {
-        if label.journal != journal || label.sink != sink {
+        if label.sink != sink {
             continue;
         }
         let mut runs = label.runs.clone();
-        runs.retain(|run| owed.remove(&(label.part, *run)));
+        runs.retain(|run| lineage.means(&label.journal, *run) && owed.remove(&(label.part, *run)));
         if !runs.is_empty() {
             let (place, part, late) = (place.clone(), label.part, label.late);
             adopted.push(Adoption { place, part, runs, together: label.together, late });
@@ -188,9 +233,35 @@ mod tests {
             found("e", Part::Ending, &[9]),
             found("f", Part::Thread, &[1]),
         ];
-        let adopted = adopt(&found, "j", "s", &owed);
+        let lineage = Lineage::new("j".to_owned(), Vec::new());
+        let adopted = adopt(&found, &lineage, "s", &owed);
         let places: Vec<&str> = adopted.iter().map(|adoption| adoption.place.as_str()).collect();
         assert_eq!(places, ["a", "e"]);
+    }
+
+    #[test]
+    fn after_a_backup_was_put_back_messages_of_other_runs_with_the_same_number_are_left_alone() {
+        let lines = vec![(RunId(200), "k".to_owned()), (RunId(100), "i".to_owned())];
+        let lineage = Lineage::new("j".to_owned(), lines);
+        let names = [&[100][..], &[99, 101], &[200], &[201, 1], &[]];
+        let labels = names.map(|runs| lineage.label_of(&ids(runs)));
+        assert_eq!(labels, ["j", "i", "i", "k", "j"]);
+        assert!(lineage.is_from_backup(RunId(200)) && !lineage.is_from_backup(RunId(201)));
+        let owed = [99, 100, 101, 201].map(|run| (Part::Message, RunId(run)));
+        let message = |place: &str, journal: &str, runs: &[u64]| {
+            let mut found = found(place, Part::Message, runs);
+            found.label.journal = journal.to_owned();
+            found
+        };
+        let found = [
+            message("of before, and of what is no more", "j", &[99, 101]),
+            message("of what is no more", "i", &[201]),
+            message("of now", "k", &[100, 201]),
+            message("of the first time", "i", &[101]),
+        ];
+        let adopted = adopt(&found, &lineage, "s", &Doubt::from(owed));
+        let runs: Vec<Vec<RunId>> = adopted.into_iter().map(|adoption| adoption.runs).collect();
+        assert_eq!(runs, [ids(&[99]), ids(&[100, 201]), ids(&[101])]);
     }
 
     proptest! {

@@ -92,6 +92,17 @@ pub(super) enum Command {
         salt-herald routes --explain 20261122140211"
     )]
     Routes(RoutesArgs),
+    /// Copy the journal into a file that can be put back in its place
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald backup /backup/journal.db\n  \
+        salt-herald backup --force /backup/journal-$(date +%a).db    a week of them\n\n\
+        The daemon may run, or not, and is not held up. The copy has its name only once it is whole\n\
+        and looked through. To put it back: stop the daemon, copy the file to the journal's place,\n\
+        start the daemon."
+    )]
+    Backup(BackupArgs),
     /// Write the master's events to a file, byte by byte, with all secrets in them
     #[command(
         hide = true,
@@ -264,6 +275,18 @@ pub(super) struct RoutesArgs {
     /// Print JSON Lines: stable names, times in UTC
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+    /// Where to
+    pub(super) file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long, short)]
+    pub(super) force: bool,
 }
 
 /// `record`.

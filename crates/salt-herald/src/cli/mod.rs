@@ -5,6 +5,7 @@
 
 mod announce;
 mod args;
+mod backup;
 mod check;
 mod help;
 mod journal;
@@ -72,6 +73,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Tail(args) => tail::run(config, &args, &mut out),
         Command::Log(args) => log::run(config, &args, &mut out),
         Command::Show(args) => show::run(config, &args, &mut out),
+        Command::Backup(args) => backup::run(config, &args, &mut out),
         Command::Announce(args) => announce::run(config, &args, &mut out),
         Command::Routes(args) => routes::run(config, &args, &mut out),
         Command::Completions(args) => help::completions(&args, &mut out),

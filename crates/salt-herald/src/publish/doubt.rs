@@ -152,17 +152,20 @@ impl Worker {
         }
         self.doubts.begun = true;
         let owed = self.owed_posts();
-        // It stays noted until it is settled: this process can end before that, too.
-        self.state.doubt.retain(|post| owed.contains(post));
+        // It stays noted until it is settled: this process can end before that, too. What a backup
+        // does not know to be said may be owed only later.
+        let lineage = &self.lineage;
+        self.state.doubt.retain(|post| owed.contains(post) || lineage.is_from_backup(post.1));
         let known = self.state.doubt.clone();
         if self.doubts.mute {
             self.doubts.repeats = known;
             return;
         }
-        self.doubts.open = known;
-        self.doubts.channel = owed.iter().any(|(part, _)| *part != Part::Thread);
-        let threads = owed.iter().filter(|(part, _)| *part == Part::Thread);
+        let posts = || owed.iter().chain(&known);
+        self.doubts.channel = posts().any(|(part, _)| *part != Part::Thread);
+        let threads = posts().filter(|(part, _)| *part == Part::Thread);
         self.doubts.threads = threads.map(|(_, run)| *run).collect();
+        self.doubts.open = known;
         self.doubts.not_before = Some(Instant::now() + LATE);
     }
 
@@ -178,7 +181,7 @@ impl Worker {
     /// What a post is about.
     pub(super) fn label(&self, part: Part, runs: &[RunId]) -> Label {
         Label {
-            journal: self.journal.clone(),
+            journal: self.lineage.label_of(runs).to_owned(),
             sink: self.service.sink.clone(),
             part,
             runs: runs.to_vec(),
@@ -293,7 +296,7 @@ impl Worker {
 
     async fn take_for_said(&mut self, place: Place, found: &[Found]) {
         let owed = self.owed_posts();
-        let adopted = adopt(found, &self.journal, &self.service.sink, &owed);
+        let adopted = adopt(found, &self.lineage, &self.service.sink, &owed);
         let mut runs = Vec::new();
         for adoption in adopted {
             let count = adoption.runs.len();

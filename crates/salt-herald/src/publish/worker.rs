@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use herald_core::announce::Mood;
+use herald_core::outbox::Lineage;
 use herald_core::run::RunId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -57,8 +58,8 @@ pub(super) struct Worker {
     pub(super) doubts: Doubts,
     /// How all sinks are.
     pub(super) health: Arc<Health>,
-    /// The journal's own name.
-    pub(super) journal: String,
+    /// What the journal is called in messages' labels.
+    pub(super) lineage: Lineage,
 }
 
 impl Worker {
@@ -83,7 +84,7 @@ impl Worker {
         let path = settings.journal;
         let opened = tokio::task::spawn_blocking(move || JournalReader::open(&path));
         let reader = opened.await.map_err(|_| StoreError::Closed)??;
-        let journal = reader.origin()?.to_string();
+        let lineage = reader.lineage()?;
         let state = writer.introduce(&service.sink).await?;
         health.introduce(&state);
         Ok(Self {
@@ -105,7 +106,7 @@ impl Worker {
             failures: 0,
             doubts: Doubts::new(can_seek),
             health,
-            journal,
+            lineage,
         })
     }
 

@@ -14,7 +14,9 @@ use thiserror::Error;
 mod sqlite;
 
 pub use herald_core::owed::Part;
-pub use sqlite::{Journal, JournalReader, JournalWriter, Order, Returned, RunFilter};
+pub use sqlite::{
+    BackedUp, Chain, Journal, JournalReader, JournalWriter, Order, Progress, Returned, RunFilter,
+};
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.
 #[derive(Debug, Default)]
@@ -213,4 +215,61 @@ pub enum StoreError {
     /// The thread that writes is gone.
     #[error("the journal is closed")]
     Closed,
+}
+
+/// Why there is no backup.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// There is such a file.
+    #[error("{path} is there already")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal would be its own backup.
+    #[error("that is the journal itself")]
+    Itself,
+    /// Another backup to the same place is under way.
+    #[error("another backup writes {path}")]
+    Busy {
+        /// What it writes.
+        path: PathBuf,
+    },
+    /// The disk is too full.
+    #[error("{path} would take {needed} bytes, and {free} are free there")]
+    NoRoom {
+        /// What would be written.
+        path: PathBuf,
+        /// How long it would be.
+        needed: u64,
+        /// What is free.
+        free: u64,
+    },
+    /// The copy can't be written.
+    #[error("{path} can't be written")]
+    Write {
+        /// What is written.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Reading the journal or writing the copy failed.
+    #[error("the journal can't be copied")]
+    Copy(#[source] rusqlite::Error),
+    /// What was copied is not what it should be, so that the journal is not either.
+    #[error("the journal is damaged: {what}")]
+    Damaged {
+        /// What and where.
+        what: String,
+    },
+    /// The journal can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BackupError {
+    fn copying(source: rusqlite::Error) -> Self {
+        Self::Copy(source)
+    }
 }

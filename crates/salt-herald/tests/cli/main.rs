@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod announce;
+mod backup;
 mod errors;
 mod listing;
 mod live;

@@ -4,6 +4,8 @@
 //! One writer (a thread that owns its connection) and any number of readers. This knows SQL and
 //! rows; what is recorded, and what it means, is decided elsewhere.
 
+mod backup;
+mod chain;
 mod examine;
 mod failures;
 mod filter;
@@ -14,6 +16,7 @@ mod open;
 mod payloads;
 mod read;
 mod rebuild;
+mod restore;
 mod returns;
 mod rows;
 mod upsert;
@@ -23,6 +26,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackedUp, Progress};
+pub use chain::Chain;
 pub use list::{Order, RunFilter};
 pub use open::Journal;
 pub use read::JournalReader;

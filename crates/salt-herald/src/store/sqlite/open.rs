@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::read::JournalReader;
 use super::writer::JournalWriter;
-use super::{examine, migrate, write};
+use super::{examine, migrate, restore, write};
 use crate::store::StoreError;
 
 /// A journal that is open for writing. Holds its lock.
@@ -32,11 +32,15 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         refuse_special(path)?;
         let lock = Lock::take(path)?;
+        let is_put_back = restore::is_put_back(path).map_err(|source| cannot_open(path, source))?;
+        if is_put_back {
+            restore::set_aside(path).map_err(|source| cannot_open(path, source))?;
+        }
         examine::examine(path, lock.knows_journal)?;
         // SQLite would make it readable by all.
         let made = File::options().create(true).append(true).mode(0o640).open(path);
         made.map_err(|source| cannot_open(path, source))?;
-        let mut connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;
+        let mut connection = if is_put_back { take_up(path)? } else { connect(path)? };
         configure(&connection).map_err(|source| cannot_open(path, source))?;
         migrate::migrate(&mut connection, path)?;
         prepare(&connection).map_err(|source| cannot_open(path, source))?;
@@ -63,6 +67,20 @@ impl Journal {
         let inserter = write::Inserter::new(self.connection)?;
         Ok(JournalWriter::start(inserter, self.lock))
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    Connection::open(path).map_err(|source| cannot_open(path, source))
+}
+
+/// A backup that was put back. It is known by not being in WAL mode, so that all that has to be done
+/// once is done before it is.
+fn take_up(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = connect(path)?;
+    migrate::migrate(&mut connection, path)?;
+    restore::note(&connection).map_err(|source| cannot_open(path, source))?;
+    tracing::info!(journal = %path.display(), "the journal was put back from a backup");
+    Ok(connection)
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -201,6 +219,11 @@ pub(super) fn read_only(path: &Path) -> Result<Opened, StoreError> {
         return Err(StoreError::Absent { path: path.to_owned() });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if has_a_strangers_wal(path) {
+        let opened = open_unchanging(path, flags);
+        let connection = opened.map_err(|source| cannot_open(path, source))?;
+        return Ok(ready(connection, true));
+    }
     let plain = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(Duration::from_secs(10))?;
         touch(&connection)?;
@@ -218,8 +241,18 @@ pub(super) fn read_only(path: &Path) -> Result<Opened, StoreError> {
             (opened.map_err(|source| cannot_open(path, source))?, true)
         }
     };
+    Ok(ready(connection, unchanging))
+}
+
+fn ready(connection: Connection, unchanging: bool) -> Opened {
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(Opened { connection, unchanging })
+    Opened { connection, unchanging }
+}
+
+/// A backup was put back beside the unmerged end of another journal, and nobody began with it yet. While
+/// somebody writes, the file is not looked at: to close it would take SQLite's locks from our process.
+fn has_a_strangers_wal(path: &Path) -> bool {
+    has_unmerged_wal(path) && holder(path).is_none() && restore::is_put_back(path).unwrap_or(false)
 }
 
 fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use herald_core::ledger::Restored;
 use herald_core::minions::Minions;
+use herald_core::outbox::Lineage;
 use herald_core::run::{Job, Run, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params};
@@ -216,6 +217,17 @@ impl JournalReader {
         bytes
             .and_then(|bytes| Uuid::from_slice(&bytes).ok())
             .ok_or_else(|| StoreError::Damaged { what: "its origin".to_owned() })
+    }
+
+    /// The names by which messages are labelled.
+    ///
+    /// # Errors
+    /// When the journal can't be read, or has no name.
+    pub fn lineage(&self) -> Result<Lineage, StoreError> {
+        let sql = "SELECT value, substr(key, 6) FROM meta WHERE key LIKE 'line.%'";
+        let lines =
+            self.all(sql, [], |row| Ok((RunId(rows::number(row, 0)?), row.get::<_, String>(1)?)))?;
+        Ok(Lineage::new(self.origin()?.to_string(), lines))
     }
 
     /// Whether anything was said of a run anywhere.
