@@ -9,6 +9,8 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod json;
+pub mod metrics;
 pub mod publish;
 pub mod source;
 pub mod store;
+pub mod web;

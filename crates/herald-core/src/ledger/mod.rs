@@ -240,6 +240,11 @@ impl Ledger {
         self.state.runs.get(&id)
     }
 
+    /// How many runs have not ended.
+    pub fn open_runs(&self) -> usize {
+        self.live.len()
+    }
+
     /// All runs that are in memory.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.state.runs.values()

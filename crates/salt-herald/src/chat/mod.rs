@@ -111,6 +111,10 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
+    /// All that [`Self::label`] can give.
+    pub const LABELS: [&'static str; 6] =
+        ["rate_limited", "unavailable", "in_doubt", "message_gone", "unauthorized", "rejected"];
+
     /// A fixed word for metrics and logs.
     pub fn label(&self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::bus;
 use super::facts::{BusFact, DirFact, Facts, Owner, SocketFact};
 use super::job_cache;
+use super::listen;
 use super::report::{Area, Finding, Level, Report};
 use crate::config::{Config, DEFAULT_JOURNAL, Problem, Problems, Severity};
 
@@ -37,6 +38,7 @@ pub fn decide(loaded: &Result<(Config, Vec<Problem>), Problems>, facts: Option<&
         job_cache::job_cache(&config.master, facts, &mut report);
     }
     journal(config, facts, &mut report);
+    listen::judge(config, facts, &mut report);
     // A sink with a mistake is left out of what was salvaged: silence would be no news then.
     if loaded.is_ok() {
         slack(config, &mut report);

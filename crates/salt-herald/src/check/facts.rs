@@ -18,6 +18,8 @@ pub struct Facts {
     pub job_cache: JobCacheFact,
     /// Our journal.
     pub journal: JournalFact,
+    /// Where metrics are to be fetched, if that is wanted.
+    pub metrics: Option<ListenFact>,
 }
 
 /// Who looks.
@@ -141,4 +143,17 @@ pub struct JournalFact {
     pub dir: DirFact,
     /// Whose the file is, if there is one that we may not write.
     pub unwritable_file: Option<Owner>,
+}
+
+/// A place where we are to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenFact {
+    /// It can be had.
+    Free,
+    /// A salt-herald listens there.
+    Ours,
+    /// Somebody else does.
+    Taken,
+    /// It can't be had: the system's word for it.
+    Failed(String),
 }

@@ -7,6 +7,7 @@ mod bus;
 mod decide;
 mod facts;
 mod job_cache;
+mod listen;
 mod names;
 mod probe;
 mod report;
@@ -16,8 +17,8 @@ mod tests;
 
 pub use decide::decide;
 pub use facts::{
-    Account, BusFact, ConnectFact, DirFact, Facts, JobCacheFact, JournalFact, Owner, SocketFact,
-    Who,
+    Account, BusFact, ConnectFact, DirFact, Facts, JobCacheFact, JournalFact, ListenFact, Owner,
+    SocketFact, Who,
 };
 pub use probe::probe;
 pub use report::{Area, Finding, Level, Report, exit_code, render};

@@ -18,6 +18,7 @@ use super::facts::{
     Account, BusFact, ConnectFact, DirFact, Facts, JobCacheFact, JournalFact, Owner, SocketFact,
     Who,
 };
+use super::listen;
 use super::names::{groups_of, name_of};
 use crate::config::{BusAddress, Config};
 
@@ -45,6 +46,7 @@ pub fn probe(config: &Config) -> Facts {
         },
         job_cache: accounts.job_cache(config.master.job_cache_dir()),
         journal: accounts.journal(&config.journal.path),
+        metrics: config.metrics.listen.as_ref().map(listen::probe),
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Area {
     JobCache,
     /// Our journal.
     Journal,
+    /// The metrics.
+    Metrics,
     /// The Slack sinks.
     Slack,
     /// The systemd unit.
@@ -41,6 +43,7 @@ impl fmt::Display for Area {
             Self::Bus => "bus",
             Self::JobCache => "job cache",
             Self::Journal => "journal",
+            Self::Metrics => "metrics",
             Self::Slack => "slack",
             Self::Unit => "unit",
         })

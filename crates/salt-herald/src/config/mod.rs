@@ -9,6 +9,7 @@ mod glob;
 mod include;
 mod master;
 mod merge;
+mod metrics;
 mod people;
 mod problem;
 mod routes;
@@ -32,6 +33,7 @@ use herald_core::route::Route;
 use secrecy::SecretString;
 
 pub use master::{BusAddress, IpcMode, MasterConfig};
+pub use metrics::MetricsConfig;
 pub use problem::{Problem, Problems, Severity};
 
 /// Where our config is unless `--config` names another file.
@@ -52,6 +54,8 @@ pub struct Config {
     pub master: MasterConfig,
     /// The journal.
     pub journal: JournalConfig,
+    /// Where metrics can be fetched.
+    pub metrics: MetricsConfig,
     /// The Slack sinks by name; none is fine, then salt-herald only records.
     pub slack: BTreeMap<String, SlackConfig>,
     /// To which sinks runs go, in the order in which they are asked; none is every run to every

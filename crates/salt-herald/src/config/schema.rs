@@ -10,7 +10,7 @@ use super::table::Table;
 use super::values::{absolute_path, boolean, line, some_seconds, texts};
 use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig};
 use super::{Config, DEFAULT_JOURNAL};
-use super::{master, people, routes, slack};
+use super::{master, metrics, people, routes, slack};
 
 /// The keys of one sink under `slack`.
 pub(super) const SINK_KEYS: &[&str] = &[
@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("slack.NAME", SINK_KEYS),
     ("announce", &["say", "quiet", "scheduled", "service_users"]),
     ("runs", &["patience"]),
+    ("metrics", &["listen"]),
     ("routes", ROUTE_KEYS),
     ("people.NAME", &["mention"]),
     ("minion_name", &["strip_prefix", "strip_suffix"]),
@@ -66,6 +67,7 @@ pub(super) fn read(
     let name = root.take("name", line, problems).map(|given| given.value);
     let salt = root.table("salt", problems);
     let journal = root.table("journal", problems);
+    let metrics = root.table("metrics", problems);
     let sinks = root.table("slack", problems);
     let named = sinks.places();
     let slack = slack::read(sinks, problems);
@@ -81,6 +83,7 @@ pub(super) fn read(
         name,
         master: read_salt(salt, salt_dir, problems),
         journal: read_journal(journal, problems),
+        metrics: metrics::read(metrics, problems),
         slack,
         routes: routes.routes,
         channels: routes.channels,

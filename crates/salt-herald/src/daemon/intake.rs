@@ -12,6 +12,7 @@ use herald_core::redact::Redactor;
 use jiff::Timestamp;
 use salt_event::event::{Event, Kind, decode};
 
+use crate::metrics::{BusNumbers, RunNumbers, gauge_of};
 use crate::source::{Heard, Item};
 use crate::store::{Batch, JournalReader, JournalWriter, StoreError};
 
@@ -35,6 +36,8 @@ pub struct Intake {
     batch: Batch,
     seen: BTreeMap<String, u64>,
     counts: Counts,
+    bus: BusNumbers,
+    runs: RunNumbers,
 }
 
 impl Intake {
@@ -56,7 +59,14 @@ impl Intake {
             batch: Batch::default(),
             seen: BTreeMap::new(),
             counts: Counts::default(),
+            bus: BusNumbers::default(),
+            runs: RunNumbers::default(),
         })
+    }
+
+    /// Counts there what goes through.
+    pub fn counted_by(self, bus: &BusNumbers, runs: &RunNumbers) -> Self {
+        Self { bus: bus.clone(), runs: runs.clone(), ..self }
     }
 
     /// What went through so far.
@@ -80,12 +90,18 @@ impl Intake {
             Heard::Frame(bytes) => self.take_frame(item.at, bytes)?,
             Heard::TooLong { length, start } => self.add_unreadable(item.at, "", *length, start),
             Heard::Gap { from, reason } => {
+                self.bus.gap(*reason);
                 let what = What::Gap { from: (*from).min(item.at), to: item.at, reason: *reason };
                 self.add(vec![Change { at: item.at, what, payloads: Vec::new() }]);
                 let changes = self.ledger.handle_gap(item.at);
                 self.add(changes);
             }
-            Heard::Lost | Heard::Connected => {}
+            Heard::Lost => {
+                self.bus.connected.set(0);
+            }
+            Heard::Connected => {
+                self.bus.connected.set(1);
+            }
         }
         Ok(())
     }
@@ -125,6 +141,7 @@ impl Intake {
         let (runs, jobs) = self.ledger.take_touched();
         self.batch.runs = runs.into_iter().cloned().collect();
         self.batch.jobs = jobs.into_iter().cloned().collect();
+        self.runs.open.set(gauge_of(self.ledger.open_runs()));
         if !self.batch.changes.is_empty() {
             self.batch.seen.extend(std::mem::take(&mut self.seen));
         }
@@ -150,6 +167,7 @@ impl Intake {
 
     fn take_frame(&mut self, at: Timestamp, bytes: &[u8]) -> Result<(), StoreError> {
         self.counts.events += 1;
+        self.bus.event_at(at);
         let event = match decode(bytes) {
             Ok(event) => event,
             Err(error) => {
@@ -191,12 +209,26 @@ impl Intake {
 
     fn add_unreadable(&mut self, at: Timestamp, tag: &str, length: u64, bytes: &[u8]) {
         self.counts.unreadable += 1;
+        self.bus.unreadable.inc();
         let tag = tag.chars().take(256).collect();
         let what = What::Unreadable { tag, length, digest: Digest::of(bytes) };
         self.add(vec![Change { at, what, payloads: Vec::new() }]);
     }
 
     fn add(&mut self, changes: Vec<Change>) {
+        changes.iter().for_each(|change| self.count_run(&change.what));
         self.batch.changes.extend(changes);
+    }
+
+    fn count_run(&self, what: &What) {
+        match what {
+            What::RunStarted { head, .. } => self.runs.started(head.value.kind),
+            What::RunEnded { run, status, .. } => {
+                if let Some(run) = self.ledger.run(*run) {
+                    self.runs.ended(run.head.kind, *status);
+                }
+            }
+            _ => {}
+        }
     }
 }

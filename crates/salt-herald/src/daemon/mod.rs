@@ -26,8 +26,10 @@ pub use recording::{ReplayReport, record, replay};
 use publishing::Publishing;
 
 use crate::config::{BusAddress, Config, LoadOptions};
+use crate::metrics::{Metrics, gauge_of};
 use crate::source::{self, Bus, Heard, Item, Queue};
 use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
+use crate::web::Web;
 
 /// Why the daemon could not run.
 pub type RunError = Box<dyn Error + Send + Sync>;
@@ -84,19 +86,24 @@ pub async fn serve(
     if let Some(folder) = config.journal.path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let journal = Journal::open(&config.journal.path)?;
+    let metrics = Arc::new(Metrics::new());
+    let journal = Journal::open(&config.journal.path)?.counted_by(&metrics.journal);
     let reader = journal.reader()?;
     let writer = journal.into_writer()?;
+    ask_journal(&metrics, &writer);
     tracing::info!(
         journal = %config.journal.path.display(),
         version = env!("CARGO_PKG_VERSION"),
         "salt-herald begins"
     );
     // Before the bus is heard: what comes first is news already.
-    let mut publishing = Publishing::start(&config, &writer, limits.grace).await?;
-    let outcome = match listen(&config, limits, reader, writer.clone()) {
+    let sinks = metrics.sinks.clone();
+    let mut publishing = Publishing::start(&config, &writer, limits.grace, sinks).await?;
+    let outcome = match listen(&config, limits, reader, writer.clone(), &metrics) {
         Ok(bus) => {
-            let mut now = Now { config, publishing: &mut publishing, writer: &writer, limits };
+            let web = Web::start(metrics, config.metrics.listen.clone());
+            let publishing = &mut publishing;
+            let mut now = Now { config, publishing, writer: &writer, limits, web };
             listen_until(bus, stop, reloads, &mut now).await
         }
         Err(error) => Err(error),
@@ -141,6 +148,7 @@ struct Now<'a> {
     publishing: &'a mut Publishing,
     writer: &'a JournalWriter,
     limits: Limits,
+    web: Web,
 }
 
 impl Now<'_> {
@@ -151,11 +159,29 @@ impl Now<'_> {
         reload::say_what_waits(&self.config, &config);
         // The runs stand in the file that is open.
         self.config = Config { journal: self.config.journal.clone(), ..config };
+        self.web.change_to(self.config.metrics.listen.clone());
         self.publishing.change_to(&self.config, self.writer, self.limits.grace).await?;
         tracing::info!("the config was read again");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Status("the config was read again")]);
         Ok(())
     }
+}
+
+/// Lets the metrics say whether the journal can be written.
+fn ask_journal(metrics: &Metrics, writer: &JournalWriter) {
+    let (trouble, told) = (metrics.journal.trouble.clone(), writer.trouble());
+    metrics.ask(move || {
+        trouble.set(i64::from(told.borrow().is_some()));
+    });
+}
+
+/// Lets the metrics say how much waits between the bus and the journal.
+fn ask_queue(metrics: &Metrics, queue: Arc<Queue>) {
+    let bus = metrics.bus.clone();
+    metrics.ask(move || {
+        bus.waiting.set(gauge_of(queue.waiting()));
+        bus.limit.set(gauge_of(queue.limit()));
+    });
 }
 
 async fn stop_signal() {
@@ -198,13 +224,16 @@ fn listen(
     limits: Limits,
     reader: JournalReader,
     writer: JournalWriter,
+    metrics: &Metrics,
 ) -> Result<Listening, RunError> {
-    let queue = Arc::new(Queue::new(limits.waiting));
+    let queue = Arc::new(Queue::new(limits.waiting).counted_by(&metrics.bus));
+    ask_queue(metrics, Arc::clone(&queue));
     let stop = Arc::new(AtomicBool::new(false));
     let heard_at = reader.noted("heard_at")?.and_then(|at| Timestamp::from_microsecond(at).ok());
     let blind = heard_at.map(|at| (at, GapReason::NotRunning));
     let now = Timestamp::now();
-    let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?;
+    let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?
+        .counted_by(&metrics.bus, &metrics.runs);
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();
     let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::RunError;
 use crate::chat;
 use crate::config::Config;
+use crate::metrics::SinkFamilies;
 use crate::publish::{self, Publisher, Target};
 use crate::store::JournalWriter;
 
@@ -16,6 +17,7 @@ use crate::store::JournalWriter;
 pub(super) struct Publishing {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    numbers: SinkFamilies,
 }
 
 impl Publishing {
@@ -24,6 +26,7 @@ impl Publishing {
         config: &Config,
         writer: &JournalWriter,
         grace: Duration,
+        numbers: SinkFamilies,
     ) -> Result<Self, RunError> {
         let (stop, stopping) = watch::channel(false);
         let settings = publish::Settings {
@@ -31,11 +34,12 @@ impl Publishing {
             journal: config.journal.path.clone(),
             names: Arc::new(config.names.clone()),
             routes: Arc::new(config.routes.clone()),
+            numbers: numbers.clone(),
         };
         let targets = targets(config)?;
         tracing::info!(sinks = targets.len(), "publishing");
         let publisher = Publisher::start(settings, targets, writer.clone(), stopping, grace).await;
-        Ok(Self { stop, task: tokio::spawn(publisher.run()) })
+        Ok(Self { stop, task: tokio::spawn(publisher.run()), numbers })
     }
 
     /// Says what is owed and can be said within the grace, and ends.
@@ -52,7 +56,7 @@ impl Publishing {
         grace: Duration,
     ) -> Result<(), RunError> {
         self.stop().await?;
-        *self = Self::start(config, writer, grace).await?;
+        *self = Self::start(config, writer, grace, self.numbers.clone()).await?;
         Ok(())
     }
 }

@@ -62,6 +62,11 @@ impl Doubts {
         Self { mute: !can_seek, ..Self::default() }
     }
 
+    /// How many posts are in doubt.
+    pub(super) fn count(&self) -> usize {
+        self.open.union(&self.repeats).count()
+    }
+
     fn all(&self) -> Doubt {
         self.open.union(&self.repeats).copied().collect()
     }

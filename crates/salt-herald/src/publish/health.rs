@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::worker::Worker;
 use crate::chat::DeliveryError;
+use crate::metrics::Request;
 use crate::store::{SinkState, Told};
 
 /// Of one sink's trouble, and of what it gave up, no more is told than this often.
@@ -195,7 +196,8 @@ impl State {
 impl Worker {
     /// Tells what is the matter at another sink, or no longer.
     pub(super) async fn tell(&mut self, due: Due) {
-        let sent = self.sink.notify(&self.notice(&due)).await;
+        let notice = self.notice(&due);
+        let sent = self.counted(Request::Notice, self.sink.notify(&notice)).await;
         let is_told = match &sent {
             Ok(()) => {
                 self.succeeded().await;

@@ -32,6 +32,8 @@ use pace::Budget;
 pub(crate) use routing::{facts_of, leading_run};
 pub use worker::Target;
 
+use crate::chat::DeliveryError;
+use crate::metrics::SinkFamilies;
 use crate::store::JournalWriter;
 
 /// What the publisher must know.
@@ -45,6 +47,8 @@ pub struct Settings {
     pub names: Arc<Names>,
     /// To which sinks runs go; none is every run to every sink.
     pub routes: Arc<Vec<Route>>,
+    /// Where it is counted what was said.
+    pub numbers: SinkFamilies,
 }
 
 /// The workers of all sinks, ready to run.
@@ -65,8 +69,10 @@ impl Publisher {
         let names: Vec<&str> = targets.iter().map(|target| target.sink.name()).collect();
         let health = Arc::new(Health::of(&names));
         let mut workers = Vec::new();
+        settings.numbers.begin_anew();
         for target in targets {
             let name = target.sink.name().to_owned();
+            let numbers = settings.numbers.of(&name, &DeliveryError::LABELS);
             let worker = worker::Worker::start(
                 settings.clone(),
                 target,
@@ -81,6 +87,7 @@ impl Publisher {
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(sink = name, error, "this sink can't be served");
+                    numbers.trouble.set(1);
                 }
             }
         }

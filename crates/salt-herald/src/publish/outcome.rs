@@ -66,6 +66,7 @@ impl Worker {
         self.log(run, &error);
         if !self.comes_back(&error).await {
             let delivery = self.given_up(subject, step, error.to_string());
+            self.numbers.given_up.inc();
             self.note(vec![delivery]).await;
             self.tell_given_up(subject, &error);
         }
@@ -81,6 +82,7 @@ impl Worker {
         let given_up =
             |run: &RunId| self.given_up(Subject::Run(*run), Step::Post, error.to_string());
         let deliveries = runs.iter().map(given_up).collect();
+        self.numbers.given_up.inc();
         self.note(deliveries).await;
         self.tell_given_up(Subject::Run(first), &error);
     }

@@ -16,6 +16,7 @@ use super::doubt::posted_part;
 use super::view::{Subject, View, compose_together};
 use super::worker::Worker;
 use crate::chat::{DeliveryError, MessageRef, Post};
+use crate::metrics::Request;
 use crate::store::{Delivery, DeliveryState};
 
 impl Worker {
@@ -46,7 +47,8 @@ impl Worker {
             let repeat = runs.iter().any(|run| self.doubts.is_repeat(Part::Message, *run));
             let began = Timestamp::now();
             self.begin_post(Part::Message, &runs).await;
-            let sent = self.sink.post(&announcement, Post { label: &label, repeat }).await;
+            let sent = self.sink.post(&announcement, Post { label: &label, repeat });
+            let sent = self.counted(Request::Post, sent).await;
             self.end_post(Part::Message, &runs, began, &sent).await;
             match sent {
                 Ok(place) => self.note_together(&label, &place, &announcement, version).await,
@@ -189,16 +191,23 @@ impl Worker {
         let message = view.message.clone().map(MessageRef).ok_or_else(gone);
         match step {
             Step::Post | Step::PostEnding => {
-                self.sink.post(&view.announcement, post).await.map(Some)
+                let posting = self.sink.post(&view.announcement, post);
+                self.counted(Request::Post, posting).await.map(Some)
             }
             Step::Finish | Step::Progress => {
                 let message = message?;
-                self.sink.update(&message, &view.announcement).await.map(|()| Some(message))
+                let editing = self.sink.update(&message, &view.announcement);
+                self.counted(Request::Edit, editing).await.map(|()| Some(message))
             }
-            Step::Reply => self.sink.reply(&message?, &view.announcement, post).await.map(Some),
+            Step::Reply => {
+                let message = message?;
+                let replying = self.sink.reply(&message, &view.announcement, post);
+                self.counted(Request::Reply, replying).await.map(Some)
+            }
             Step::UpdateReply => {
                 let reply = view.thread.clone().map(MessageRef).ok_or_else(gone)?;
-                self.sink.update_reply(&reply, &view.announcement).await.map(|()| Some(reply))
+                let editing = self.sink.update_reply(&reply, &view.announcement);
+                self.counted(Request::Edit, editing).await.map(|()| Some(reply))
             }
         }
     }

@@ -142,6 +142,7 @@ async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&Journ
         journal: disk.path.clone(),
         names: Default::default(),
         routes: Default::default(),
+        numbers: Default::default(),
     };
     let target = Target { sink: Sink::Memory(memory.clone()), slow_after: Duration::MAX };
     let (stop, stopping) = watch::channel(false);

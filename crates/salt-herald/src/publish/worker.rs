@@ -17,7 +17,8 @@ use super::health::Health;
 use super::pace::{Bucket, Budget, backoff};
 use super::recent::Recent;
 use super::view::{Looked, Service, Subject, View, look};
-use crate::chat::Sink;
+use crate::chat::{DeliveryError, Sink};
+use crate::metrics::{Request, SinkNumbers, gauge_of};
 use crate::store::{JournalReader, JournalWriter, SinkState, StoreError};
 
 /// A sink with what its table in the config says beside.
@@ -60,6 +61,7 @@ pub(super) struct Worker {
     pub(super) health: Arc<Health>,
     /// What the journal is called in messages' labels.
     pub(super) lineage: Lineage,
+    pub(super) numbers: SinkNumbers,
 }
 
 impl Worker {
@@ -72,6 +74,7 @@ impl Worker {
         stop: watch::Receiver<bool>,
         grace: Duration,
     ) -> Result<Self, StoreError> {
+        let numbers = settings.numbers.of(target.sink.name(), &DeliveryError::LABELS);
         let service = Service {
             sink: target.sink.name().to_owned(),
             edits: target.sink.abilities().edit,
@@ -107,6 +110,7 @@ impl Worker {
             doubts: Doubts::new(can_seek),
             health,
             lineage,
+            numbers,
         })
     }
 
@@ -133,6 +137,7 @@ impl Worker {
             if self.look_again().await {
                 self.begin_doubts();
             }
+            self.count();
             let until = match self.next() {
                 Next::Take(subject) => {
                     self.take_step(subject).await;
@@ -168,6 +173,26 @@ impl Worker {
                 _ = stop.changed(), if !is_stopping => {}
             }
         }
+    }
+
+    /// Tells how the sink is.
+    fn count(&self) {
+        self.numbers.owed.set(gauge_of(self.pending.len()));
+        self.numbers.doubtful.set(gauge_of(self.doubts.count()));
+        self.numbers.trouble.set(i64::from(self.state.trouble.is_some()));
+    }
+
+    /// Waits for a request's answer, and counts it.
+    pub(super) async fn counted<T>(
+        &self,
+        request: Request,
+        sending: impl Future<Output = Result<T, DeliveryError>>,
+    ) -> Result<T, DeliveryError> {
+        let began = Instant::now();
+        let sent = sending.await;
+        let outcome = sent.as_ref().map(|_| ()).map_err(DeliveryError::label);
+        self.numbers.answered(request, began.elapsed(), outcome);
+        sent
     }
 
     /// Reads what changed since the last look; whether that could be read.

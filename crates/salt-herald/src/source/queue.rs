@@ -11,6 +11,7 @@ use herald_core::change::GapReason;
 use jiff::Timestamp;
 
 use super::{Heard, Item};
+use crate::metrics::BusNumbers;
 
 /// How many bytes may wait.
 pub const MAX_WAITING: usize = 32 << 20;
@@ -24,6 +25,7 @@ pub struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     limit: usize,
+    numbers: BusNumbers,
 }
 
 #[derive(Debug, Default)]
@@ -41,12 +43,29 @@ impl Queue {
         Self { limit, ..Self::default() }
     }
 
+    /// Counts there what does not fit.
+    pub fn counted_by(self, numbers: &BusNumbers) -> Self {
+        Self { numbers: numbers.clone(), ..self }
+    }
+
+    /// How many bytes wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().size
+    }
+
+    /// How many bytes may.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Puts items in, in order. What does not fit is dropped, and told of as a gap once there is
     /// room again.
     pub fn push(&self, items: impl IntoIterator<Item = Item>) {
         let mut state = self.lock();
         for item in items {
-            state.push(item, self.limit);
+            if !state.push(item, self.limit) {
+                self.numbers.dropped.inc();
+            }
         }
         drop(state);
         self.filled.notify_one();
@@ -100,15 +119,18 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, item: Item, limit: usize) {
+    /// Whether it fitted.
+    fn push(&mut self, item: Item, limit: usize) -> bool {
         let fits = self.items.is_empty() || self.size + item.size() <= limit;
         let is_small = !matches!(item.heard, Heard::Frame(_) | Heard::TooLong { .. });
-        if is_small || (fits && self.dropping.is_none()) {
+        let is_taken = is_small || (fits && self.dropping.is_none());
+        if is_taken {
             self.add(item);
         } else {
             let (from, _) = self.dropping.unwrap_or((item.at, item.at));
             self.dropping = Some((from, item.at));
         }
+        is_taken
     }
 
     /// There is room again: tells what was not taken.

@@ -14,6 +14,7 @@ mod fleet;
 mod gaps;
 mod journal;
 mod memory;
+mod metrics;
 mod noise;
 mod outbox;
 mod replays;

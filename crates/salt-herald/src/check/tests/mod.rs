@@ -61,6 +61,7 @@ fn fine() -> Facts {
         bus: socket(owner("salt", "salt", 0o660), ConnectFact::Accepted),
         job_cache: job_cache(DirFact::Usable),
         journal: JournalFact { dir: DirFact::Usable, unwritable_file: None },
+        metrics: None,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::os::unix::net::UnixListener;
 
 use super::super::names::{groups_of, name_of};
-use super::super::{BusFact, ConnectFact, DirFact, Facts, JournalFact, SocketFact, probe};
+use super::super::{
+    BusFact, ConnectFact, DirFact, Facts, JournalFact, ListenFact, SocketFact, probe,
+};
 use super::loaded;
 
 #[test]
@@ -86,4 +88,43 @@ fn the_probe_sees_directories() {
     let way: Vec<_> = cache.way.iter().map(|(path, _)| path.as_path()).collect();
     assert!(way.starts_with(&[std::path::Path::new("/")]), "{way:?}");
     assert_eq!(way.last(), Some(&job.as_path()));
+}
+
+fn listening_at(address: &str) -> ListenFact {
+    let (config, _) = loaded(&format!("metrics: {{listen: '{address}'}}\n")).unwrap();
+    probe(&config).metrics.unwrap()
+}
+
+#[test]
+fn the_probe_sees_whether_metrics_can_be_fetched_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let stranger = std::thread::spawn(move || answer_one(listener.accept().unwrap().0, "hello\n"));
+    assert_eq!(listening_at(&address), ListenFact::Taken);
+    stranger.join().unwrap();
+    assert_eq!(listening_at(&address), ListenFact::Free);
+    // A network for documentation: nobody has it.
+    assert!(matches!(listening_at("192.0.2.1:9745"), ListenFact::Failed(_)));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.sock");
+    let shown = path.to_str().unwrap();
+    assert_eq!(listening_at(shown), ListenFact::Free);
+    let listener = UnixListener::bind(&path).unwrap();
+    let ours = std::thread::spawn(move || {
+        answer_one(listener.accept().unwrap().0, crate::web::HEALTHY);
+    });
+    assert_eq!(listening_at(shown), ListenFact::Ours);
+    ours.join().unwrap();
+    assert_eq!(listening_at(shown), ListenFact::Free, "left behind");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "a letter").unwrap();
+    assert!(matches!(listening_at(shown), ListenFact::Failed(_)));
+    assert!(matches!(listening_at("/nowhere/metrics.sock"), ListenFact::Failed(_)));
+}
+
+fn answer_one(mut stream: impl std::io::Read + std::io::Write, body: &str) {
+    let mut request = [0; 512];
+    assert!(stream.read(&mut request).unwrap() > 0);
+    stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{body}").as_bytes()).unwrap();
 }

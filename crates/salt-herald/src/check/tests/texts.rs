@@ -2,7 +2,7 @@
 
 use super::super::{
     Account, Area, BusFact, ConnectFact, DirFact, Facts, Finding, JobCacheFact, JournalFact,
-    Report, SocketFact,
+    ListenFact, Report, SocketFact,
 };
 use super::super::{decide, exit_code, render};
 use super::{
@@ -277,4 +277,29 @@ fn where_runs_are_said_is_told() {
     let bot = "slack: {bot: {token: xoxb-x, channel: '#a'}, hook: {webhook_url: 'https://x/'}}\n";
     let routes = "routes: [{fun: 'state.*', to: ['bot#b', hook]}, {to: bot}]\n";
     assert_eq!(said(&format!("{bot}{routes}")), "announces to bot, hook, bot#b, by 2 routes");
+}
+
+#[test]
+fn where_metrics_can_be_fetched() {
+    let facts = [
+        ListenFact::Free,
+        ListenFact::Ours,
+        ListenFact::Taken,
+        ListenFact::Failed("Permission denied (os error 13)".to_owned()),
+    ];
+    let shown: Vec<String> = facts
+        .map(|fact| {
+            let facts = Facts { metrics: Some(fact), ..fine() };
+            let mut report = decide(&loaded("metrics: {listen: '127.0.0.1:9745'}\n"), Some(&facts));
+            report.findings.retain(|finding| finding.area == Area::Metrics);
+            report
+                .findings
+                .into_iter()
+                .map(|one| {
+                    format!("{:?} {} / {}", one.level, one.message, one.hint.unwrap_or_default())
+                })
+                .collect()
+        })
+        .to_vec();
+    insta::assert_snapshot!(shown.join("\n"));
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::read::JournalReader;
 use super::writer::JournalWriter;
 use super::{examine, migrate, restore, write};
+use crate::metrics::JournalNumbers;
 use crate::store::StoreError;
 
 /// A journal that is open for writing. Holds its lock.
@@ -21,6 +22,7 @@ pub struct Journal {
     path: PathBuf,
     connection: Connection,
     lock: File,
+    numbers: JournalNumbers,
 }
 
 impl Journal {
@@ -44,7 +46,13 @@ impl Journal {
         configure(&connection).map_err(|source| cannot_open(path, source))?;
         migrate::migrate(&mut connection, path)?;
         prepare(&connection).map_err(|source| cannot_open(path, source))?;
-        Ok(Self { path: path.to_owned(), connection, lock: lock.confirmed() })
+        let numbers = JournalNumbers::default();
+        Ok(Self { path: path.to_owned(), connection, lock: lock.confirmed(), numbers })
+    }
+
+    /// Counts there what is written.
+    pub fn counted_by(self, numbers: &JournalNumbers) -> Self {
+        Self { numbers: numbers.clone(), ..self }
     }
 
     /// A reader of the same file.
@@ -64,7 +72,7 @@ impl Journal {
     /// # Errors
     /// When the end of the chain can't be read.
     pub fn into_writer(self) -> Result<JournalWriter, StoreError> {
-        let inserter = write::Inserter::new(self.connection)?;
+        let inserter = write::Inserter::new(self.connection)?.counted_by(self.numbers);
         Ok(JournalWriter::start(inserter, self.lock))
     }
 }

@@ -4,6 +4,7 @@
 //! payloads) goes back with it when it fails.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
@@ -11,6 +12,7 @@ use herald_core::entry::{EntryHead, chain, encode, kind_code};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::payloads::Payloads;
+use crate::metrics::JournalNumbers;
 use crate::store::{Batch, StoreError};
 
 /// Writes into one file, and knows the end of its chain.
@@ -19,6 +21,7 @@ pub(super) struct Inserter {
     origin: [u8; 16],
     end: End,
     payloads: Payloads,
+    numbers: JournalNumbers,
 }
 
 /// The end of the chain.
@@ -57,7 +60,13 @@ impl Inserter {
         };
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
         let payloads = Payloads::load(&connection).map_err(reading)?;
-        Ok(Self { connection, origin, end, payloads })
+        let numbers = JournalNumbers::default();
+        Ok(Self { connection, origin, end, payloads, numbers })
+    }
+
+    /// Counts commits there.
+    pub(super) fn counted_by(self, numbers: JournalNumbers) -> Self {
+        Self { numbers, ..self }
     }
 
     /// The number of the last entry that is committed.
@@ -70,6 +79,7 @@ impl Inserter {
         &mut self,
         work: impl FnOnce(&mut Insert<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        let began = Instant::now();
         let transaction = self.connection.unchecked_transaction().map_err(writing)?;
         let mut insert = Insert {
             connection: &self.connection,
@@ -79,7 +89,9 @@ impl Inserter {
         };
         let done = work(&mut insert).and_then(|()| insert.index_if_due());
         let end = insert.end;
-        match done.and_then(|()| transaction.commit().map_err(writing)) {
+        let done = done.and_then(|()| transaction.commit().map_err(writing));
+        self.numbers.commit(began, done.is_ok());
+        match done {
             Ok(()) => {
                 self.end = end;
                 Ok(())
