@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("--series", default="3006", choices=paths.SERIES)
         command.add_argument("--dir", help="an empty folder to work in, kept at the end")
+        command.add_argument("--syndic", action="store_true", help="a master below, with a syndic")
+        command.add_argument("--masters", type=int, default=1, choices=(1, 2), metavar="N")
         command.set_defaults(act=act)
         if name == "up":
             _up_options(command)
@@ -79,6 +81,8 @@ def _up(args: argparse.Namespace) -> int:
         file_roots=os.path.abspath(args.file_roots),
         reactor=args.reactor,
         reactor_funs=args.reactor_funs,
+        syndic=args.syndic,
+        masters=args.masters,
     )
     root, keep = running.choose_folder(args.dir)
     return up(wish, root, keep, listen=not args.no_stdin)
@@ -87,7 +91,8 @@ def _up(args: argparse.Namespace) -> int:
 def _tour(args: argparse.Namespace) -> int:
     venvs.install(args.series, out=sys.stderr)
     root, keep = running.choose_folder(args.dir)
-    return tour(Wish(series=args.series), root, keep, os.path.abspath(args.out), args.only)
+    wish = Wish(series=args.series, syndic=args.syndic, masters=args.masters)
+    return tour(wish, root, keep, os.path.abspath(args.out), args.only)
 
 
 if __name__ == "__main__":

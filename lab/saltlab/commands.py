@@ -10,7 +10,7 @@ import pathlib
 import select
 import sys
 
-from . import processes
+from . import pairs, processes
 from .paths import LabError
 from .running import Running
 from .site import Wish
@@ -21,7 +21,7 @@ _REAP_EVERY = 2.0
 def up(wish: Wish, root: pathlib.Path, keep: bool, listen: bool) -> int:
     """Brings a site up and stays until told to end."""
 
-    running = Running(wish, root, keep)
+    running = pairs.running(wish, root, keep)
 
     def work() -> int:
         with running as site:
@@ -41,7 +41,7 @@ def tour(wish: Wish, root: pathlib.Path, keep: bool, out: str, only: list[str] |
     """Plays the scenarios on a fresh site and writes what the bus said."""
     from . import touring
 
-    running = Running(wish, root, keep)
+    running = pairs.running(wish, root, keep)
 
     def work() -> int:
         with running as site:
@@ -101,5 +101,9 @@ _ORDERS = {
         "restart-minion",
         "stop-minion",
         "start-minion",
+        "stop-syndic",
+        "start-syndic",
+        "stop-second",
+        "start-second",
     )
 }

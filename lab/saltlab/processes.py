@@ -237,7 +237,7 @@ def _bears(pid: int, mark: str) -> bool:
             told.append(b"")
     environ, title = told
     ours = f"{MARK}={mark}".encode() in environ.split(b"\0")
-    daemon = b"/bin/salt-m" in title and f"{mark}/".encode() in title
+    daemon = b"/bin/salt-" in title and f"{mark}/".encode() in title
     return (ours or daemon) and running(pid)
 
 

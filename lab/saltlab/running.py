@@ -23,8 +23,8 @@ START_PATIENCE = 120.0
 class Running:
     """One site, from its folder to its last process; a context manager."""
 
-    def __init__(self, wish: Wish, root: pathlib.Path, keep: bool):
-        self.site, self.keep = Site(wish, root), keep
+    def __init__(self, wish: Wish, root: pathlib.Path, keep: bool, site: Site | None = None):
+        self.site, self.keep = site or Site(wish, root), keep
         self._probes: list[subprocess.Popen] = []
         self.master = self._daemon("master", "salt-master", self.site.config_dir)
         self.minions = {
@@ -42,10 +42,16 @@ class Running:
     def __exit__(self, *_exc) -> None:
         try:
             # What is thrown away need not be left in order.
-            daemons = [self.master, *self.minions.values()] if self.keep else []
-            processes.end_all(daemons)
+            processes.end_all(self.all_daemons() if self.keep else [])
         finally:
             self.tidy()
+
+    def daemons(self) -> list[Daemon]:
+        return [self.master, *self.minions.values()]
+
+    def all_daemons(self) -> list[Daemon]:
+        """Those of other masters of the same site, too."""
+        return self.daemons()
 
     def tidy(self) -> None:
         """Removes what is not to be kept."""
@@ -62,11 +68,13 @@ class Running:
 
     def await_answers(self) -> None:
         """Returns when every minion that runs has answered a test.ping."""
+        self._await_answers_of([name for name, one in self.minions.items() if one.alive()])
+
+    def _await_answers_of(self, names: list[str]) -> None:
         deadline = time.monotonic() + START_PATIENCE
         while not self._listens():
             self._check(deadline, "the master's event bus did not open")
             time.sleep(0.05)
-        names = [name for name, minion in self.minions.items() if minion.alive()]
         probe = self._probe(names)
         while probe.poll() is None:
             try:
@@ -99,7 +107,7 @@ class Running:
             return trial.connect_ex(address) == 0
 
     def _check(self, deadline: float, complaint: str) -> None:
-        dead = [d.name for d in (self.master, *self.minions.values()) if d.pid and not d.alive()]
+        dead = [d.name for d in self.all_daemons() if d.pid and not d.alive()]
         if "master" in dead or (dead and len(dead) == len(self.minions)):
             raise LabError(f"{', '.join(dead)} ended by itself{self._log_tails()}")
         if time.monotonic() > deadline:
@@ -114,8 +122,7 @@ class Running:
 
     def reap(self, others: set[int] = frozenset()) -> None:
         """Buries adopted orphans; ``others`` are the caller's own children."""
-        daemons = (self.master, *self.minions.values())
-        known = {d.pid for d in daemons} | {p.pid for p in self._probes} | others
+        known = {d.pid for d in self.all_daemons()} | {p.pid for p in self._probes} | others
         processes.reap(tuple(known))
 
     def describe(self) -> dict:
@@ -134,7 +141,7 @@ class Running:
             "scratch": str(site.root / "scratch"),
             "minions": site.minions,
             "bin": str(site.bin),
-            "pids": {d.name: d.pid for d in (self.master, *self.minions.values())},
+            "pids": {d.name: d.pid for d in self.daemons()},
         }
 
     # What can be asked of a running site.

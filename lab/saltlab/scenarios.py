@@ -1,8 +1,8 @@
 """The scenarios: what people do with Salt that its event bus tells of.
 
 A scenario is a list of steps.  A step is a command line, whose words may name
-``{bin}``, ``{etc}`` (the master's config folder), ``{m[web1]}`` (a minion's),
-``{peers}``, ``{scratch}``; or an order to the lab (``("order",
+``{bin}``, ``{etc}`` (the master's config folder), ``{other}`` (the one of a second
+master), ``{m[web1]}`` (a minion's), ``{peers}``, ``{scratch}``; or an order to the lab (``("order",
 "restart-minion", "web2")``) or a wait (``("wait", "4")``).  A step that starts
 with ``&`` is not waited for before the next one.  Nothing is run here.
 """

@@ -20,6 +20,10 @@ from .paths import LabError
 
 #: A path longer than this cannot be bound as a unix socket.
 LONGEST_SOCKET = 107
+#: The id of the master below, and so of its syndic.
+LOWER = "lower"
+#: The minions that the upper master has of its own.
+UPPER_MINIONS = ["top1", "top2"]
 _LONGEST_NAME = len("/web1/minion_event_0123456789_pull.ipc")
 _IPC_PORTS = (
     "tcp_master_pub_port",
@@ -42,20 +46,38 @@ class Wish:
     file_roots: str = str(paths.TREE)
     reactor: str | None = None
     reactor_funs: str = "state.highstate,state.sls"
+    syndic: bool = False
+    masters: int = 1
 
 
 class Site:
-    """The folder of a site and the names of what is in it."""
+    """The folder of a site and the names of what is in it.
 
-    def __init__(self, wish: Wish, root: pathlib.Path):
-        self.wish, self.root = wish, root
+    A site can be below another (``above``: its master has a syndic) or beside
+    another (``first``: a second master of the same minions).  It has the next
+    address then and the same ports, since minions and syndics subscribe to the
+    port in their own config, not to the one that a master tells them.
+    """
+
+    def __init__(
+        self,
+        wish: Wish,
+        root: pathlib.Path,
+        above: "Site | None" = None,
+        first: "Site | None" = None,
+    ):
+        self.wish, self.root, self.above, self.first = wish, root, above, first
+        self.interface = "127.0.0.2" if above or first else "127.0.0.1"
         self.bin = paths.bin_dir(wish.series)
         self.config_dir = root / "etc"
         self.master_dir = root / "master"
         self.cachedir = self.master_dir / "cache"
         self.logs = root / "log"
-        self.ports = _free_ports(2 + len(_IPC_PORTS))
-        self.minions = _names(wish.minions)
+        other = above or first
+        self.ports = other.ports if other else _free_ports(2 + len(_IPC_PORTS))
+        self.minions = [] if first else _names(wish.minions)
+        if wish.syndic and not above:
+            self.minions = UPPER_MINIONS.copy()
         if wish.reactor:
             self.minions.append("master")
         self._short = _short_folder(root)
@@ -73,6 +95,10 @@ class Site:
         return self.sock_dir / "master_event_pub.ipc"
 
     @property
+    def pki_dir(self) -> pathlib.Path:
+        return self.master_dir / "pki"
+
+    @property
     def tcp_pub_port(self) -> int | None:
         return self.ports[2] if self.wish.ipc_mode == "tcp" else None
 
@@ -88,6 +114,8 @@ class Site:
             shutil.copy(file, self.config_dir / "master.d")
         if self.wish.reactor:
             self._write_reactor(self.wish.reactor)
+        if self.above:
+            (self.config_dir / "minion").write_text(_yaml(self._syndic()))
         for name in self.minions:
             folder = self.minion_config_dir(name)
             (folder / "minion.d").mkdir(parents=True, exist_ok=True)
@@ -101,12 +129,12 @@ class Site:
 
     def _master(self) -> dict:
         config = {
-            "interface": "127.0.0.1",
+            "interface": self.interface,
             "publish_port": self.ports[0],
             "ret_port": self.ports[1],
             "user": getpass.getuser(),
             "root_dir": "/",
-            "pki_dir": str(self.master_dir / "pki"),
+            "pki_dir": str(self.pki_dir),
             "cachedir": str(self.cachedir),
             "sock_dir": str(self.sock_dir),
             "pidfile": str(self.master_dir / "master.pid"),
@@ -125,14 +153,32 @@ class Site:
         if self.wish.ipc_mode == "tcp":
             config["ipc_mode"] = "tcp"
             config.update(zip(_IPC_PORTS, self.ports[2:]))
+        if self.above:
+            config |= {
+                "id": LOWER,
+                "syndic_master": self.above.interface,
+                "syndic_pidfile": str(self.master_dir / "syndic.pid"),
+                "syndic_log_file": str(self.logs / "syndic.log"),
+            }
+        elif self.wish.syndic:
+            config["order_masters"] = True
         return config
+
+    def _syndic(self) -> dict:
+        """What a syndic reads beside its master's config: it is a minion of the one above."""
+        return {
+            "id": LOWER,
+            "pki_dir": str(self.root / "syndic" / "pki"),
+            "publish_port": self.above.ports[0],
+            "master_port": self.above.ports[1],
+        }
 
     def _minion(self, name: str) -> dict:
         home = self.root / "minions" / name
         role = name.rstrip("0123456789")
         return {
             "id": name,
-            "master": "127.0.0.1",
+            "master": self._masters_of_a_minion(),
             "publish_port": self.ports[0],
             "master_port": self.ports[1],
             "user": getpass.getuser(),
@@ -161,6 +207,11 @@ class Site:
                 "lab_scratch": str(self.root / "scratch" / name),
             },
         }
+
+    def _masters_of_a_minion(self) -> str | list[str]:
+        if self.wish.masters == 1:
+            return self.interface
+        return [f"127.0.0.{number}" for number in range(1, self.wish.masters + 1)]
 
     def _write_reactor(self, url: str) -> None:
         """The usual construction (see ``peers/reactor``), filled in."""

@@ -1,5 +1,6 @@
 """Plays the scenarios one after the other while the bus is captured.
 
+A site with two masters has two buses, and two captures: FILE.bus, FILE-other.bus.
 Beside the capture it writes FILE.json: what was run when, how it ended and
 which jobs it set going.  It does not judge what it sees.
 """
@@ -16,25 +17,31 @@ from .capture import Tap
 from .paths import LabError
 from .running import Running
 from .scenarios import SCENARIOS
+from .scenarios_pairs import SYNDIC, TWO_MASTERS
 
 _QUIET = 0.7
 _COMMAND_PATIENCE = 120
 
 
 def play(site: Running, out: pathlib.Path, only: list[str] | None) -> int:
-    chosen = only or list(SCENARIOS)
-    if unknown := [name for name in chosen if name not in SCENARIOS]:
-        raise LabError(f"unknown scenario {unknown[0]!r}; known: {', '.join(SCENARIOS)}")
+    scenarios = _scenarios_for(site)
+    chosen = only or list(scenarios)
+    if unknown := [name for name in chosen if name not in scenarios]:
+        raise LabError(f"unknown scenario {unknown[0]!r}; known: {', '.join(scenarios)}")
     out.parent.mkdir(parents=True, exist_ok=True)
     where = site.describe()
-    tap = Tap(where["pub_socket"], where["tcp_pub_port"], out)
+    taps = [Tap(where["pub_socket"], where["tcp_pub_port"], out)]
+    if other := where.get("other"):
+        beside = out.with_name(f"{out.stem}-other{out.suffix}")
+        taps.append(Tap(other["pub_socket"], other["tcp_pub_port"], beside))
     played = []
     try:
         for name in chosen:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            played.append(_play_one(site, tap, name))
+            played.append(_play_one(site, taps, name, scenarios[name]))
     finally:
-        tap.close()
+        for tap in taps:
+            tap.close()
     _add_jobs(site, out, played)
     summary = {key: where[key] for key in ("series", "version", "minions", "dir")}
     sidecar = pathlib.Path(f"{out}.json")
@@ -42,15 +49,21 @@ def play(site: Running, out: pathlib.Path, only: list[str] | None) -> int:
     return 0
 
 
-def _play_one(site: Running, tap: Tap, name: str) -> dict:
+def _scenarios_for(site: Running) -> dict[str, list]:
+    if site.site.wish.syndic:
+        return SYNDIC
+    return TWO_MASTERS if site.site.wish.masters > 1 else SCENARIOS
+
+
+def _play_one(site: Running, taps: list[Tap], name: str, steps: list) -> dict:
     told: dict = {"name": name, "start": time.time(), "steps": []}
     behind: list[tuple[dict, subprocess.Popen]] = []
-    for step in SCENARIOS[name]:
+    for step in steps:
         _step(site, step, told["steps"], behind)
     for entry, process in behind:
         _finish(entry, process)
     deadline = time.monotonic() + 5
-    while time.monotonic() < min(deadline, tap.last_bytes + _QUIET):
+    while time.monotonic() < min(deadline, max(tap.last_bytes for tap in taps) + _QUIET):
         time.sleep(0.05)
     site.reap()
     told["end"] = time.time()
@@ -76,10 +89,12 @@ def _step(site: Running, step, told: list, behind: list) -> None:
 
 def _start(site: Running, template: list[str]) -> tuple[dict, subprocess.Popen]:
     where = site.describe()
+    other = where.get("other", {})
     names = {
         "bin": where["bin"],
         "etc": where["config_dir"],
-        "m": where["minion_config_dirs"],
+        "other": other.get("config_dir"),
+        "m": where["minion_config_dirs"] | other.get("minion_config_dirs", {}),
         "peers": str(paths.PEERS),
         "scratch": where["scratch"],
     }
