@@ -2,6 +2,7 @@
 //!
 //! It reads calls and writes answers. What is allowed stands in `workspace` and `rules`.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -26,11 +27,20 @@ pub(crate) struct Shared {
     workspace: Mutex<Workspace>,
     /// Told after every call.
     pub(crate) changed: Notify,
+    /// How many calls came, answered or not.
+    pub(crate) calls: AtomicUsize,
+    /// How many connections are open.
+    pub(crate) open: AtomicUsize,
 }
 
 impl Shared {
     pub(crate) fn new(workspace: Workspace) -> Self {
-        Self { workspace: Mutex::new(workspace), changed: Notify::new() }
+        Self {
+            workspace: Mutex::new(workspace),
+            changed: Notify::new(),
+            calls: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Workspace> {

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tower_service::Service;
@@ -122,6 +124,28 @@ impl FakeSlack {
         self.shared.lock().faults.clear();
     }
 
+    /// How many calls came so far, answered or not.
+    pub fn calls(&self) -> usize {
+        self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything was looked at that clients sent before they went away: nobody may be
+    /// connected any more. Only what a [`Fault::Late`] holds back can still arrive after that.
+    ///
+    /// # Errors
+    /// When the port can't be reached.
+    pub async fn settled(&self) -> io::Result<()> {
+        // Connections are taken in order: once this one is answered, none waits before it.
+        let mut last = TcpStream::connect(self.address).await?;
+        last.write_all(b"GET /channel HTTP/1.0\r\n\r\n").await?;
+        last.read_to_end(&mut Vec::new()).await?;
+        drop(last);
+        while self.shared.open.load(Ordering::Acquire) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+
     /// Closes the port and all connections.
     pub async fn go_down(&mut self) {
         if let Some(serving) = self.serving.take() {
@@ -198,7 +222,8 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), Arc::clone(&shared)));
+                    let (open, shared) = (Open::count(&shared), Arc::clone(&shared));
+                    connections.spawn(connection(stream, router.clone(), shared, open));
                 }
                 // Out of descriptors, most likely: give connections time to end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -208,7 +233,23 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, shared: Arc<Shared>) {
+/// A connection that counts as long as it is open.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn count(shared: &Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, shared: Arc<Shared>, _open: Open) {
     let service = service_fn(move |request: Request<Incoming>| {
         answer(router.clone(), Arc::clone(&shared), request)
     });
@@ -236,7 +277,10 @@ async fn answer(
     let path = request.uri().path();
     let webhook = path.starts_with("/services/");
     let method = if webhook { Some("webhook") } else { path.strip_prefix("/api/") };
-    let fault = method.and_then(|method| shared.lock().faults.take(method));
+    let fault = method.and_then(|method| {
+        shared.calls.fetch_add(1, Ordering::Relaxed);
+        shared.lock().faults.take(method)
+    });
     match &fault {
         Some(Fault::Dead) => return Err(Closed),
         Some(Fault::Slow(delay)) => tokio::time::sleep(*delay).await,
@@ -246,10 +290,7 @@ async fn answer(
             let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| Closed)?;
             let request = Request::from_parts(parts, axum::body::Body::from(body));
             let delay = *delay;
-            tokio::spawn(async move {
-                tokio::time::sleep(delay).await;
-                let _ = router.call(request).await;
-            });
+            tokio::spawn(arrive_late(router, shared, request, delay));
             return Err(Closed);
         }
         Some(Fault::DroppedAnswer | Fault::SlowAnswer(_)) | None => {}
@@ -274,6 +315,24 @@ async fn answer(
         _ => {}
     }
     Ok(response)
+}
+
+/// Takes up a call whose connection was closed, and notes how long ago that was.
+async fn arrive_late(
+    mut router: Router,
+    shared: Arc<Shared>,
+    request: Request<axum::body::Body>,
+    delay: Duration,
+) {
+    let closed = tokio::time::Instant::now();
+    tokio::time::sleep(delay).await;
+    let response = router.call(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let late = closed.elapsed();
+    let body = axum::body::to_bytes(response.into_body(), MOST_BODY).await.unwrap_or_default();
+    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    if let Some(ts) = answer.get("ts").and_then(serde_json::Value::as_str) {
+        shared.lock().mark_late(ts, late);
+    }
 }
 
 fn rate_limited(retry_after: Option<&str>) -> Response<axum::body::Body> {

@@ -2,7 +2,7 @@
 //!
 //! No HTTP here, and no clock but the instants that callers hand in and the time stamps of messages.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -66,6 +66,8 @@ pub struct Edit {
     pub at: Instant,
     /// What the message said before.
     pub before: Content,
+    /// How long before it arrived its connection had been closed: see `Fault::Late`.
+    pub late: Option<Duration>,
 }
 
 /// A message, or a reply in a thread.
@@ -83,6 +85,9 @@ pub struct Message {
     pub at: Instant,
     /// Its edits, oldest first.
     pub edits: Vec<Edit>,
+    /// How long before it arrived its connection had been closed: see `Fault::Late`. Not known of a
+    /// webhook's.
+    pub late: Option<Duration>,
 }
 
 /// What happened in a channel.
@@ -264,6 +269,7 @@ impl Workspace {
             content,
             at: now,
             edits: Vec::new(),
+            late: None,
         });
         Ok((channel.id.clone(), ts))
     }
@@ -298,9 +304,20 @@ impl Workspace {
         rules::check(&content).map_err(|refused| Refusal::Code(refused.code, refused.why))?;
         let shown = content.shown();
         let before = std::mem::replace(&mut message.content, content);
-        message.edits.push(Edit { at: now, before });
+        message.edits.push(Edit { at: now, before, late: None });
         channel.record(What::Edit, ts, shown);
         Ok(())
+    }
+
+    /// Notes how late a message or its last edit arrived.
+    pub(crate) fn mark_late(&mut self, ts: &str, late: Duration) {
+        let messages = self.channels.iter_mut().flat_map(|channel| &mut channel.messages);
+        for message in messages.filter(|message| message.ts == ts) {
+            match message.edits.last_mut() {
+                Some(edit) => edit.late = Some(late),
+                None => message.late = Some(late),
+            }
+        }
     }
 
     /// Somebody deletes a message, and its thread with it.

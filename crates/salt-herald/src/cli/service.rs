@@ -9,7 +9,7 @@ use super::output::Output;
 use super::trouble::Trouble;
 use super::{Found, journal, logging, output};
 use crate::config::{self, Config, Problem};
-use crate::daemon::{self, ReplayReport};
+use crate::daemon::{self, Limits, ReplayReport};
 
 /// Carries out `run`.
 pub(super) fn run(config: Option<&Path>) -> Result<Found, Trouble> {
@@ -17,7 +17,7 @@ pub(super) fn run(config: Option<&Path>) -> Result<Found, Trouble> {
     let options = journal::load_options(config);
     let (config, warnings) = load(config)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    daemon::run(config, options).map_err(Trouble::of)?;
+    daemon::run(config, options, Limits::default()).map_err(Trouble::of)?;
     Ok(Found::NothingWrong)
 }
 

@@ -27,6 +27,7 @@ use publishing::Publishing;
 
 use crate::config::{BusAddress, Config, LoadOptions};
 use crate::metrics::{Metrics, gauge_of};
+pub use crate::publish::Pace;
 use crate::source::{self, Bus, Heard, Item, Queue};
 use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
 use crate::web::Web;
@@ -45,7 +46,7 @@ const MOST: usize = 512;
 ///
 /// # Errors
 /// When the config has a mistake, the journal can't be opened, or no thread can be had.
-pub fn run(config: Config, options: LoadOptions) -> Result<(), RunError> {
+pub fn run(config: Config, options: LoadOptions, limits: Limits) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)
@@ -53,7 +54,7 @@ pub fn run(config: Config, options: LoadOptions) -> Result<(), RunError> {
         .build()?;
     runtime.block_on(async {
         let reloads = reload::on_hangup(options);
-        serve(config, Limits::default(), stop_signal(), reloads).await
+        serve(config, limits, stop_signal(), reloads).await
     })
 }
 
@@ -64,11 +65,13 @@ pub struct Limits {
     pub waiting: usize,
     /// How long what is owed may still be said after the request to stop.
     pub grace: Duration,
+    /// How fast things are said.
+    pub pace: Pace,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { waiting: source::MAX_WAITING, grace: GRACE }
+        Self { waiting: source::MAX_WAITING, grace: GRACE, pace: Pace::default() }
     }
 }
 
@@ -98,7 +101,7 @@ pub async fn serve(
     );
     // Before the bus is heard: what comes first is news already.
     let sinks = metrics.sinks.clone();
-    let mut publishing = Publishing::start(&config, &writer, limits.grace, sinks).await?;
+    let mut publishing = Publishing::start(&config, &writer, limits, sinks).await?;
     let outcome = match listen(&config, limits, reader, writer.clone(), &metrics) {
         Ok(bus) => {
             let web = Web::start(metrics, config.metrics.listen.clone());
@@ -160,7 +163,7 @@ impl Now<'_> {
         // The runs stand in the file that is open.
         self.config = Config { journal: self.config.journal.clone(), ..config };
         self.web.change_to(self.config.metrics.listen.clone());
-        self.publishing.change_to(&self.config, self.writer, self.limits.grace).await?;
+        self.publishing.change_to(&self.config, self.writer, self.limits).await?;
         tracing::info!("the config was read again");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Status("the config was read again")]);
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::RunError;
+use super::{Limits, RunError};
 use crate::chat;
 use crate::config::Config;
 use crate::metrics::SinkFamilies;
@@ -25,7 +25,7 @@ impl Publishing {
     pub(super) async fn start(
         config: &Config,
         writer: &JournalWriter,
-        grace: Duration,
+        limits: Limits,
         numbers: SinkFamilies,
     ) -> Result<Self, RunError> {
         let (stop, stopping) = watch::channel(false);
@@ -35,9 +35,11 @@ impl Publishing {
             names: Arc::new(config.names.clone()),
             routes: Arc::new(config.routes.clone()),
             numbers: numbers.clone(),
+            pace: limits.pace,
         };
         let targets = targets(config)?;
         tracing::info!(sinks = targets.len(), "publishing");
+        let grace = limits.grace;
         let publisher = Publisher::start(settings, targets, writer.clone(), stopping, grace).await;
         Ok(Self { stop, task: tokio::spawn(publisher.run()), numbers })
     }
@@ -53,10 +55,10 @@ impl Publishing {
         &mut self,
         config: &Config,
         writer: &JournalWriter,
-        grace: Duration,
+        limits: Limits,
     ) -> Result<(), RunError> {
         self.stop().await?;
-        *self = Self::start(config, writer, grace, self.numbers.clone()).await?;
+        *self = Self::start(config, writer, limits, self.numbers.clone()).await?;
         Ok(())
     }
 }

@@ -115,9 +115,10 @@ impl Worker {
             Plan::Join { lead, .. } => {
                 let rests = |subject| {
                     let written = self.written.get(&subject).copied();
-                    written.map(|at| at + JOIN_EVERY).filter(|until| *until > now)
+                    written.map(|at| at + self.pace.wait(JOIN_EVERY)).filter(|until| *until > now)
                 };
-                match rests(Subject::Run(*lead)).max(rests(Subject::Together(*lead))) {
+                let late = self.doubts.edits_rest_until(now);
+                match rests(Subject::Run(*lead)).max(rests(Subject::Together(*lead))).max(late) {
                     Some(until) => Err(until - now),
                     None => self.budget.take(now, false),
                 }
@@ -143,7 +144,8 @@ impl Worker {
         let mut posts_tried = false;
         for (step, subject) in order {
             let is_progress = step == Step::Progress;
-            let rests_until = self.written.get(&subject).map(|at| *at + PROGRESS_EVERY);
+            let rests_until =
+                self.written.get(&subject).map(|at| *at + self.pace.wait(PROGRESS_EVERY));
             if let Some(until) = rests_until.filter(|until| is_progress && *until > now) {
                 wait(until);
                 continue;

@@ -1,5 +1,6 @@
 //! Posts that may have arrived though no clear answer came: they are noted before they are sent,
-//! looked for before they are sent again, and marked where nobody can look.
+//! looked for before they are sent again, and marked where nobody can look. Edits that may still
+//! arrive are waited for: the last one to come must be the last one that was made.
 //!
 //! A worker sends one request at a time, so there is never more than one such post on its way. What
 //! is found is taken for said and then edited as any other message. Which of the messages that are
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::choose::Next;
+use super::pace::Pace;
 use super::view::{Subject, View};
 use super::worker::Worker;
 use crate::chat::{DeliveryError, MessageRef, Search, Sought};
@@ -36,6 +38,8 @@ pub(super) struct Doubts {
     since: Option<Timestamp>,
     /// Not before then: what is on its way needs time to arrive.
     not_before: Option<Instant>,
+    /// Nor is anything rewritten before then: an edit that comes late must not undo a later one.
+    edits_not_before: Option<Instant>,
     /// The posts in doubt.
     open: Doubt,
     /// Those of them for which nobody can look: they are sent again with a mark.
@@ -43,6 +47,7 @@ pub(super) struct Doubts {
     stumbles: u32,
     /// The sink can't be asked anything.
     mute: bool,
+    pace: Pace,
     /// What was left open by an earlier process was taken up.
     begun: bool,
 }
@@ -58,8 +63,23 @@ pub(super) enum Place {
 
 impl Doubts {
     /// For a sink that can be asked, or can't.
-    pub(super) fn new(can_seek: bool) -> Self {
-        Self { mute: !can_seek, ..Self::default() }
+    pub(super) fn new(can_seek: bool, pace: Pace) -> Self {
+        Self { mute: !can_seek, pace, ..Self::default() }
+    }
+
+    /// Nothing is looked for before what is on its way had time to arrive.
+    fn wait_for_late(&mut self) {
+        self.not_before = Some(Instant::now() + self.pace.wait(LATE));
+    }
+
+    /// An edit may be on its way.
+    pub(super) fn wait_for_edit(&mut self) {
+        self.edits_not_before = Some(Instant::now() + self.pace.wait(LATE));
+    }
+
+    /// Until when nothing is rewritten.
+    pub(super) fn edits_rest_until(&self, now: Instant) -> Option<Instant> {
+        self.edits_not_before.filter(|until| *until > now)
     }
 
     /// How many posts are in doubt.
@@ -87,7 +107,7 @@ impl Doubts {
         }
         self.open.extend(posts);
         self.since = Some(self.since.map_or(since, |earlier| earlier.min(since)));
-        self.not_before = Some(Instant::now() + LATE);
+        self.wait_for_late();
         match part {
             Part::Thread => self.threads.extend(runs),
             Part::Message | Part::Ending => self.channel = true,
@@ -125,12 +145,15 @@ impl Doubts {
         self.repeats.contains(&(part, run))
     }
 
-    /// What has to come before a post: nothing, a look, or time for one.
+    /// What has to come before a step: nothing, a look, or time for what is on its way.
     pub(super) fn before(&self, step: Step, run: RunId, now: Instant) -> Option<Next> {
         let place = match step {
             Step::Post | Step::PostEnding if self.channel => Place::Channel,
             Step::Reply if self.threads.contains(&run) => Place::Thread(run),
-            _ => return None,
+            Step::Post | Step::PostEnding | Step::Reply => return None,
+            Step::Finish | Step::UpdateReply | Step::Progress => {
+                return self.edits_rest_until(now).map(Next::Wait);
+            }
         };
         Some(match self.not_before.filter(|until| *until > now) {
             Some(until) => Next::Wait(until),
@@ -156,6 +179,9 @@ impl Worker {
             return;
         }
         self.doubts.begun = true;
+        if self.pending.values().any(|view| view.step.is_some_and(|it| posted_part(it).is_none())) {
+            self.doubts.wait_for_edit();
+        }
         let owed = self.owed_posts();
         // It stays noted until it is settled: this process can end before that, too. What a backup
         // does not know to be said may be owed only later.
@@ -171,7 +197,7 @@ impl Worker {
         let threads = posts().filter(|(part, _)| *part == Part::Thread);
         self.doubts.threads = threads.map(|(_, run)| *run).collect();
         self.doubts.open = known;
-        self.doubts.not_before = Some(Instant::now() + LATE);
+        self.doubts.wait_for_late();
     }
 
     /// The posts that are owed.

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 
 use health::Health;
 use pace::Budget;
+pub use pace::Pace;
 pub(crate) use routing::{facts_of, leading_run};
 pub use worker::Target;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub routes: Arc<Vec<Route>>,
     /// Where it is counted what was said.
     pub numbers: SinkFamilies,
+    /// How fast to go.
+    pub pace: Pace,
 }
 
 /// The workers of all sinks, ready to run.
@@ -65,7 +68,7 @@ impl Publisher {
         stop: watch::Receiver<bool>,
         grace: Duration,
     ) -> Self {
-        let budget = Arc::new(Budget::for_edits());
+        let budget = Arc::new(Budget::for_edits(settings.pace));
         let names: Vec<&str> = targets.iter().map(|target| target.sink.name()).collect();
         let health = Arc::new(Health::of(&names));
         let mut workers = Vec::new();

@@ -9,7 +9,7 @@ use herald_core::run::RunId;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::pace::backoff;
+use super::doubt::posted_part;
 use super::view::{Subject, View};
 use super::worker::Worker;
 use crate::chat::{DeliveryError, MessageRef};
@@ -54,7 +54,7 @@ impl Worker {
         }
     }
 
-    /// All is well here.
+    /// All is well here. Not before what was said is noted: this notes, too, that it is in no doubt.
     pub(super) async fn succeeded(&mut self) {
         self.failures = 0;
         self.health.is_well(&self.service.sink);
@@ -64,6 +64,9 @@ impl Worker {
     pub(super) async fn handle(&mut self, subject: Subject, step: Step, error: DeliveryError) {
         let (Subject::Run(run) | Subject::Together(run)) = subject;
         self.log(run, &error);
+        if posted_part(step).is_none() && matches!(error, DeliveryError::Unavailable(_)) {
+            self.doubts.wait_for_edit();
+        }
         if !self.comes_back(&error).await {
             let delivery = self.given_up(subject, step, error.to_string());
             self.numbers.given_up.inc();
@@ -109,7 +112,7 @@ impl Worker {
                 if self.failures >= TROUBLE_AFTER {
                     self.note_trouble(Some(trouble)).await;
                 }
-                backoff(self.failures)
+                self.pace.backoff(self.failures)
             }
             DeliveryError::Unauthorized { .. } => {
                 self.health.is_unusable(&self.service.sink, &trouble);

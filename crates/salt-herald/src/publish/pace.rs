@@ -7,6 +7,42 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How fast a publisher goes: as fast as Slack lets everybody, or several times as fast beside a chat
+/// that minds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace(u32);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Pace {
+    /// So many times as fast as usual: everything that is waited for takes that much less.
+    pub fn times(times: u32) -> Self {
+        Self(times.max(1))
+    }
+
+    pub(super) fn wait(self, usual: Duration) -> Duration {
+        usual / self.0
+    }
+
+    fn rate(self, per_second: f64) -> f64 {
+        per_second * f64::from(self.0)
+    }
+
+    /// A sink's posts: one a second.
+    pub(super) fn posts(self) -> Bucket {
+        Bucket::new(1, self.rate(1.0))
+    }
+
+    /// How long to wait after so many failures in a row.
+    pub(super) fn backoff(self, failures: u32) -> Duration {
+        self.wait(Duration::from_millis(500 * (1 << failures.min(7))))
+    }
+}
+
 /// A bucket of permissions that fills with time.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -54,8 +90,8 @@ const RESERVE: f64 = 6.0;
 
 impl Budget {
     /// Slack's Tier 3: 50 edits a minute for an app, of which some may come at once.
-    pub(super) fn for_edits() -> Self {
-        Self(Mutex::new(Bucket::new(12, 48.0 / 60.0)))
+    pub(super) fn for_edits(pace: Pace) -> Self {
+        Self(Mutex::new(Bucket::new(12, pace.rate(48.0 / 60.0))))
     }
 
     /// Takes an edit; progress leaves some for endings.
@@ -66,11 +102,6 @@ impl Budget {
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.take(now, if is_progress { RESERVE } else { 0.0 })
     }
-}
-
-/// How long to wait after so many failures in a row.
-pub(super) fn backoff(failures: u32) -> Duration {
-    Duration::from_millis(500 * (1 << failures.min(7)))
 }
 
 #[cfg(test)]
@@ -91,7 +122,7 @@ mod tests {
     #[test]
     fn progress_leaves_edits_for_endings() {
         let start = Instant::now();
-        let budget = Budget::for_edits();
+        let budget = Budget::for_edits(Pace::default());
         let progress = (0..50).take_while(|_| budget.take(start, true).is_ok()).count();
         let endings = (0..50).take_while(|_| budget.take(start, false).is_ok()).count();
         assert_eq!((progress, endings), (6, 6));
@@ -99,8 +130,18 @@ mod tests {
 
     #[test]
     fn waiting_grows_and_is_bounded() {
-        assert_eq!(backoff(0), Duration::from_millis(500));
-        assert!(backoff(3) > backoff(2));
-        assert_eq!(backoff(100), backoff(7));
+        let pace = Pace::default();
+        assert_eq!(pace.backoff(0), Duration::from_millis(500));
+        assert!(pace.backoff(3) > pace.backoff(2));
+        assert_eq!(pace.backoff(100), pace.backoff(7));
+    }
+
+    #[test]
+    fn in_a_hurry_all_of_it_takes_less() {
+        let (start, pace) = (Instant::now(), Pace::times(10));
+        assert_eq!(pace.backoff(0), Duration::from_millis(50));
+        let mut posts = pace.posts();
+        assert_eq!(posts.take(start, 0.0), Ok(()));
+        assert_eq!(posts.take(start, 0.0), Err(Duration::from_millis(100)));
     }
 }

@@ -67,7 +67,6 @@ impl Worker {
         version: u64,
     ) {
         let Some(first) = label.runs.first().copied() else { return };
-        self.succeeded().await;
         let delivery = |run: &RunId| Delivery {
             run: *run,
             sink: self.service.sink.clone(),
@@ -82,6 +81,7 @@ impl Worker {
             at: Timestamp::now(),
         };
         self.note(label.runs.iter().map(delivery).collect()).await;
+        self.succeeded().await;
         if self.service.edits && !label.late {
             self.recent.posted(Instant::now(), &self.likes(&label.runs));
         }
@@ -151,10 +151,10 @@ impl Worker {
         }
         match sent {
             Ok(message) => {
-                self.succeeded().await;
                 self.remember(subject, step);
                 let delivery = self.delivered(subject, step, message);
                 self.note(vec![delivery]).await;
+                self.succeeded().await;
             }
             Err(error) => self.handle(subject, step, error).await,
         }

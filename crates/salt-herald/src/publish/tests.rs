@@ -143,6 +143,7 @@ async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&Journ
         names: Default::default(),
         routes: Default::default(),
         numbers: Default::default(),
+        pace: Default::default(),
     };
     let target = Target { sink: Sink::Memory(memory.clone()), slow_after: Duration::MAX };
     let (stop, stopping) = watch::channel(false);
@@ -250,7 +251,7 @@ async fn story(kind: Kind, seed: u64) -> Story {
 
 /// Tells stories until something is wrong with one.
 fn tell(kind: Kind, count: u64, check: impl Fn(&Story)) {
-    let first: u64 = std::env::var("SALT_HERALD_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let first: u64 = std::env::var("HERALD_SEED").map_or(1, |seed| seed.parse().unwrap());
     for seed in first..first + count {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -270,7 +271,7 @@ fn tell(kind: Kind, count: u64, check: impl Fn(&Story)) {
                     said.command
                 );
             }
-            panic!("SALT_HERALD_SEED={seed} {kind:?}: {} runs", story.runs.len());
+            panic!("HERALD_SEED={seed} {kind:?}: {} runs", story.runs.len());
         }
     }
 }

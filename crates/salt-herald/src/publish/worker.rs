@@ -14,7 +14,7 @@ use super::Settings;
 use super::choose::Next;
 use super::doubt::Doubts;
 use super::health::Health;
-use super::pace::{Bucket, Budget, backoff};
+use super::pace::{Bucket, Budget, Pace};
 use super::recent::Recent;
 use super::view::{Looked, Service, Subject, View, look};
 use crate::chat::{DeliveryError, Sink};
@@ -41,6 +41,7 @@ pub(super) struct Worker {
     version: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     grace: Duration,
+    pub(super) pace: Pace,
     pub(super) budget: Arc<Budget>,
     pub(super) posts: Bucket,
     /// What something is owed of.
@@ -98,8 +99,9 @@ impl Worker {
             reader: Arc::new(Mutex::new(reader)),
             stop,
             grace,
+            pace: settings.pace,
             budget,
-            posts: Bucket::new(1, 1.0),
+            posts: settings.pace.posts(),
             pending: BTreeMap::new(),
             written: BTreeMap::new(),
             recent: Recent::default(),
@@ -107,7 +109,7 @@ impl Worker {
             state,
             blocked_until: None,
             failures: 0,
-            doubts: Doubts::new(can_seek),
+            doubts: Doubts::new(can_seek, settings.pace),
             health,
             lineage,
             numbers,
@@ -222,9 +224,7 @@ impl Worker {
                 true
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(sink = self.service.sink, error, "the journal can't be read");
-                self.blocked_until = Some(Instant::now() + backoff(1));
+                self.can_not_look(&error);
                 false
             }
         }
@@ -252,10 +252,18 @@ impl Worker {
         match self.with_reader(move |reader| look(reader, &service, &ids)).await {
             Ok(looked) => self.take_up(looked),
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(sink = self.service.sink, error, "the journal can't be read");
+                self.can_not_look(&error);
+                // What they are owed may be done already: all is looked at anew before more is.
+                self.pending.clear();
+                self.looked_at = self.state.settled;
             }
         }
+    }
+
+    fn can_not_look(&mut self, error: &StoreError) {
+        let error = error as &dyn std::error::Error;
+        tracing::error!(sink = self.service.sink, error, "the journal can't be read");
+        self.blocked_until = Some(Instant::now() + self.pace.backoff(1));
     }
 
     pub(super) async fn with_reader<T: Send + 'static>(

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use fake_slack::{Channel, Fault};
 use rustix::process::{Pid, Signal, kill_process};
 use salt_herald::config::{LoadOptions, load};
+use salt_herald::daemon::{self, Limits, Pace};
 
 use crate::app::{App, all};
 use crate::events::{bad, good, highstate, jid, new_job, text};
 use crate::journal::{count, verify_chain};
 
 const CONFIG: &str = "SALT_HERALD_TEST_CONFIG";
+/// How many times as fast as usual it publishes.
+pub(crate) const PACE: &str = "SALT_HERALD_TEST_PACE";
 
 /// No test: the process that the tests below start.
 #[test]
@@ -21,7 +24,9 @@ fn the_daemon() {
     };
     let options = LoadOptions { file: Some(file.into()), ..LoadOptions::default() };
     let (config, _) = load(&options).unwrap();
-    salt_herald::daemon::run(config, options).unwrap();
+    let pace = std::env::var(PACE).map_or(1, |times| times.parse().unwrap());
+    let limits = Limits { pace: Pace::times(pace), ..Limits::default() };
+    daemon::run(config, options, limits).unwrap();
 }
 
 pub(crate) struct Process(Child);

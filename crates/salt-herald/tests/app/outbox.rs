@@ -208,3 +208,22 @@ async fn a_message_that_was_deleted_is_told_of_at_another_sink() {
     assert!(shown.contains("message_not_found") && shown.contains("state.highstate"), "{shown}");
     app.stop().await;
 }
+
+/// An edit that nobody answered arrives when a later one could have been made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_arrives_late_does_not_undo_a_later_one() {
+    let mut app = App::started().await;
+    app.bus.send([highstate(&jid(1), &["web1", "web2"])]);
+    app.only_message_says("0 of 2 returned").await;
+    app.slack.fail_next(Some("chat.update"), 1, Fault::Late(Duration::from_millis(1_500)));
+    let calls = app.slack.calls();
+    app.bus.send([good(&jid(1), "web1", false)]);
+    while app.slack.calls() == calls {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    app.bus.send([good(&jid(1), "web2", true)]);
+    let channel = app.said("two edits", |channel| channel.messages[0].edits.len() == 2).await;
+    let shown = channel.messages[0].content.shown();
+    assert!(shown.contains("1 changed"), "{shown}");
+    app.stop().await;
+}
