@@ -1,4 +1,4 @@
-//! Chance that can be played again: a test that fails says its seed, `SALT_HERALD_SEED` sets it.
+//! Chance that can be played again: a test that fails says its seed, `HERALD_SEED` sets it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Chance(u64);
 
 impl Chance {
-    /// By `SALT_HERALD_SEED`, or another one each time. The seed is printed: it is seen when the test fails.
+    /// By `HERALD_SEED`, or another one each time. The seed is printed: it is seen when the test fails.
     pub(crate) fn new() -> Self {
-        let given = std::env::var("SALT_HERALD_SEED").ok().and_then(|seed| seed.parse().ok());
+        let given = std::env::var("HERALD_SEED").ok().and_then(|seed| seed.parse().ok());
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
         let seed = given.unwrap_or_else(|| now() % 1_000_000_000);
-        eprintln!("SALT_HERALD_SEED={seed}");
+        eprintln!("HERALD_SEED={seed}");
         Self::of(seed)
     }
 
@@ -27,6 +27,20 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
+    /// One of so many, counted from 0.
+    pub(crate) fn index(&mut self, count: usize) -> usize {
+        self.below(count as u64) as usize
+    }
+
+    /// Whether it happens, in so many of a hundred cases.
+    pub(crate) fn happens(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.index(of.len())].clone()
+    }
+
     /// A number below the limit.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit.max(1)
@@ -34,6 +48,7 @@ impl Chance {
 }
 
 /// How often something is tried: a few times, and many times with `HERALD_LONG=1`.
-pub(crate) fn rounds(few: u64, many: u64) -> u64 {
-    if std::env::var_os("HERALD_LONG").is_some_and(|long| long != "0") { many } else { few }
+pub(crate) fn rounds<T>(few: T, many: T) -> T {
+    let is_long = |long: std::ffi::OsString| !long.is_empty() && long != "0";
+    if std::env::var_os("HERALD_LONG").is_some_and(is_long) { many } else { few }
 }

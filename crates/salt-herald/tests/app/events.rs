@@ -149,24 +149,60 @@ pub(crate) fn still_works(jid: &str, about: &str, minion: &str, works: bool) -> 
 
 /// A runner begins.
 pub(crate) fn runner(jid: &str, fun: &str) -> Event {
-    let data = map(vec![
-        ("jid", text(jid)),
-        ("fun", text(&format!("runner.{fun}"))),
-        ("fun_args", Value::Array(Vec::new())),
-        ("user", text("sudo_alice")),
-    ]);
-    Event { tag: format!("salt/run/{jid}/new"), data }
+    runner_with(jid, fun, &[])
+}
+
+/// A runner begins, with arguments.
+pub(crate) fn runner_with(jid: &str, fun: &str, args: &[Value<'static>]) -> Event {
+    Event { tag: format!("salt/run/{jid}/new"), data: map(call_of(jid, fun, args)) }
 }
 
 /// A runner ends.
 pub(crate) fn runner_ret(jid: &str, fun: &str) -> Event {
-    let data = map(vec![
+    runner_ret_with(jid, fun, &[])
+}
+
+/// A runner ends, that had arguments.
+pub(crate) fn runner_ret_with(jid: &str, fun: &str, args: &[Value<'static>]) -> Event {
+    let mut data = call_of(jid, fun, args);
+    data.extend([("return", Value::Bool(true)), ("success", Value::Bool(true))]);
+    Event { tag: format!("salt/run/{jid}/ret"), data: map(data) }
+}
+
+fn call_of(jid: &str, fun: &str, args: &[Value<'static>]) -> Vec<(&'static str, Value<'static>)> {
+    vec![
         ("jid", text(jid)),
         ("fun", text(&format!("runner.{fun}"))),
-        ("fun_args", Value::Array(Vec::new())),
+        ("fun_args", Value::Array(args.to_vec())),
         ("user", text("sudo_alice")),
-        ("return", Value::Bool(true)),
-        ("success", Value::Bool(true)),
+    ]
+}
+
+/// `salt -b 2 '*' FUN ARG…`, as 3008 tells of it.
+pub(crate) fn batch_new<T: AsRef<str>>(
+    jid: &str,
+    fun: &str,
+    arg: &[Value<'static>],
+    minions: &[T],
+) -> Event {
+    let state = map(vec![
+        ("all_minions", texts(minions)),
+        ("arg", Value::Array(arg.to_vec())),
+        ("batch_size", Value::Int(2)),
+        ("failhard", Value::Bool(false)),
     ]);
-    Event { tag: format!("salt/run/{jid}/ret"), data }
+    let data = map(vec![
+        ("jid", text(jid)),
+        ("tgt_type", text("glob")),
+        ("tgt", text("*")),
+        ("user", text("sudo_alice")),
+        ("fun", text(fun)),
+        ("state", state),
+    ]);
+    Event { tag: format!("salt/batch/{jid}/new"), data }
+}
+
+/// The master says that a batch is over.
+pub(crate) fn batch_ends(jid: &str) -> Event {
+    Event { tag: format!("salt/batch/{jid}/complete"), data: map(vec![("jid", text(jid))]) }
 }

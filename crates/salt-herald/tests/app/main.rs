@@ -16,6 +16,7 @@ mod journal;
 mod memory;
 mod metrics;
 mod noise;
+mod ordeal;
 mod outbox;
 mod replays;
 mod routes;

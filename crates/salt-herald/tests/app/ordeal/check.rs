@@ -1,0 +1,211 @@
+//! What must be true after it was killed however often: of the journal, and of the channel.
+//!
+//! The journal is asked by the program's own reader; the channel by what people see in it, and by the
+//! label that each of a bot's messages carries.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fake_slack::{By, Channel, Message};
+use herald_core::outbox::read_runs;
+use herald_core::owed::Part;
+use herald_core::run::{Flag, Job, Run, RunId, RunKind, RunStatus};
+use salt_herald::store::JournalReader;
+
+use super::story::{Deed, Sent, Story, Tells, Told};
+
+/// What stands at a message that was sent again because nobody could look.
+pub(super) const REPEAT: &str = "may be a repeat";
+
+/// What the journal has of a job of the story.
+pub(super) struct Known {
+    pub(super) run: Run,
+    pub(super) job: Job,
+    returned: BTreeSet<String>,
+    failed: BTreeSet<String>,
+}
+
+/// What the journal has of a job, if anything.
+pub(super) fn known(reader: &mut JournalReader, told: &Told) -> Option<Known> {
+    let mut found = reader.runs_with_jid(&told.jid).unwrap();
+    assert!(found.len() < 2, "{} is in {} runs", told.mark, found.len());
+    let (run, jobs) = found.pop()?;
+    assert_eq!(jobs.len(), 1, "{}: {jobs:#?}", told.mark);
+    let job = jobs.into_iter().next()?;
+    let minions = reader.minions().unwrap();
+    let names = |set: &herald_core::minions::MinionSet| {
+        set.iter().map(|minion| minions.name(minion).to_owned()).collect()
+    };
+    let (returned, failed) = (names(&job.tally.returned), names(&job.tally.failed));
+    Some(Known { run, job, returned, failed })
+}
+
+/// Whether the journal has what an event told; nothing where that can't be seen by itself.
+fn has(known: Option<&Known>, deed: Deed, tells: &Tells) -> Option<bool> {
+    let Some(known) = known else {
+        return (*tells != Tells::More).then_some(false);
+    };
+    match tells {
+        // Without it, its first slice looks like a job of its own.
+        Tells::Begin if deed == Deed::Batch => Some(known.run.head.kind == RunKind::Batch),
+        Tells::Begin => Some(!known.run.flags.contains(&Flag::NoStart)),
+        Tells::Return(minion) => Some(known.returned.contains(minion)),
+        Tells::RunnerReturn => Some(known.job.ended),
+        Tells::More => None,
+    }
+}
+
+/// How many of a life's events the journal has: the first ones, up to some point, and none behind it.
+pub(super) fn count_recorded(reader: &mut JournalReader, story: &Story, life: &[Sent]) -> usize {
+    let mut recorded = 0;
+    let mut lost: Option<&Sent> = None;
+    for (index, sent) in life.iter().enumerate() {
+        let told = &story.jobs[sent.job];
+        match has(known(reader, told).as_ref(), told.deed, &sent.tells) {
+            Some(true) => {
+                let mark = &told.mark;
+                assert!(lost.is_none(), "{mark} {sent:?} is recorded, but not {lost:?} before it");
+                recorded = index + 1;
+            }
+            Some(false) => lost = lost.or(Some(sent)),
+            None => {}
+        }
+    }
+    recorded
+}
+
+/// The run of a job, as the events that were recorded make it; what is wrong about it is told.
+pub(super) fn check_run(known: &Known, told: &Told) {
+    let (run, mark) = (&known.run, &told.mark);
+    assert!(run.head.command.contains(mark.as_str()), "{mark}: {}", run.head.command);
+    let failing: BTreeSet<String> = known.returned.intersection(&told.failing).cloned().collect();
+    assert_eq!(known.failed, failing, "{mark}: {run:#?}");
+    let silent = known.job.tally.expected.len() > known.job.tally.returned.len();
+    let runner_is_out = known.job.returns_itself && !known.job.ended;
+    let wanted = match () {
+        () if runner_is_out => RunStatus::Running,
+        () if !failing.is_empty() => RunStatus::Failed,
+        () if silent => RunStatus::Incomplete,
+        () => RunStatus::Succeeded,
+    };
+    assert_eq!(run.status, wanted, "{mark}: {run:#?} {:#?}", known.job);
+}
+
+/// What a channel says of one run.
+pub(super) struct Said<'a> {
+    mark: &'a str,
+    run: RunId,
+    channel: &'a Channel,
+}
+
+/// How long after its connection broke a message may arrive so that it must still be found.
+const LATE: Duration = Duration::from_millis(190);
+
+impl<'a> Said<'a> {
+    pub(super) fn of(channel: &'a Channel, known: &Known, told: &'a Told) -> Self {
+        Self { mark: &told.mark, run: known.run.id, channel }
+    }
+
+    /// The bot's messages that are this part of the run, by their label or by what they say.
+    fn by_bot(&self, part: Part) -> Vec<&'a Message> {
+        let is_ours = |message: &&Message| {
+            let payload = |key: &str| {
+                let metadata = message.content.metadata.as_ref()?;
+                metadata.pointer(&format!("/event_payload/{key}"))?.as_str()
+            };
+            let named = payload("runs").and_then(read_runs).unwrap_or_default();
+            let shows = message.content.shown().contains(self.mark) && part == Part::Message;
+            message.by == By::Bot
+                && payload("part") == Some(part.name())
+                && (named.contains(&self.run) || shows)
+        };
+        self.channel.messages.iter().filter(is_ours).collect()
+    }
+
+    /// The symbol before the run's command in a message.
+    fn symbol(&self, message: &Message) -> Option<char> {
+        let shown = message.content.shown();
+        shown.lines().find(|line| line.contains(self.mark))?.chars().next()
+    }
+
+    /// What is wrong about what the bot says of a run; `doubtful` counts what arrived too late to be
+    /// found.
+    pub(super) fn wrong_at_bot(&self, run: &Run, doubtful: &mut usize) -> Option<String> {
+        let before = *doubtful;
+        for part in Part::ALL {
+            let messages = self.by_bot(*part);
+            let in_time = |message: &&&Message| message.late.is_none_or(|late| late < LATE);
+            let sure = messages.iter().filter(in_time).count();
+            if sure > 1 {
+                return Some(format!(
+                    "{} {part:?} is there {sure} times: {messages:#?}",
+                    self.mark
+                ));
+            }
+            *doubtful += messages.len() - messages.len().min(1);
+        }
+        let (main, endings) = (self.by_bot(Part::Message), self.by_bot(Part::Ending));
+        if main.is_empty() {
+            return Some(format!("{} is not said", self.mark));
+        }
+        let wanted = symbol_of(run);
+        let shown: Vec<char> =
+            main.iter().chain(&endings).filter_map(|message| self.symbol(message)).collect();
+        let edited_late = |message: &&&Message| {
+            let last = message.edits.last().and_then(|edit| edit.late);
+            last.is_some_and(|late| late >= LATE)
+        };
+        *doubtful += main.iter().chain(&endings).filter(edited_late).count();
+        // What came too late to be waited for may stand there.
+        let is_right =
+            *doubtful > before || !shown.is_empty() && shown.iter().all(|symbol| *symbol == wanted);
+        if !is_right {
+            let messages: String =
+                main.iter().chain(&endings).map(|message| told(message)).collect();
+            return Some(format!("{} shows {shown:?}, not {wanted}:{messages}", self.mark));
+        }
+        let threads = self.by_bot(Part::Thread).len();
+        (run.status == RunStatus::Failed && threads == 0)
+            .then(|| format!("{} lacks its thread", self.mark))
+    }
+
+    /// What is wrong about what the webhook says of a run; `marked` counts what bears the mark.
+    pub(super) fn wrong_at_webhook(&self, run: &Run, marked: &mut usize) -> Option<String> {
+        let said: Vec<(String, char)> = self
+            .channel
+            .roots()
+            .filter(|message| message.by == By::Webhook)
+            .filter_map(|message| Some((message.content.shown(), self.symbol(message)?)))
+            .collect();
+        if said.is_empty() {
+            return Some(format!("{} is not said by the webhook", self.mark));
+        }
+        let is_marked = |shown: &str| shown.contains(REPEAT);
+        *marked += said.iter().filter(|(shown, _)| is_marked(shown)).count();
+        // Its own ending, or whatever told of its beginning.
+        let is_ending =
+            |shown: &str, symbol: char| symbol != '◐' && shown.matches("role").count() == 1;
+        for ending in [true, false] {
+            let sure = said
+                .iter()
+                .filter(|(shown, symbol)| !is_marked(shown) && is_ending(shown, *symbol) == ending)
+                .count();
+            if sure > 1 {
+                return Some(format!("{} is there {sure} times: {said:#?}", self.mark));
+            }
+        }
+        let wanted = symbol_of(run);
+        let is_bad = matches!(run.status, RunStatus::Failed | RunStatus::Incomplete);
+        (is_bad && said.iter().all(|(_, symbol)| *symbol != wanted))
+            .then(|| format!("{} never ends: {said:#?}", self.mark))
+    }
+}
+
+/// A message with its place, for a failure.
+fn told(message: &Message) -> String {
+    format!("\n{} late {:?}: {}", message.ts, message.late, message.content.shown())
+}
+
+fn symbol_of(run: &Run) -> char {
+    herald_core::compose::mood(run).symbol()
+}
