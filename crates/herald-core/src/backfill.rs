@@ -22,6 +22,8 @@ named! {
         Denied = 3, "denied";
         /// The disk or the system says no.
         Failed = 4, "failed";
+        /// The master puts no returns into it.
+        NotKept = 5, "not_kept";
     }
 }
 
@@ -44,7 +46,7 @@ pub struct Backfill {
 
 /// What nobody can find afterwards.
 pub const NOT_IN_A_CACHE: &str =
-    "the job cache knows of jobs only: runners and other events of a gap are not known";
+    "no job cache knows of runners that had not ended, wheel functions, and other events";
 
 impl Backfill {
     /// What it came to, for people.
@@ -54,6 +56,9 @@ impl Backfill {
             CacheState::Absent => format!("there is no job cache: {unknown}"),
             CacheState::Denied => format!("the job cache may not be read: {unknown}"),
             CacheState::Failed => format!("the job cache can't be read: {unknown}"),
+            CacheState::NotKept => {
+                format!("the master keeps no returns in its job cache: {unknown}")
+            }
             CacheState::Read if self.added.is_nothing() => {
                 "the job cache has nothing that is missing here".to_owned()
             }
@@ -67,6 +72,13 @@ impl Backfill {
 }
 
 impl Added {
+    /// Takes up another's.
+    pub fn add(&mut self, other: Added) {
+        self.runs += other.runs;
+        self.returns += other.returns;
+        self.completed += other.completed;
+    }
+
     fn in_words(&self) -> String {
         let count = |count: u64, what: &str| match count {
             0 => None,
@@ -99,37 +111,47 @@ impl Added {
     }
 }
 
-/// Counts what past events change.
-#[derive(Debug, Default)]
+/// Counts what past events change, for each of the gaps that are filled together.
+#[derive(Debug)]
 pub struct Counter {
-    added: Added,
+    /// When each gap ended, and what was added to it.
+    gaps: Vec<(Timestamp, Added)>,
     begun: HashSet<RunId>,
     completed: HashSet<RunId>,
 }
 
 impl Counter {
+    /// For gaps that ended at these times, the earliest first. What came after the last counts for it.
+    pub fn new(ends: impl IntoIterator<Item = Timestamp>) -> Self {
+        let gaps = ends.into_iter().map(|end| (end, Added::default())).collect();
+        Self { gaps, begun: HashSet::new(), completed: HashSet::new() }
+    }
+
     /// Takes note of changes that past events came to.
     pub fn take(&mut self, changes: &[Change]) {
         for change in changes {
+            let place = self.gaps.iter().position(|(end, _)| change.at < *end);
+            let place = place.unwrap_or(self.gaps.len().saturating_sub(1));
+            let Some((_, added)) = self.gaps.get_mut(place) else { return };
             match &change.what {
                 What::RunStarted { run, .. } => {
                     self.begun.insert(*run);
-                    self.added.runs += 1;
+                    added.runs += 1;
                 }
-                What::Returned { .. } => self.added.returns += 1,
+                What::Returned { .. } => added.returns += 1,
                 What::RunEnded { run, .. }
                     if !self.begun.contains(run) && self.completed.insert(*run) =>
                 {
-                    self.added.completed += 1;
+                    added.completed += 1;
                 }
                 _ => {}
             }
         }
     }
 
-    /// What was added so far.
-    pub fn added(&self) -> Added {
-        self.added
+    /// What was added, for each gap.
+    pub fn added(&self) -> impl Iterator<Item = Added> {
+        self.gaps.iter().map(|(_, added)| *added)
     }
 }
 
@@ -153,6 +175,7 @@ mod tests {
             said(CacheState::Absent, 0, 0, 0, 0),
             said(CacheState::Denied, 0, 0, 0, 0),
             said(CacheState::Failed, 1, 0, 0, 1),
+            said(CacheState::NotKept, 0, 0, 0, 0),
         ];
         insta::assert_snapshot!(texts.join("\n"));
     }

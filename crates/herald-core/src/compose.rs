@@ -254,7 +254,8 @@ fn warnings(run: &Run) -> Vec<String> {
         (Flag::Gap, "not seen in full"),
         (Flag::Conflict, "its jid was used twice"),
     ] {
-        if run.flags.contains(&flag) {
+        let is_mended = flag == Flag::Gap && run.flags.contains(&Flag::Backfilled);
+        if run.flags.contains(&flag) && !is_mended {
             parts.push(text.to_owned());
         }
     }

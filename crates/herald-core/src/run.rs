@@ -117,7 +117,8 @@ named! {
         Inexact = 10, "inexact";
         /// It bears metadata, as API clients send it.
         Api = 11, "api";
-        /// The job cache told of it, or of a part of it, after a time in which we were blind.
+        /// After a time in which we were blind, the job cache told of it, of a part of it, or that nothing
+        /// is missing.
         Backfilled = 12, "backfilled";
     }
 }

@@ -5,8 +5,11 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use herald_core::backfill::Counter;
+use herald_core::announce::Announcement;
+use herald_core::backfill::{Added, Counter};
 use herald_core::change::What;
+use herald_core::compose::{Context, announce};
+use herald_core::names::AS_THEY_ARE;
 use herald_core::run::{Flag, Run, RunKind, RunStatus};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -130,7 +133,7 @@ fn back_fill(heard: &mut Heard, deeds: &[(f64, Deed)], now: Timestamp) {
     for (when, deed) in deeds {
         recall(heard, at(*when), deed);
     }
-    let changes = heard.ledger.end_past(now);
+    let changes = heard.ledger.end_past(now, true);
     heard.take(changes);
 }
 
@@ -176,10 +179,12 @@ fn a_run_that_only_the_past_tells_of_is_whole_and_says_so() {
     assert_eq!((run.started_at, run.finished_at), (at(began(10)), Some(at(14.0))));
     assert_eq!(run.flags, BTreeSet::from([Flag::Backfilled]));
     assert_eq!(run.head.command, "salt '*' state.apply web");
-    let mut counter = Counter::default();
+    let mut counter = Counter::new([at(13.0), at(100.0)]);
     counter.take(&heard.changes);
-    let added = counter.added();
-    assert_eq!((added.runs, added.returns, added.completed), (1, 2, 0));
+    let added: Vec<Added> = counter.added().collect();
+    let [first, second] =
+        [(1, 1), (0, 1)].map(|(runs, returns)| Added { runs, returns, completed: 0 });
+    assert_eq!(added, [first, second]);
 }
 
 #[test]
@@ -227,10 +232,30 @@ fn who_never_answered_in_the_past_was_given_up_then() {
     // The live clock has no say in it.
     heard.wait(at(3000.0));
     assert_eq!(heard.run(1).status, RunStatus::Running);
-    let changes = heard.ledger.end_past(at(3000.0));
+    let changes = heard.ledger.end_past(at(3000.0), true);
     heard.take(changes);
     assert_eq!(heard.run(1).finished_at, Some(at(320.0)));
     assert_eq!(heard.run(1).status, RunStatus::Incomplete);
+}
+
+#[test]
+fn what_is_found_whole_is_not_called_half_seen() {
+    let act = act(1, "state.apply", &["web1", "web2"]);
+    for whole in [false, true] {
+        let mut heard = Heard::default();
+        heard.hear(at(began(1)), &Deed::Begins(act.clone()).frame());
+        gap(&mut heard, at(10.0));
+        heard.ledger.begin_past();
+        let changes = heard.ledger.end_past(at(11.0), whole);
+        heard.take(changes);
+        let said = announcement(&heard, heard.run(1)).tally;
+        assert_eq!(said.contains("not seen in full"), !whole, "{said}");
+    }
+}
+
+fn announcement(heard: &Heard, run: &Run) -> Announcement {
+    let context = Context { master: None, minions: heard.ledger.minions(), names: &AS_THEY_ARE };
+    announce(run, &[], context)
 }
 
 #[test]
@@ -272,7 +297,7 @@ fn a_poll_of_the_past_does_not_end_what_is_heard_now() {
     let asked = act_of_poll(&act);
     heard.ledger.begin_past();
     recall(&mut heard, at(50.0), &Deed::Begins(asked));
-    let changes = heard.ledger.end_past(at(102.0));
+    let changes = heard.ledger.end_past(at(102.0), true);
     heard.take(changes);
     heard.wait(at(200.0));
     assert_eq!(heard.run(1).status, RunStatus::Running, "it said that it works");

@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use salt_event::event::{Event, Kind};
 use salt_event::{Raw, Value};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub gather_job_timeout: Duration,
     /// How long a run that nobody polls may be without a sign of life.
     pub patience: Duration,
+    /// By which clock the master makes jids.
+    pub jid_zone: TimeZone,
     /// What is said.
     pub say: SayRules,
 }
@@ -54,6 +57,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(5),
             gather_job_timeout: Duration::from_secs(10),
             patience: Duration::from_secs(300),
+            jid_zone: TimeZone::UTC,
             say: SayRules::default(),
         }
     }

@@ -76,9 +76,14 @@ impl Ledger {
     }
 
     /// The past is told. What is still open goes on as any other run; what would have been given up
-    /// by now is.
-    pub fn end_past(&mut self, now: Timestamp) -> Vec<Change> {
+    /// by now is. Where the past was `whole`, nothing is missing any more of the runs that were open.
+    pub fn end_past(&mut self, now: Timestamp, whole: bool) -> Vec<Change> {
         self.in_past(|ledger| ledger.give_up_past(now));
+        let mut mended: Vec<RunId> = self.state.runs.values().map(|run| run.id).collect();
+        mended
+            .retain(|id| whole && self.run(*id).is_some_and(|run| run.flags.contains(&Flag::Gap)));
+        mended.sort_unstable();
+        mended.into_iter().for_each(|run| self.flag(now, run, Flag::Backfilled));
         self.live.values_mut().for_each(|live| live.by_past = false);
         let past = std::mem::take(&mut self.past.parents);
         self.parents.join(past);

@@ -271,7 +271,7 @@ impl Ledger {
             whole: true,
             known_by: KnownBy::Return,
         };
-        let (run, job) = self.begin(now, began_at(at, ret), began);
+        let (run, job) = self.begin(now, began_at(at, ret, &self.settings.jid_zone), began);
         if !is_lone {
             if kind != RunKind::Ssh {
                 self.flag(at, run, Flag::NoStart);
@@ -284,12 +284,12 @@ impl Ledger {
     }
 }
 
-/// When a job began that only its return tells of: at the time in UTC that its jid is, unless that is
+/// When a job began that only its return tells of: at the time that its jid is, unless that is
 /// the time of the return (the master makes the jid of a `salt-call` only then); and before its
 /// states had run.
-fn began_at(at: Timestamp, ret: &Return<'_>) -> Timestamp {
+fn began_at(at: Timestamp, ret: &Return<'_>, zone: &TimeZone) -> Timestamp {
     let by_jid = jid_time(&ret.jid)
-        .and_then(|time| time.to_zoned(TimeZone::UTC).ok())
+        .and_then(|time| time.to_zoned(zone.clone()).ok())
         .map(|time| time.timestamp())
         .filter(|time| *time <= at && at.duration_since(*time).unsigned_abs() <= MAX_AGE);
     let took = match Returned::of(ret.ret, false) {

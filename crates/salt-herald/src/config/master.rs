@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::include;
 use super::problem::Problem;
 use super::table::{Given, Table};
@@ -35,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
     "keep_jobs",
     "keep_jobs_seconds",
     "unique_jid",
+    "utc_jid",
     "job_cache",
     "master_job_cache",
     "ext_job_cache",
@@ -76,6 +79,8 @@ pub struct MasterConfig {
     pub keep_jobs: Duration,
     /// Whether jids have the process id at their end.
     pub unique_jid: bool,
+    /// Whether jids are times in UTC; else in the master's zone.
+    pub utc_jid: bool,
     /// Whether returns are put into the job cache.
     pub job_cache: bool,
     /// The returner that is the job cache; `local_cache` is the one on disk.
@@ -129,6 +134,16 @@ impl MasterConfig {
     pub fn job_cache_dir(&self) -> PathBuf {
         self.cachedir.join("jobs")
     }
+
+    /// Whether that cache gets what minions return.
+    pub fn keeps_returns(&self) -> bool {
+        self.job_cache && self.ext_job_cache.is_none() && self.master_job_cache == "local_cache"
+    }
+
+    /// By which clock jids are made.
+    pub fn jid_zone(&self) -> TimeZone {
+        if self.utc_jid { TimeZone::UTC } else { TimeZone::system() }
+    }
 }
 
 /// Reads the master's config and lays over it what stands in `own`, our `salt` table.
@@ -159,6 +174,7 @@ pub(super) fn read(
         gather_job_timeout: settings.seconds("gather_job_timeout", 10),
         keep_jobs: settings.keep_jobs(),
         unique_jid: settings.get("unique_jid", boolean).unwrap_or(false),
+        utc_jid: settings.get("utc_jid", boolean).unwrap_or(false),
         job_cache: settings.get("job_cache", boolean).unwrap_or(true),
         master_job_cache: settings
             .get("master_job_cache", text)

@@ -3,18 +3,22 @@
 //! It decides nothing and knows no clock but the items' own times, so that a recording goes the
 //! same way as a live bus.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use herald_core::backfill::{Backfill, Counter};
 use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::ledger::{Ledger, Settings};
 use herald_core::redact::Redactor;
+use herald_core::run::{Run, RunStatus};
 use jiff::Timestamp;
 use salt_event::event::{Event, Kind, decode};
 
 use crate::metrics::{BusNumbers, RunNumbers, gauge_of};
+use crate::source::job_cache::Piece;
 use crate::source::{Heard, Item};
-use crate::store::{Batch, JournalReader, JournalWriter, StoreError};
+use crate::store::{Batch, Gap, JournalReader, JournalWriter, StoreError};
 
 /// How many families of tags are counted apart.
 const MAX_FAMILIES: usize = 1024;
@@ -102,8 +106,63 @@ impl Intake {
             Heard::Connected => {
                 self.bus.connected.set(1);
             }
+            Heard::Past(_) => {}
         }
         Ok(())
+    }
+
+    /// Takes a piece of the past, and counts what it adds; whether it made sense.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub(super) fn take_past(
+        &mut self,
+        at: Timestamp,
+        piece: &Piece,
+        counter: &mut Counter,
+    ) -> Result<bool, StoreError> {
+        piece.each(|event| {
+            self.adopt(at, event)?;
+            let changes = self.ledger.handle_past_event(at, event);
+            counter.take(&changes);
+            self.add(changes);
+            Ok(())
+        })
+    }
+
+    /// The past is about to be told.
+    pub(super) fn begin_past(&mut self) {
+        self.ledger.begin_past();
+    }
+
+    /// The past is told, and `whole` if nothing of it could not be read.
+    pub(super) fn end_past(&mut self, now: Timestamp, whole: bool, counter: &mut Counter) {
+        let changes = self.ledger.end_past(now, whole);
+        counter.take(&changes);
+        self.add(changes);
+    }
+
+    /// Records what a back-fill came to.
+    pub(super) fn note_backfilled(&mut self, now: Timestamp, backfill: Backfill) {
+        self.add(vec![Change { at: now, what: What::Backfilled(backfill), payloads: Vec::new() }]);
+    }
+
+    /// The gaps that wait for a back-fill, as far as they are on disk.
+    pub(super) fn gaps_to_fill(&self) -> Result<Vec<Gap>, StoreError> {
+        self.reader.gaps_to_fill()
+    }
+
+    /// When the journal was begun: what was before is nobody's news.
+    pub(super) fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.reader.begun_at()
+    }
+
+    /// The jids of the runs that are open, the latest first.
+    pub(super) fn open_jids(&self, most: usize) -> Vec<String> {
+        let open = |run: &&Run| run.status == RunStatus::Running;
+        let mut runs: Vec<&Run> = self.ledger.runs().filter(open).collect();
+        runs.sort_unstable_by_key(|run| Reverse(run.id));
+        runs.iter().flat_map(|run| &run.jids).take(most).cloned().collect()
     }
 
     /// Lets time pass, up to `now`, one deadline after the other.

@@ -1,10 +1,12 @@
 //! The daemon: the only place that knows all families. It puts them together, keeps them running,
 //! and takes them apart in the right order.
 
+mod backfill;
 mod intake;
 mod publishing;
 mod recording;
 mod reload;
+mod walker;
 mod watchdog;
 
 use std::error::Error;
@@ -23,7 +25,9 @@ use tokio::sync::mpsc;
 pub use intake::{Counts, Intake};
 pub use recording::{ReplayReport, record, replay};
 
+use backfill::Backfills;
 use publishing::Publishing;
+use walker::Where;
 
 use crate::config::{BusAddress, Config, LoadOptions};
 use crate::metrics::{Metrics, gauge_of};
@@ -37,6 +41,8 @@ pub type RunError = Box<dyn Error + Send + Sync>;
 
 /// How long what is owed may still be said after the request to stop.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long after an event the master has written its files.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is noted that the bus is heard.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 /// How many items make one batch at the most.
@@ -67,11 +73,18 @@ pub struct Limits {
     pub grace: Duration,
     /// How fast things are said.
     pub pace: Pace,
+    /// How long after an event the master has written the files of it.
+    pub written_within: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { waiting: source::MAX_WAITING, grace: GRACE, pace: Pace::default() }
+        Self {
+            waiting: source::MAX_WAITING,
+            grace: GRACE,
+            pace: Pace::default(),
+            written_within: WRITTEN_WITHIN,
+        }
     }
 }
 
@@ -241,11 +254,14 @@ fn listen(
     let (tell, ended) = tokio::sync::oneshot::channel();
     let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));
     let changed = Arc::clone(&settings);
+    let mut backfills = Backfills::start(job_cache_of(config, limits), Arc::clone(&queue))?;
     let thread = std::thread::Builder::new().name("intake".to_owned()).spawn(move || {
-        if let Err(error) = take_all(&mut intake, &taken, &changed) {
+        if let Err(error) = take_all(&mut intake, &taken, &changed, &mut backfills) {
             tracing::error!(error = &error as &dyn Error, "the intake ended");
             let _ = tell.send(error.to_string());
         }
+        taken.close();
+        backfills.stop();
     })?;
     let pulse = Arc::new(AtomicU64::new(0));
     let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), Arc::clone(&pulse), blind)?;
@@ -257,20 +273,29 @@ fn take_all(
     intake: &mut Intake,
     queue: &Queue,
     changed: &Mutex<Option<ledger::Settings>>,
+    backfills: &mut Backfills,
 ) -> Result<(), StoreError> {
     let mut connected = false;
     let mut noted: Option<Timestamp> = None;
-    while let Some(items) = queue.take(MOST, patience(intake, Timestamp::now())) {
+    loop {
+        let patience = backfills.patience(patience(intake, Timestamp::now()));
+        let is_ready = backfills.is_ready();
+        let Some(items) = queue.take(MOST, patience, is_ready) else { break };
         if let Some(settings) = changed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             intake.change_settings(settings);
         }
         for item in &items {
             connected = is_connected(item, connected);
             intake.take(item)?;
+            backfills.hear(item);
         }
         let now = Timestamp::now();
         intake.catch_up(now);
         intake.flush()?;
+        if is_ready && items.is_empty() {
+            backfills.take(intake, &queue.take_past())?;
+        }
+        backfills.turn(intake, now)?;
         let changed = items.iter().any(|item| matches!(item.heard, Heard::Connected | Heard::Lost));
         let is_due =
             noted.is_none_or(|noted| now.duration_since(noted).unsigned_abs() >= NOTE_EVERY);
@@ -296,7 +321,7 @@ fn is_connected(item: &Item, before: bool) -> bool {
     match item.heard {
         Heard::Connected => true,
         Heard::Lost => false,
-        Heard::Frame(_) | Heard::TooLong { .. } | Heard::Gap { .. } => before,
+        Heard::Frame(_) | Heard::TooLong { .. } | Heard::Gap { .. } | Heard::Past(_) => before,
     }
 }
 
@@ -315,12 +340,26 @@ fn bus_of(config: &Config) -> Bus {
     }
 }
 
+/// Where what was missed can be found.
+fn job_cache_of(config: &Config, limits: Limits) -> Where {
+    let master = &config.master;
+    Where {
+        root: master.job_cache_dir(),
+        zone: master.jid_zone(),
+        keeps_returns: master.keeps_returns(),
+        keep_jobs: master.keep_jobs,
+        keep_runs: None,
+        written_within: limits.written_within,
+    }
+}
+
 /// What the ledger must know, from the config and from the master's own.
 pub fn ledger_settings(config: &Config) -> ledger::Settings {
     ledger::Settings {
         timeout: config.master.timeout,
         gather_job_timeout: config.master.gather_job_timeout,
         patience: config.runs.patience,
+        jid_zone: config.master.jid_zone(),
         say: SayRules {
             say: config.announce.say.clone(),
             quiet: config.announce.quiet.clone(),

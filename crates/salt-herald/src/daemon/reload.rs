@@ -50,6 +50,7 @@ fn refuse(problems: &Problems) {
 pub(super) fn say_what_waits(before: &Config, now: &Config) {
     let waits = [
         ("journal.path", before.journal.path != now.journal.path),
+        ("the master's job cache", before.master.job_cache_dir() != now.master.job_cache_dir()),
         ("the master's event bus", before.master.bus_address() != now.master.bus_address()),
     ];
     for (what, _) in waits.iter().filter(|(_, changed)| *changed) {

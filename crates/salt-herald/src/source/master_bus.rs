@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,7 +51,8 @@ pub fn listen(
     blind: Option<(Timestamp, GapReason)>,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("bus".to_owned()).spawn(move || {
-        let mut listener = Listener { bus, queue, stop, pulse, blind, told: String::new() };
+        let (told, turned, stalled) = (String::new(), Timestamp::now(), None);
+        let mut listener = Listener { bus, queue, stop, pulse, blind, told, turned, stalled };
         listener.run();
         listener.queue.close();
     })
@@ -64,24 +66,46 @@ struct Listener {
     blind: Option<(Timestamp, GapReason)>,
     /// The last trouble that was logged: each is logged once.
     told: String,
+    /// When the thread last turned.
+    turned: Timestamp,
+    /// It did not turn between these times: somebody froze it, or the machine.
+    stalled: Option<(Timestamp, Timestamp)>,
 }
+
+/// A thread that did not turn for so long was frozen.
+const FROZEN: Duration = Duration::from_secs(10);
+/// So long after that the master may tell that it gave us up meanwhile.
+const FROZEN_LATELY: Duration = Duration::from_secs(30);
 
 impl Listener {
     fn run(&mut self) {
+        let mut before = None;
         while !self.is_stopped() {
+            let socket = socket(&self.bus);
             match connect(&self.bus) {
                 Ok(stream) => {
+                    // The master is there as it was: it wanted to be rid of us.
+                    if let Some((from, GapReason::MasterAway)) = self.blind
+                        && before.is_some()
+                        && before == socket
+                    {
+                        self.blind = Some((from, GapReason::CutOff));
+                    }
                     self.say_connected();
                     let reason = self.read_all(stream);
                     if self.is_stopped() {
                         // It was heard to the end.
                         return;
                     }
+                    before = socket;
                     let now = Timestamp::now();
-                    self.blind = Some((now, reason));
+                    self.blind = Some((self.blind_since(now), reason));
                     self.queue.push([Item { at: now, heard: Heard::Lost }]);
                 }
-                Err(error) => self.say_trouble(&error),
+                Err(error) => {
+                    before = None;
+                    self.say_trouble(&error);
+                }
             }
             // Not at once: whoever takes connections only to end them would be asked without a rest.
             std::thread::sleep(RETRY);
@@ -89,9 +113,20 @@ impl Listener {
     }
 
     /// Asked at every turn, and so the place where the pulse goes on.
-    fn is_stopped(&self) -> bool {
+    fn is_stopped(&mut self) -> bool {
+        let now = Timestamp::now();
+        if now.duration_since(self.turned).unsigned_abs() > FROZEN {
+            self.stalled = Some((self.turned, now));
+        }
+        self.turned = now;
         self.pulse.fetch_add(1, Ordering::Relaxed);
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// What was not taken while we were frozen may be lost, though the connection ended after it.
+    fn blind_since(&self, now: Timestamp) -> Timestamp {
+        let is_fresh = |woke: Timestamp| now.duration_since(woke).unsigned_abs() < FROZEN_LATELY;
+        self.stalled.filter(|(_, woke)| is_fresh(*woke)).map_or(now, |(froze, _)| froze)
     }
 
     fn say_connected(&mut self) {
@@ -157,6 +192,14 @@ pub fn take_frames(
         items.push(Item { at, heard });
     }
     Ok(())
+}
+
+/// Which socket stands in the bus's place: the master makes a new one at every start.
+fn socket(bus: &Bus) -> Option<(u64, u64)> {
+    match bus {
+        Bus::Unix(path) => std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino())),
+        Bus::Tcp(_) => None,
+    }
 }
 
 /// Connects once. Reads give up after a moment: see [`is_patience`].

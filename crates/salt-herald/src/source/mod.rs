@@ -2,7 +2,7 @@
 //! listened to, and the master's job cache, which is looked into.
 //!
 //! Who listens reads into a bounded queue and does nothing else: it never waits for whoever takes from
-//! it. What does not fit is a gap.
+//! it. What does not fit is a gap. Who looks into the cache waits, and comes after all that is heard.
 
 pub mod job_cache;
 mod master_bus;
@@ -11,8 +11,10 @@ mod queue;
 pub use master_bus::{Bus, connect, is_patience, listen, take_frames};
 pub use queue::{MAX_WAITING, Queue};
 
+use herald_core::backfill::CacheState;
 use herald_core::change::GapReason;
 use jiff::Timestamp;
+use job_cache::{Piece, Skipped};
 
 /// What was heard, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,17 @@ pub enum Heard {
     Lost,
     /// The bus is heard (again).
     Connected,
+    /// The job cache tells of the past.
+    Past(Past),
+}
+
+/// What the job cache tells, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// Something that happened, at its own time.
+    Piece(Piece),
+    /// That is all, and how the cache was found.
+    Ends(CacheState, Skipped),
 }
 
 impl Item {
@@ -54,7 +67,8 @@ impl Item {
         let content = match &self.heard {
             Heard::Frame(bytes) => bytes.len(),
             Heard::TooLong { start, .. } => start.len(),
-            Heard::Gap { .. } | Heard::Lost | Heard::Connected => 0,
+            Heard::Past(Past::Piece(piece)) => piece.size(),
+            Heard::Gap { .. } | Heard::Lost | Heard::Connected | Heard::Past(_) => 0,
         };
         content + size_of::<Item>()
     }

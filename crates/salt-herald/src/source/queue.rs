@@ -2,6 +2,9 @@
 //! one who puts in.
 //!
 //! One item always fits into an empty queue, however large it is.
+//!
+//! What the job cache tells has a small lane beside it: who fills that waits for room, and nothing is
+//! taken out of it while anything else waits.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,11 +22,16 @@ pub const MAX_WAITING: usize = 32 << 20;
 /// About how many bytes are taken at once at the most: what one commit of the journal holds.
 const TAKEN_AT_ONCE: usize = 2 << 20;
 
-/// A bounded queue for one reader and one taker.
+/// How many pieces of the past may wait.
+const LANE: usize = 256;
+
+/// A bounded queue for one reader and one taker, with a lane for the past.
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// The lane has room again.
+    room: Condvar,
     limit: usize,
     numbers: BusNumbers,
 }
@@ -32,6 +40,8 @@ pub struct Queue {
 struct State {
     items: VecDeque<Item>,
     size: usize,
+    past: VecDeque<Item>,
+    past_size: usize,
     /// When the first and the last item was dropped, while items are dropped.
     dropping: Option<(Timestamp, Timestamp)>,
     closed: bool,
@@ -71,13 +81,47 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// Puts a piece of the past into its lane, and waits for room there. False once the queue is closed.
+    pub fn push_past(&self, item: Item) -> bool {
+        let is_full = |state: &mut State| {
+            !state.closed && (state.past.len() >= LANE || state.past_size >= TAKEN_AT_ONCE)
+        };
+        let state = self.room.wait_while(self.lock(), is_full);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return false;
+        }
+        state.past_size += item.size();
+        state.past.push_back(item);
+        drop(state);
+        self.filled.notify_one();
+        true
+    }
+
+    /// Takes the past that waits; nothing while anything else does.
+    pub fn take_past(&self) -> Vec<Item> {
+        let mut state = self.lock();
+        if !state.items.is_empty() {
+            return Vec::new();
+        }
+        state.past_size = 0;
+        let taken = state.past.drain(..).collect();
+        drop(state);
+        self.room.notify_all();
+        taken
+    }
+
     /// Takes what waits, up to a number of items; waits for the first one, but not longer than
-    /// `patience`. Nothing, for ever, once the queue is closed and empty.
-    pub fn take(&self, most: usize, patience: Duration) -> Option<Vec<Item>> {
+    /// `patience`, and not if `wants_past` and some of the past waits. Nothing, for ever, once the queue
+    /// is closed and empty.
+    pub fn take(&self, most: usize, patience: Duration, wants_past: bool) -> Option<Vec<Item>> {
         let state = self.lock();
         let (mut state, _) = self
             .filled
-            .wait_timeout_while(state, patience, |state| state.items.is_empty() && !state.closed)
+            .wait_timeout_while(state, patience, |state| {
+                let has_past = wants_past && !state.past.is_empty();
+                state.items.is_empty() && !has_past && !state.closed
+            })
             .unwrap_or_else(PoisonError::into_inner);
         if state.items.is_empty() && state.closed {
             return None;
@@ -106,6 +150,7 @@ impl Queue {
         state.closed = true;
         drop(state);
         self.filled.notify_all();
+        self.room.notify_all();
     }
 
     /// Whether it was closed.
@@ -149,7 +194,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Past;
     use super::*;
+    use crate::source::job_cache::Skipped;
+    use herald_core::backfill::CacheState;
 
     fn frame(second: i64, size: usize) -> Item {
         let at = Timestamp::from_second(second).unwrap();
@@ -160,11 +208,11 @@ mod tests {
     fn what_does_not_fit_is_one_gap() {
         let queue = Queue::new(1000);
         queue.push((0..10).map(|second| frame(second, 200)));
-        let first = queue.take(100, Duration::ZERO).unwrap();
+        let first = queue.take(100, Duration::ZERO, false).unwrap();
         let taken = first.len();
         assert!((1..10).contains(&taken), "{taken}");
         queue.push([frame(20, 10)]);
-        let next = queue.take(100, Duration::ZERO).unwrap();
+        let next = queue.take(100, Duration::ZERO, false).unwrap();
         let from = Timestamp::from_second(taken as i64).unwrap();
         let gap = Item {
             at: Timestamp::from_second(9).unwrap(),
@@ -178,18 +226,18 @@ mod tests {
         let is_gap = |item: &Item| matches!(item.heard, Heard::Gap { .. });
         let queue = Queue::new(1000);
         queue.push((0..10).map(|second| frame(second, 200)));
-        queue.take(100, Duration::ZERO).unwrap();
-        assert!(queue.take(1, Duration::ZERO).unwrap().iter().all(is_gap));
+        queue.take(100, Duration::ZERO, false).unwrap();
+        assert!(queue.take(1, Duration::ZERO, false).unwrap().iter().all(is_gap));
         queue.push((0..10).map(|second| frame(second, 200)));
         queue.close();
-        assert!(queue.take(100, Duration::ZERO).unwrap().iter().any(is_gap));
+        assert!(queue.take(100, Duration::ZERO, false).unwrap().iter().any(is_gap));
     }
 
     #[test]
     fn one_item_of_any_size_fits() {
         let queue = Queue::new(10);
         queue.push([frame(0, 100_000)]);
-        assert_eq!(queue.take(1, Duration::ZERO).unwrap().len(), 1);
+        assert_eq!(queue.take(1, Duration::ZERO, false).unwrap().len(), 1);
     }
 
     #[test]
@@ -197,7 +245,42 @@ mod tests {
         let queue = Queue::new(1000);
         queue.push([frame(0, 1)]);
         queue.close();
-        assert_eq!(queue.take(9, Duration::from_secs(60)).unwrap().len(), 1);
-        assert_eq!(queue.take(9, Duration::from_secs(60)), None);
+        assert_eq!(queue.take(9, Duration::from_secs(60), false).unwrap().len(), 1);
+        assert_eq!(queue.take(9, Duration::from_secs(60), false), None);
+    }
+
+    fn past(second: i64) -> Item {
+        let heard = Heard::Past(Past::Ends(CacheState::Read, Skipped::default()));
+        Item { at: Timestamp::from_second(second).unwrap(), heard }
+    }
+
+    #[test]
+    fn the_past_comes_after_all_that_is_heard() {
+        let queue = Queue::new(1000);
+        assert!(queue.push_past(past(1)));
+        queue.push([frame(2, 1)]);
+        assert_eq!(queue.take_past(), []);
+        assert_eq!(queue.take(9, Duration::ZERO, true).unwrap(), [frame(2, 1)]);
+        assert_eq!(queue.take(9, Duration::from_secs(60), true).unwrap(), []);
+        assert_eq!(queue.take_past(), [past(1)]);
+    }
+
+    #[test]
+    fn the_past_waits_for_room_and_nothing_waits_for_it() {
+        let queue = Queue::new(1000);
+        std::thread::scope(|scope| {
+            let pushed = scope.spawn(|| (0..1000).all(|second| queue.push_past(past(second))));
+            let mut taken = 0;
+            while taken < 1000 {
+                queue.push([frame(1, 1)]);
+                queue.take(9, Duration::from_secs(60), true).unwrap();
+                let some = queue.take_past();
+                assert!(some.len() <= LANE);
+                taken += some.len();
+            }
+            assert!(pushed.join().unwrap());
+            queue.close();
+            assert!(!queue.push_past(past(0)), "closed");
+        });
     }
 }

@@ -51,12 +51,13 @@ impl App {
         let folder = tempfile::tempdir().unwrap();
         let sockets = folder.path().join("sock");
         std::fs::create_dir(&sockets).unwrap();
+        std::fs::create_dir(folder.path().join("cache")).unwrap();
         Self {
             bus: FakeBus::unix(&sockets, Framing::Length),
             folder,
             slack: FakeSlack::start(options).await.unwrap(),
             manner,
-            limits: Limits::default(),
+            limits: Limits { written_within: Duration::from_millis(200), ..Limits::default() },
             more: String::new(),
             running: None,
         }
@@ -133,7 +134,7 @@ impl App {
         };
         let more = &self.more;
         let text = format!(
-            "salt:\n  config_dir: {folder}/salt\n  timeout: 1\n  gather_job_timeout: 1\n{bus}\
+            "salt:\n  config_dir: {folder}/salt\n  cachedir: {folder}/cache\n  timeout: 1\n  gather_job_timeout: 1\n{bus}\
              journal:\n  path: {folder}/journal.db\n{sinks}{more}"
         );
         let path = self.folder.path().join("herald");

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
 /// The tables that are made from entries.
-pub(crate) const MADE: [&str; 6] = ["run", "job", "return", "failure", "minion", "gap"];
+pub(crate) const MADE: [&str; 8] =
+    ["run", "job", "return", "failure", "minion", "gap", "backfill", "backfilled"];
 
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod app;
+mod backfill;
 mod backups;
 mod bursts;
 mod bus;
+mod cache;
 mod chance;
 mod crash;
 mod events;

@@ -131,7 +131,7 @@ async fn what_is_seen_and_said_is_counted() {
     app.bus.hang_up();
     until("salt_herald_bus_connected 0", now).await;
     app.bus.accept();
-    until(r#"salt_herald_gaps_total{reason="master_away"} 1"#, now).await;
+    until(r#"salt_herald_gaps_total{reason="cut_off_by_the_master"} 1"#, now).await;
     app.stop().await;
     assert!(!socket.exists(), "nobody listens there any more");
 }

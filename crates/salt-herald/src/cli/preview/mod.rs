@@ -112,7 +112,7 @@ fn look(
         }
     };
     let trouble = |error| told(error, master, args.cachedir.is_some());
-    let cache = JobCache::open(&folder).map_err(trouble)?;
+    let cache = JobCache::open(&folder).map_err(trouble)?.in_zone(master.jid_zone());
     // A jid can be of the very moment.
     let after = until.checked_add(Duration::from_secs(60)).unwrap_or(until);
     let listing = cache.list(since, after).map_err(trouble)?;

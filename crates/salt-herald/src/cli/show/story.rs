@@ -106,13 +106,15 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Collision => "Salt refused it where another state run was running",
         Flag::LateReturn => "a minion returned after it was taken for ended",
         Flag::UnaskedReturn => "a minion returned that was not known to be asked",
-        Flag::Gap => "we were blind while it ran: returns may be missing here",
+        Flag::Gap => "we were blind while it ran: what the job cache did not tell is missing here",
         Flag::Trimmed => "Salt left something out of an event because it was too large",
         Flag::Conflict => "its jid was published again with other contents",
         Flag::Forged => "a minion fired events of its own under its jid",
         Flag::Inexact => "the command is inexact: pasted, it would not do quite the same",
         Flag::Api => "it bears metadata: an API client sent it, or salt --metadata",
-        Flag::Backfilled => "found in the master's job cache, after a time in which we were blind",
+        Flag::Backfilled => {
+            "looked up in the master's job cache, after a time in which we were blind"
+        }
     }
 }
 

@@ -33,7 +33,7 @@ fn defaults_are_salts() {
     assert_eq!(master.keep_jobs, Duration::from_secs(86_400));
     assert_eq!(master.interface, "0.0.0.0");
     assert_eq!((master.user, master.id), (None, None));
-    assert!(master.job_cache && !master.unique_jid);
+    assert!(master.job_cache && !master.unique_jid && !master.utc_jid);
     assert_eq!(master.master_job_cache, "local_cache");
     assert_eq!(master.ext_job_cache, None);
     assert_eq!(master.fileserver_backend, ["roots"]);

@@ -4,8 +4,9 @@
 use std::fs::{DirEntry, ReadDir};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use salt_event::time::{MAX_JID, is_jid, jid_time};
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
@@ -14,6 +15,9 @@ use super::{JobCacheError, Skipped, problem};
 
 /// Most jobs that are listed: about 150 MB. Of more, the latest.
 const MAX_LISTED: usize = 1_000_000;
+
+/// How long after its jid was made a job's files are written at the latest.
+const WRITTEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// Where a job's files are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,51 +45,113 @@ pub struct Listing {
     pub skipped: Skipped,
 }
 
+/// Of which time jobs are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Something was written to them at that time or later.
+    pub since: Timestamp,
+    /// They began before that time.
+    pub until: Timestamp,
+    /// They began at that time or later, whatever was written to them.
+    pub not_before: Timestamp,
+}
+
 pub(super) fn list(
     root: &Path,
+    zone: &TimeZone,
     since: Timestamp,
     until: Timestamp,
 ) -> Result<Listing, JobCacheError> {
-    let mut listing = Listing::default();
+    let span = Span { since: Timestamp::MIN, until, not_before: since };
+    walk(root, zone, span, &mut || true)
+}
+
+/// A job's folder is written to when the job begins and with each minion that returns.
+pub(super) fn changed(
+    root: &Path,
+    zone: &TimeZone,
+    span: Span,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Listing, JobCacheError> {
+    walk(root, zone, span, go_on)
+}
+
+fn walk(
+    root: &Path,
+    zone: &TimeZone,
+    span: Span,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Listing, JobCacheError> {
+    let mut walk = Walk { zone, span, path: root.to_owned(), listing: Listing::default() };
     let tops = std::fs::read_dir(root).map_err(|source| problem(root, source))?;
-    let mut path = root.to_owned();
-    for top in folders(tops, &mut listing.skipped) {
-        path.push(&top);
-        match std::fs::read_dir(&path) {
-            Ok(entries) => {
-                let names = folders(entries, &mut listing.skipped);
-                take_folder(&mut path, &top, &names, since..until, &mut listing);
-            }
-            Err(error) => listing.skipped.count(Why::of(&error)),
+    for top in folders(tops, &mut walk.listing.skipped) {
+        walk.path.push(&top);
+        match std::fs::read_dir(&walk.path) {
+            Ok(entries) => walk.take_folders(&top, entries, go_on),
+            Err(error) => walk.listing.skipped.count(Why::of(&error)),
         }
-        path.pop();
+        walk.path.pop();
     }
+    let mut listing = walk.listing;
     listing.shorten(MAX_LISTED);
     listing.jobs.sort_unstable();
     Ok(listing)
 }
 
-fn take_folder(
-    path: &mut PathBuf,
-    top: &str,
-    names: &[String],
-    wanted: std::ops::Range<Timestamp>,
-    listing: &mut Listing,
-) {
-    for name in names {
-        path.push(name);
-        path.push("jid");
-        let read = files::read(path, MAX_JID as u64 + 1);
-        path.pop();
-        path.pop();
-        match read.map(|(bytes, _)| place(&bytes, top, name)) {
-            Ok(Some(place)) => listing.take(place, &wanted),
-            // Not yet written, or of a job that is just being removed.
-            Err(Why::Gone) => {}
-            Ok(None) => listing.skipped.odd += 1,
-            Err(why) => listing.skipped.count(why),
+struct Walk<'a> {
+    zone: &'a TimeZone,
+    span: Span,
+    path: PathBuf,
+    listing: Listing,
+}
+
+impl Walk<'_> {
+    fn take_folders(&mut self, top: &str, entries: ReadDir, go_on: &mut dyn FnMut() -> bool) {
+        // Asking for a folder's time costs something: only where it can rule one out.
+        let asks_time = self.span.since > Timestamp::MIN;
+        for entry in entries {
+            if !go_on() {
+                return;
+            }
+            let found = entry.map(|entry| (folder(&entry), entry));
+            let (name, entry) = match found {
+                Ok((Some(name), entry)) => (name, entry),
+                Ok((None, _)) => {
+                    self.listing.skipped.odd += 1;
+                    continue;
+                }
+                Err(error) => {
+                    self.listing.skipped.count(Why::of(&error));
+                    continue;
+                }
+            };
+            if asks_time && is_untouched(&entry, self.span.since) {
+                self.listing.held += 1;
+                continue;
+            }
+            self.take_folder(top, &name);
         }
     }
+
+    fn take_folder(&mut self, top: &str, name: &str) {
+        self.path.push(name);
+        self.path.push("jid");
+        let read = files::read(&self.path, MAX_JID as u64 + 1);
+        self.path.pop();
+        self.path.pop();
+        match read.map(|(bytes, written)| place(&bytes, written, self.zone, top, name)) {
+            Ok(Some(place)) => self.listing.take(place, &(self.span.not_before..self.span.until)),
+            // Not yet written, or of a job that is just being removed.
+            Err(Why::Gone) => {}
+            Ok(None) => self.listing.skipped.odd += 1,
+            Err(why) => self.listing.skipped.count(why),
+        }
+    }
+}
+
+fn is_untouched(entry: &DirEntry, since: Timestamp) -> bool {
+    let written = entry.metadata().and_then(|about| about.modified()).ok();
+    written.and_then(|at| Timestamp::try_from(at).ok()).is_some_and(|at| at < since)
 }
 
 impl Listing {
@@ -113,10 +179,28 @@ impl Listing {
 }
 
 /// The job of a folder, if its jid is a time.
-fn place(jid: &[u8], top: &str, name: &str) -> Option<Place> {
+fn place(
+    jid: &[u8],
+    written: Option<Timestamp>,
+    zone: &TimeZone,
+    top: &str,
+    name: &str,
+) -> Option<Place> {
     let jid = str::from_utf8(jid).ok()?.trim_end();
-    let at = jid_time(jid)?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let at = time_of(jid_time(jid)?, written, zone)?;
     Some(Place { at, jid: jid.into(), folder: format!("{top}/{name}").into() })
+}
+
+/// The time that a jid is. An hour that comes twice, and a master with a clock of its own, are told
+/// by when the file was written.
+fn time_of(jid: DateTime, written: Option<Timestamp>, zone: &TimeZone) -> Option<Timestamp> {
+    let meant = zone.to_ambiguous_zoned(jid);
+    let usual = meant.clone().compatible().ok()?.timestamp();
+    let Some(written) = written else { return Some(usual) };
+    let fits = |at: &Timestamp| written.duration_since(*at).abs() <= WRITTEN_WITHIN;
+    let later = meant.later().ok().map(|zoned| zoned.timestamp());
+    let utc = jid.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    Some([Some(usual), later, utc].into_iter().flatten().find(fits).unwrap_or(usual))
 }
 
 /// The names of the folders among entries. Whoever links elsewhere is not followed.
@@ -139,20 +223,37 @@ fn folder(entry: &DirEntry) -> Option<String> {
 
 /// The folder's name is a hash of the jid; which, the master's `hash_type` says. The usual ones are
 /// tried, and with another all folders are gone through.
-pub(super) fn find(root: &Path, jid: &str) -> Result<Option<Place>, JobCacheError> {
+pub(super) fn find(
+    root: &Path,
+    zone: &TimeZone,
+    jid: &str,
+) -> Result<Option<Place>, JobCacheError> {
     if !is_jid(jid) {
         return Ok(None);
+    }
+    if let Some(place) = look_up(root, zone, jid) {
+        return Ok(Some(place));
+    }
+    let all = list(root, zone, Timestamp::MIN, Timestamp::MAX)?;
+    Ok(all.jobs.into_iter().find(|place| *place.jid == *jid))
+}
+
+/// The job where the usual hashes put it.
+pub(super) fn look_up(root: &Path, zone: &TimeZone, jid: &str) -> Option<Place> {
+    if !is_jid(jid) {
+        return None;
     }
     for hash in [hex::<Sha256>(jid), hex::<Sha512>(jid), hex::<Sha384>(jid), hex::<Sha224>(jid)] {
         let Some((top, name)) = hash.split_at_checked(2) else { continue };
         let folder = root.join(top).join(name);
-        let Ok((bytes, _)) = files::read(&folder.join("jid"), MAX_JID as u64 + 1) else { continue };
-        if let Some(place) = place(&bytes, top, name).filter(|place| *place.jid == *jid) {
-            return Ok(Some(place));
+        let read = files::read(&folder.join("jid"), MAX_JID as u64 + 1);
+        let Ok((bytes, written)) = read else { continue };
+        let place = place(&bytes, written, zone, top, name);
+        if let Some(place) = place.filter(|place| *place.jid == *jid) {
+            return Some(place);
         }
     }
-    let all = list(root, Timestamp::MIN, Timestamp::MAX)?;
-    Ok(all.jobs.into_iter().find(|place| *place.jid == *jid))
+    None
 }
 
 fn hex<D: Digest>(text: &str) -> String {

@@ -5,6 +5,7 @@
 
 mod files;
 mod list;
+mod piece;
 mod timeline;
 
 #[cfg(test)]
@@ -16,15 +17,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use thiserror::Error;
 
-pub use list::{Listing, Place};
+pub use list::{Listing, Place, Span};
+pub use piece::Piece;
 pub use timeline::Timeline;
 
 /// A job cache on disk (Salt's `local_cache`).
 #[derive(Debug, Clone)]
 pub struct JobCache {
     root: PathBuf,
+    zone: TimeZone,
 }
 
 /// Why a job cache can't be read.
@@ -90,6 +94,18 @@ impl Skipped {
         self.no_load += other.no_load;
     }
 
+    /// What either counted, where both may have met the same.
+    pub fn max(self, other: Skipped) -> Self {
+        Self {
+            gone: self.gone.max(other.gone),
+            denied: self.denied.max(other.denied),
+            odd: self.odd.max(other.odd),
+            too_large: self.too_large.max(other.too_large),
+            unreadable: self.unreadable.max(other.unreadable),
+            no_load: self.no_load.max(other.no_load),
+        }
+    }
+
     fn count(&mut self, why: files::Why) {
         let place = match why {
             files::Why::Gone => &mut self.gone,
@@ -108,9 +124,14 @@ impl JobCache {
     /// When there is none, or it may not be read.
     pub fn open(root: &Path) -> Result<Self, JobCacheError> {
         match std::fs::read_dir(root) {
-            Ok(_) => Ok(Self { root: root.to_owned() }),
+            Ok(_) => Ok(Self { root: root.to_owned(), zone: TimeZone::UTC }),
             Err(source) => Err(problem(root, source)),
         }
+    }
+
+    /// The same, of a master whose jids are times in that zone; it is UTC otherwise.
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
     }
 
     /// The jobs that began at `since` or later and before `until`, by their jids' own times.
@@ -118,7 +139,25 @@ impl JobCache {
     /// # Errors
     /// When the folder can't be read. What can't be read in it is counted.
     pub fn list(&self, since: Timestamp, until: Timestamp) -> Result<Listing, JobCacheError> {
-        list::list(&self.root, since, until)
+        list::list(&self.root, &self.zone, since, until)
+    }
+
+    /// The jobs of which something was written within a time: one that began before it may have gone
+    /// on. `go_on` is asked at every folder whether that is still wanted.
+    ///
+    /// # Errors
+    /// When the folder can't be read. What can't be read in it is counted.
+    pub fn changed(
+        &self,
+        span: Span,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Listing, JobCacheError> {
+        list::changed(&self.root, &self.zone, span, go_on)
+    }
+
+    /// One job by the place at which the usual hashes put it: without a search.
+    pub fn look_up(&self, jid: &str) -> Option<Place> {
+        list::look_up(&self.root, &self.zone, jid)
     }
 
     /// One job, if the cache holds it.
@@ -126,7 +165,7 @@ impl JobCache {
     /// # Errors
     /// When the folder can't be read.
     pub fn find(&self, jid: &str) -> Result<Option<Place>, JobCacheError> {
-        list::find(&self.root, jid)
+        list::find(&self.root, &self.zone, jid)
     }
 
     /// What the bus said of some jobs, in the order of time.

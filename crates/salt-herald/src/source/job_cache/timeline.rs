@@ -8,18 +8,17 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use salt_event::Raw;
 use salt_event::event::Event;
-use salt_event::job_cache::{Begun, Load, more_minions};
-use salt_event::msgpack::Reader;
+use salt_event::job_cache::{Begun, Load};
 
 use super::Skipped;
 use super::files::{self, Why};
 use super::list::Place;
+use super::piece::{Contents, Kept, Part, Piece};
 
 /// Longest file that is read, in bytes. Salt's own events end at 1 MiB; the cache keeps more.
 const MAX_FILE: u64 = 32 << 20;
@@ -41,6 +40,8 @@ pub struct Timeline {
     count: u64,
     /// The files' times are those at which the master wrote them.
     times_hold: bool,
+    /// What came later is another's to tell.
+    until: Timestamp,
     skipped: Skipped,
 }
 
@@ -50,23 +51,7 @@ struct Waiting {
     at: Timestamp,
     number: u64,
     minion: String,
-    job: Rc<Kept>,
-}
-
-/// What is kept of a job while its returns wait.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kept {
-    folder: PathBuf,
-    load: Vec<u8>,
-}
-
-/// What a job's folder holds beside its load.
-#[derive(Debug, Default)]
-struct Contents {
-    minions: Vec<u8>,
-    behind_syndics: Vec<Vec<u8>>,
-    batch: Vec<u8>,
-    returned: Vec<String>,
+    job: Arc<Kept>,
 }
 
 impl Timeline {
@@ -78,8 +63,14 @@ impl Timeline {
             held: 0,
             count: 0,
             times_hold: true,
+            until: Timestamp::MAX,
             skipped: Skipped::default(),
         }
+    }
+
+    /// Leaves out what happened at that time or later.
+    pub fn until(self, until: Timestamp) -> Self {
+        Self { until, ..self }
     }
 
     /// Hands over one event after the other, with its time. What could not be read is counted.
@@ -87,8 +78,25 @@ impl Timeline {
     /// # Errors
     /// What `take` gives: nothing more is handed over then.
     pub fn each<E>(
-        mut self,
+        self,
         mut take: impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
+    ) -> Result<Skipped, E> {
+        let mut senseless = 0;
+        let mut skipped = self.pieces(|at, piece| {
+            senseless += u64::from(!piece.each(|event| take(at, event))?);
+            Ok(())
+        })?;
+        skipped.unreadable += senseless;
+        Ok(skipped)
+    }
+
+    /// Hands over one piece after the other, with its time. Whether it makes sense is not known yet.
+    ///
+    /// # Errors
+    /// What `take` gives: nothing more is handed over then.
+    pub fn pieces<E>(
+        mut self,
+        mut take: impl FnMut(Timestamp, Piece) -> Result<(), E>,
     ) -> Result<Skipped, E> {
         while let Some(place) = self.jobs.next() {
             self.give_returns(&mut take, |at| at <= place.at)?;
@@ -101,7 +109,7 @@ impl Timeline {
 
     fn give_returns<E>(
         &mut self,
-        take: &mut impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
+        take: &mut impl FnMut(Timestamp, Piece) -> Result<(), E>,
         is_due: impl Fn(Timestamp) -> bool,
     ) -> Result<(), E> {
         while let Some(Reverse(next)) = self.waiting.peek()
@@ -116,7 +124,7 @@ impl Timeline {
     /// Nobody has so much under way at a time: the earliest are given before their time then.
     fn make_room<E>(
         &mut self,
-        take: &mut impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
+        take: &mut impl FnMut(Timestamp, Piece) -> Result<(), E>,
     ) -> Result<(), E> {
         while self.held > MAX_WAITING
             && let Some(Reverse(next)) = self.waiting.pop()
@@ -129,36 +137,20 @@ impl Timeline {
     fn give<E>(
         &mut self,
         next: Waiting,
-        take: &mut impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
+        take: &mut impl FnMut(Timestamp, Piece) -> Result<(), E>,
     ) -> Result<(), E> {
         self.held = self.held.saturating_sub(size_of::<Waiting>() + next.minion.len());
         let path = next.job.folder.join(&next.minion).join("return.p");
-        let result = match files::read(&path, MAX_FILE) {
-            Ok((bytes, _)) => self.give_return(&next, &bytes, take),
-            Err(why) => {
-                self.skipped.count(why);
-                Ok(())
-            }
-        };
-        if Rc::strong_count(&next.job) == 1 {
+        if Arc::strong_count(&next.job) == 1 {
             self.held = self.held.saturating_sub(next.job.load.len());
         }
-        result
-    }
-
-    fn give_return<E>(
-        &mut self,
-        next: &Waiting,
-        bytes: &[u8],
-        take: &mut impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let load = Load::read(&next.job.load).ok().flatten();
-        let event =
-            load.as_ref().and_then(|load| load.returned(&next.minion, bytes).ok().flatten());
-        match event {
-            Some(event) => take(next.at, &event),
-            None => {
-                self.skipped.unreadable += 1;
+        match files::read(&path, MAX_FILE) {
+            Ok((bytes, _)) => {
+                let part = Part::Returned { minion: next.minion, bytes };
+                take(next.at, Piece { job: next.job, part })
+            }
+            Err(why) => {
+                self.skipped.count(why);
                 Ok(())
             }
         }
@@ -168,7 +160,7 @@ impl Timeline {
     fn begin<E>(
         &mut self,
         place: &Place,
-        take: &mut impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
+        take: &mut impl FnMut(Timestamp, Piece) -> Result<(), E>,
     ) -> Result<(), E> {
         let folder = self.root.join(&*place.folder);
         let contents = match self.contents(&folder) {
@@ -200,17 +192,20 @@ impl Timeline {
             let after = written.map(|written| written.duration_since(place.at).abs());
             self.times_hold = after.is_some_and(|after| after <= WRITTEN_WITHIN);
         }
-        give_beginning(place.at, &load, &contents, take)?;
         drop(load);
-        self.put_by(place.at, Kept { folder, load: bytes }, contents.returned);
+        let mut contents = contents;
+        let returned = std::mem::take(&mut contents.returned);
+        let job = Arc::new(Kept { folder, load: bytes });
+        let begins = Piece { job: Arc::clone(&job), part: Part::Begins(Box::new(contents)) };
+        take(place.at, begins)?;
+        self.put_by(place.at, &job, returned);
         Ok(())
     }
 
-    fn put_by(&mut self, began: Timestamp, job: Kept, returned: Vec<String>) {
+    fn put_by(&mut self, began: Timestamp, job: &Arc<Kept>, returned: Vec<String>) {
         if !returned.is_empty() {
             self.held += job.load.len();
         }
-        let job = Rc::new(job);
         for minion in returned {
             let at = match files::time(&job.folder.join(&minion).join("return.p")) {
                 Ok(written) => self.return_time(began, written),
@@ -221,9 +216,12 @@ impl Timeline {
                     continue;
                 }
             };
+            if at >= self.until {
+                continue;
+            }
             self.count += 1;
             self.held += size_of::<Waiting>() + minion.len();
-            let job = Rc::clone(&job);
+            let job = Arc::clone(job);
             self.waiting.push(Reverse(Waiting { at, number: self.count, minion, job }));
         }
     }
@@ -265,27 +263,4 @@ impl Timeline {
             |(bytes, _)| bytes,
         )
     }
-}
-
-fn give_beginning<E>(
-    at: Timestamp,
-    load: &Load<'_>,
-    contents: &Contents,
-    take: &mut impl FnMut(Timestamp, &Event<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let minions = whole(&contents.minions);
-    let missing = load.missing(minions);
-    let batch = load.batch(whole(&contents.batch));
-    if let Some(event) = batch.or_else(|| load.beginning(minions, whole(&missing))) {
-        take(at, &event)?;
-    }
-    for behind in &contents.behind_syndics {
-        take(at, &more_minions(load.jid(), whole(behind)))?;
-    }
-    Ok(())
-}
-
-/// The value that bytes are, or nothing if they are none.
-fn whole(bytes: &[u8]) -> Raw<'_> {
-    Reader::new(bytes).raw().unwrap_or(Raw::NIL)
 }

@@ -85,6 +85,14 @@ impl JournalReader {
         self.all(&sql, [], gap)
     }
 
+    /// When this journal was begun.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.first("SELECT at FROM entry ORDER BY number LIMIT 1", [], |row| rows::time(row, 0))
+    }
+
     /// The back-fills whose entries come after this one.
     ///
     /// # Errors

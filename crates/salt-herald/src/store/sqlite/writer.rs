@@ -122,6 +122,16 @@ impl JournalWriter {
         wait.await.map_err(|_| StoreError::Closed)
     }
 
+    /// Tells once what was queued before is on disk. Not to be called from async code.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn settling(&self) -> Result<oneshot::Receiver<()>, StoreError> {
+        let (done, wait) = oneshot::channel();
+        self.orders.send(Order::Settle(done)).map_err(|_| StoreError::Closed)?;
+        Ok(wait)
+    }
+
     /// Queues without holding a thread: the queue is full only under a flood.
     async fn queue(&self, mut order: Order) -> Result<(), StoreError> {
         loop {

@@ -1,0 +1,200 @@
+//! What happened while nobody listened is found in the job cache afterwards.
+
+use std::time::Duration;
+
+use herald_core::backfill::{Added, CacheState};
+use herald_core::change::GapReason;
+use herald_core::run::{Flag, RunStatus};
+use jiff::Timestamp;
+use salt_herald::store::{Gap, Journal, JournalReader};
+
+use crate::app::{App, Manner, all};
+use crate::cache::{Cache, jid_of, jid_of_now};
+use crate::events::{new_job, ret_of, text};
+use crate::journal::{MADE, count, dump, verify_chain};
+
+/// Waits until every gap was looked into, and gives them, the latest first.
+async fn until_filled(app: &App, count: usize) -> Vec<Gap> {
+    let what = format!("{count} gaps that are filled");
+    app.until(&what, |journal| {
+        let gaps = journal.gaps(100).unwrap();
+        (gaps.len() >= count && gaps.iter().all(|gap| gap.filled.is_some())).then_some(gaps)
+    })
+    .await
+}
+
+fn flagged(journal: &mut JournalReader) -> Vec<String> {
+    let runs = journal.runs(&all()).unwrap();
+    let is_found = |flags: &std::collections::BTreeSet<Flag>| flags.contains(&Flag::Backfilled);
+    runs.into_iter().filter(|run| is_found(&run.flags)).map(|run| run.jids.join(" ")).collect()
+}
+
+fn added(gap: &Gap) -> Added {
+    let filled = gap.filled.unwrap();
+    assert_eq!(filled.backfill.cache, CacheState::Read);
+    assert_eq!(filled.backfill.unread, 0);
+    filled.backfill.added
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ran_while_it_did_not_is_found_afterwards() {
+    let mut app = App::started().await;
+    let cache = Cache::of(&app);
+    let open = jid_of_now();
+    cache.job(&open, "state.apply", &["web1", "web2"]);
+    app.bus.send([new_job(&open, "state.apply", vec![], &["web1", "web2"])]);
+    app.until_began(1).await;
+    app.stop().await;
+    cache.returns(&open, "web1", 0);
+    cache.returns(&open, "web2", 0);
+    let missed = jid_of_now();
+    cache.job(&missed, "cmd.run", &["web1"]);
+    cache.returns(&missed, "web1", 2);
+    app.start().await;
+    let gap = until_filled(&app, 1).await.remove(0);
+    assert_eq!(added(&gap), Added { runs: 1, returns: 3, completed: 1 });
+    let runs = app.reader().runs(&all()).unwrap();
+    let ends: Vec<RunStatus> = runs.iter().map(|run| run.status).collect();
+    assert_eq!(ends, [RunStatus::Succeeded, RunStatus::Failed]);
+    assert!(runs.iter().all(|run| run.flags.contains(&Flag::Backfilled)));
+    assert!(runs.iter().all(|run| run.finished_at.unwrap() < gap.to), "at their own times");
+    assert_eq!(runs[1].head.command, "salt '*' cmd.run nginx");
+    app.stop().await;
+    let entries = verify_chain(&app.journal());
+    let before = MADE.map(|table| dump(&app.journal(), table));
+    assert!(before.iter().all(|rows| !rows.is_empty()));
+    Journal::rebuild(&app.journal()).unwrap();
+    assert_eq!(before, MADE.map(|table| dump(&app.journal(), table)));
+    assert_eq!(entries, verify_chain(&app.journal()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_before_the_first_start_stays_away() {
+    let mut app = App::new(Manner::Bot).await;
+    let cache = Cache::of(&app);
+    let old = jid_of_now();
+    cache.job(&old, "cmd.run", &["web1"]);
+    cache.returns(&old, "web1", 0);
+    app.start().await;
+    let live = jid_of_now();
+    app.bus.send([new_job(&live, "cmd.run", vec![], &["web1"])]);
+    app.until_began(1).await;
+    app.bus.hang_up();
+    app.bus.accept();
+    until_filled(&app, 1).await;
+    app.stop().await;
+    assert_eq!(count(&app.journal(), "run"), 1);
+    assert_eq!(app.reader().gaps(9).unwrap()[0].reason, GapReason::CutOff.name());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_the_journal_is_not_added_again() {
+    let mut app = App::started().await;
+    let cache = Cache::of(&app);
+    let jid = jid_of_now();
+    cache.job(&jid, "cmd.run", &["web1"]);
+    let published = new_job(&jid, "cmd.run", vec![], &["web1"]);
+    app.bus.send([published, ret_of(&jid, "web1", "cmd.run", vec![], text("done"), 0)]);
+    cache.returns(&jid, "web1", 0);
+    app.until_over(1).await;
+    for round in 1..=2 {
+        app.stop().await;
+        app.start().await;
+        let gaps = until_filled(&app, round).await;
+        assert!(gaps.iter().all(|gap| added(gap).is_nothing()), "{gaps:?}");
+    }
+    assert_eq!(flagged(&mut app.reader()), Vec::<String>::new());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_back_fill_that_was_cut_short_begins_anew() {
+    let mut app = App::started().await;
+    app.stop().await;
+    let cache = Cache::of(&app);
+    let missed = jid_of_now();
+    cache.job(&missed, "cmd.run", &["web1"]);
+    cache.returns(&missed, "web1", 0);
+    app.limits.written_within = Duration::from_secs(3600);
+    app.start().await;
+    app.until_over(1).await;
+    app.stop().await;
+    assert!(app.reader().gaps(1).unwrap()[0].filled.is_none(), "it waits to look again");
+    app.limits.written_within = Duration::ZERO;
+    app.start().await;
+    let gaps = until_filled(&app, 2).await;
+    let found: Vec<Added> = gaps.iter().map(added).collect();
+    assert!(found.iter().all(Added::is_nothing), "it was found before: {found:?}");
+    assert_eq!(flagged(&mut app.reader()), [missed]);
+    app.stop().await;
+    verify_chain(&app.journal());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_written_late_are_found() {
+    let mut app = App::started().await;
+    app.stop().await;
+    let cache = Cache::of(&app);
+    let missed = jid_of_now();
+    std::thread::sleep(Duration::from_millis(50));
+    app.limits.written_within = Duration::from_secs(2);
+    app.start().await;
+    app.until("a gap", |journal| (!journal.gaps(1).unwrap().is_empty()).then_some(())).await;
+    cache.job(&missed, "cmd.run", &["web1"]);
+    cache.returns(&missed, "web1", 0);
+    let gap = until_filled(&app, 1).await.remove(0);
+    assert_eq!(added(&gap).runs, 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_that_may_not_be_used_is_told_of() {
+    let mut app = App::new(Manner::Bot).await;
+    app.start().await;
+    app.stop().await;
+    std::fs::remove_dir(app.folder.path().join("cache")).unwrap();
+    app.start().await;
+    let gap = until_filled(&app, 1).await.remove(0);
+    assert_eq!(gap.filled.unwrap().backfill.cache, CacheState::Absent);
+    app.stop().await;
+    std::fs::create_dir_all(app.folder.path().join("salt")).unwrap();
+    std::fs::write(app.folder.path().join("salt/master"), "job_cache: False\n").unwrap();
+    app.start().await;
+    let gap = until_filled(&app, 2).await.remove(0);
+    assert_eq!(gap.filled.unwrap().backfill.cache, CacheState::NotKept);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_should_have_made_is_no_error() {
+    let mut app = App::started().await;
+    app.stop().await;
+    let cache = Cache::of(&app);
+    let good = jid_of_now();
+    cache.job(&good, "cmd.run", &["web1"]);
+    cache.returns(&good, "web1", 0);
+    let at = Timestamp::now();
+    let odd = |place: i32| jid_of(at + Duration::from_micros(place as u64));
+    // Half a load, half a return, a return that is a folder, a load that is a link.
+    cache.job(&odd(1), "cmd.run", &["web1"]);
+    let load = cache.folder(&odd(1)).join(".load.p");
+    let bytes = std::fs::read(&load).unwrap();
+    std::fs::write(&load, &bytes[..bytes.len() / 2]).unwrap();
+    cache.job(&odd(2), "cmd.run", &["web1"]);
+    cache.returns(&odd(2), "web1", 0);
+    std::fs::write(cache.folder(&odd(2)).join("web1/return.p"), b"\x83\xa6return").unwrap();
+    cache.job(&odd(3), "cmd.run", &["web1"]);
+    std::fs::create_dir_all(cache.folder(&odd(3)).join("web1/return.p")).unwrap();
+    cache.job(&odd(4), "cmd.run", &["web1"]);
+    let load = cache.folder(&odd(4)).join(".load.p");
+    std::fs::remove_file(&load).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &load).unwrap();
+    std::thread::sleep(Duration::from_millis(10));
+    app.limits.written_within = Duration::ZERO;
+    app.start().await;
+    let gap = until_filled(&app, 1).await.remove(0);
+    let backfill = gap.filled.unwrap().backfill;
+    assert_eq!((backfill.cache, backfill.added.runs), (CacheState::Read, 3));
+    assert_eq!(backfill.unread, 4);
+    app.stop().await;
+}
