@@ -124,6 +124,11 @@ impl FakeSlack {
         self.shared.lock().faults.clear();
     }
 
+    /// How much happened in the channel so far.
+    pub fn count_changes(&self) -> usize {
+        self.shared.lock().channels.first().map_or(0, |channel| channel.changes.len())
+    }
+
     /// How many calls came so far, answered or not.
     pub fn calls(&self) -> usize {
         self.shared.calls.load(Ordering::Relaxed)

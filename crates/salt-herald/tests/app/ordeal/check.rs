@@ -3,7 +3,7 @@
 //! The journal is asked by the program's own reader; the channel by what people see in it, and by the
 //! label that each of a bot's messages carries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use fake_slack::{By, Channel, Message};
@@ -91,78 +91,117 @@ pub(super) fn check_run(known: &Known, told: &Told) {
     assert_eq!(run.status, wanted, "{mark}: {run:#?} {:#?}", known.job);
 }
 
+/// A message, read once.
+struct Read<'a> {
+    message: &'a Message,
+    shown: String,
+    part: Option<Part>,
+    /// How many commands stand in it.
+    commands: usize,
+}
+
+/// A channel, and where each run is told of in it.
+pub(super) struct Heard<'a> {
+    messages: Vec<Read<'a>>,
+    /// By the label.
+    by_run: HashMap<(Part, RunId), Vec<usize>>,
+    /// By the mark of the command that stands in it.
+    by_mark: HashMap<String, Vec<usize>>,
+}
+
+impl<'a> Heard<'a> {
+    pub(super) fn of(channel: &'a Channel) -> Self {
+        let mut heard =
+            Self { messages: Vec::new(), by_run: HashMap::new(), by_mark: HashMap::new() };
+        for (index, message) in channel.messages.iter().enumerate() {
+            let payload = |key: &str| {
+                let metadata = message.content.metadata.as_ref()?;
+                metadata.pointer(&format!("/event_payload/{key}"))?.as_str()
+            };
+            let part = payload("part").and_then(Part::from_name);
+            for run in payload("runs").and_then(read_runs).unwrap_or_default() {
+                heard.by_run.entry((part.unwrap(), run)).or_default().push(index);
+            }
+            let shown = message.content.shown();
+            let marks: BTreeSet<String> = shown
+                .match_indices("role")
+                .filter_map(|(at, _)| shown.get(at..at + 9).map(str::to_owned))
+                .collect();
+            let commands = marks.len();
+            for mark in marks {
+                heard.by_mark.entry(mark).or_default().push(index);
+            }
+            heard.messages.push(Read { message, shown, part, commands });
+        }
+        heard
+    }
+
+    pub(super) fn said(&'a self, known: &Known, told: &'a Told) -> Said<'a> {
+        Said { mark: &told.mark, run: known.run.id, heard: self }
+    }
+}
+
 /// What a channel says of one run.
 pub(super) struct Said<'a> {
     mark: &'a str,
     run: RunId,
-    channel: &'a Channel,
+    heard: &'a Heard<'a>,
 }
 
 /// How long after its connection broke a message may arrive so that it must still be found.
 const LATE: Duration = Duration::from_millis(190);
 
 impl<'a> Said<'a> {
-    pub(super) fn of(channel: &'a Channel, known: &Known, told: &'a Told) -> Self {
-        Self { mark: &told.mark, run: known.run.id, channel }
-    }
-
     /// The bot's messages that are this part of the run, by their label or by what they say.
-    fn by_bot(&self, part: Part) -> Vec<&'a Message> {
-        let is_ours = |message: &&Message| {
-            let payload = |key: &str| {
-                let metadata = message.content.metadata.as_ref()?;
-                metadata.pointer(&format!("/event_payload/{key}"))?.as_str()
-            };
-            let named = payload("runs").and_then(read_runs).unwrap_or_default();
-            let shows = message.content.shown().contains(self.mark) && part == Part::Message;
-            message.by == By::Bot
-                && payload("part") == Some(part.name())
-                && (named.contains(&self.run) || shows)
-        };
-        self.channel.messages.iter().filter(is_ours).collect()
+    fn by_bot(&self, part: Part) -> Vec<&'a Read<'a>> {
+        let Heard { messages, by_run, by_mark } = self.heard;
+        let named = by_run.get(&(part, self.run)).into_iter().flatten();
+        let shown = by_mark.get(self.mark).into_iter().flatten().filter(|_| part == Part::Message);
+        let found: BTreeSet<usize> = named.chain(shown).copied().collect();
+        found
+            .into_iter()
+            .map(|index| &messages[index])
+            .filter(|read| read.message.by == By::Bot && read.part == Some(part))
+            .collect()
     }
 
     /// The symbol before the run's command in a message.
-    fn symbol(&self, message: &Message) -> Option<char> {
-        let shown = message.content.shown();
-        shown.lines().find(|line| line.contains(self.mark))?.chars().next()
+    fn symbol(&self, read: &Read<'_>) -> Option<char> {
+        read.shown.lines().find(|line| line.contains(self.mark))?.chars().next()
     }
 
     /// What is wrong about what the bot says of a run; `doubtful` counts what arrived too late to be
-    /// found.
+    /// found or waited for.
     pub(super) fn wrong_at_bot(&self, run: &Run, doubtful: &mut usize) -> Option<String> {
         let before = *doubtful;
         for part in Part::ALL {
             let messages = self.by_bot(*part);
-            let in_time = |message: &&&Message| message.late.is_none_or(|late| late < LATE);
+            let in_time = |read: &&&Read<'_>| read.message.late.is_none_or(|late| late < LATE);
             let sure = messages.iter().filter(in_time).count();
             if sure > 1 {
-                return Some(format!(
-                    "{} {part:?} is there {sure} times: {messages:#?}",
-                    self.mark
-                ));
+                let (mark, all) = (self.mark, describe(&messages));
+                return Some(format!("{mark} {part:?} is there {sure} times:{all}"));
             }
             *doubtful += messages.len() - messages.len().min(1);
         }
-        let (main, endings) = (self.by_bot(Part::Message), self.by_bot(Part::Ending));
-        if main.is_empty() {
+        let mut messages = self.by_bot(Part::Message);
+        if messages.is_empty() {
             return Some(format!("{} is not said", self.mark));
         }
-        let wanted = symbol_of(run);
-        let shown: Vec<char> =
-            main.iter().chain(&endings).filter_map(|message| self.symbol(message)).collect();
-        let edited_late = |message: &&&Message| {
-            let last = message.edits.last().and_then(|edit| edit.late);
+        messages.extend(self.by_bot(Part::Ending));
+        let edited_late = |read: &&&Read<'_>| {
+            let last = read.message.edits.last().and_then(|edit| edit.late);
             last.is_some_and(|late| late >= LATE)
         };
-        *doubtful += main.iter().chain(&endings).filter(edited_late).count();
+        *doubtful += messages.iter().filter(edited_late).count();
+        let wanted = symbol_of(run);
+        let shown: Vec<char> = messages.iter().filter_map(|read| self.symbol(read)).collect();
         // What came too late to be waited for may stand there.
         let is_right =
             *doubtful > before || !shown.is_empty() && shown.iter().all(|symbol| *symbol == wanted);
         if !is_right {
-            let messages: String =
-                main.iter().chain(&endings).map(|message| told(message)).collect();
-            return Some(format!("{} shows {shown:?}, not {wanted}:{messages}", self.mark));
+            let all = describe(&messages);
+            return Some(format!("{} shows {shown:?}, not {wanted}:{all}", self.mark));
         }
         let threads = self.by_bot(Part::Thread).len();
         (run.status == RunStatus::Failed && threads == 0)
@@ -171,39 +210,39 @@ impl<'a> Said<'a> {
 
     /// What is wrong about what the webhook says of a run; `marked` counts what bears the mark.
     pub(super) fn wrong_at_webhook(&self, run: &Run, marked: &mut usize) -> Option<String> {
-        let said: Vec<(String, char)> = self
-            .channel
-            .roots()
-            .filter(|message| message.by == By::Webhook)
-            .filter_map(|message| Some((message.content.shown(), self.symbol(message)?)))
+        let found = self.heard.by_mark.get(self.mark).into_iter().flatten();
+        let said: Vec<&Read<'_>> = found
+            .map(|index| &self.heard.messages[*index])
+            .filter(|read| read.message.by == By::Webhook)
             .collect();
         if said.is_empty() {
             return Some(format!("{} is not said by the webhook", self.mark));
         }
-        let is_marked = |shown: &str| shown.contains(REPEAT);
-        *marked += said.iter().filter(|(shown, _)| is_marked(shown)).count();
+        let is_marked = |read: &Read<'_>| read.shown.contains(REPEAT);
+        *marked += said.iter().filter(|read| is_marked(read)).count();
         // Its own ending, or whatever told of its beginning.
-        let is_ending =
-            |shown: &str, symbol: char| symbol != '◐' && shown.matches("role").count() == 1;
+        let is_ending = |read: &Read<'_>| self.symbol(read) != Some('◐') && read.commands == 1;
         for ending in [true, false] {
-            let sure = said
-                .iter()
-                .filter(|(shown, symbol)| !is_marked(shown) && is_ending(shown, *symbol) == ending)
-                .count();
+            let is_sure = |read: &&&Read<'_>| !is_marked(read) && is_ending(read) == ending;
+            let sure = said.iter().filter(is_sure).count();
             if sure > 1 {
-                return Some(format!("{} is there {sure} times: {said:#?}", self.mark));
+                let all = describe(&said);
+                return Some(format!("{} is there {sure} times:{all}", self.mark));
             }
         }
         let wanted = symbol_of(run);
         let is_bad = matches!(run.status, RunStatus::Failed | RunStatus::Incomplete);
-        (is_bad && said.iter().all(|(_, symbol)| *symbol != wanted))
-            .then(|| format!("{} never ends: {said:#?}", self.mark))
+        (is_bad && said.iter().all(|read| self.symbol(read) != Some(wanted)))
+            .then(|| format!("{} never ends:{}", self.mark, describe(&said)))
     }
 }
 
-/// A message with its place, for a failure.
-fn told(message: &Message) -> String {
-    format!("\n{} late {:?}: {}", message.ts, message.late, message.content.shown())
+/// Messages with their places, for a failure.
+fn describe(messages: &[&Read<'_>]) -> String {
+    let one = |read: &&Read<'_>| {
+        format!("\n{} late {:?}: {}", read.message.ts, read.message.late, read.shown)
+    };
+    messages.iter().map(one).collect()
 }
 
 fn symbol_of(run: &Run) -> char {

@@ -19,7 +19,7 @@ use crate::chance::{Chance, rounds};
 use crate::crash::{PACE, Process};
 use crate::journal::{MADE, dump, verify_chain};
 
-use check::{Known, Said, check_run, count_recorded, known};
+use check::{Heard, Known, Said, check_run, count_recorded, known};
 use story::{Deed, Sent, Story};
 
 /// When it is killed: after so much of something was seen.
@@ -89,11 +89,8 @@ impl Ordeal {
             tokio::time::sleep(after).await;
         } else {
             self.app.bus.accept();
-            let before = (
-                last_entry(&self.app),
-                self.app.slack.channel().changes.len(),
-                self.app.slack.calls(),
-            );
+            let before =
+                (last_entry(&self.app), self.app.slack.count_changes(), self.app.slack.calls());
             for (what, event) in self.story.go_on(&mut self.chance) {
                 self.app.bus.send([event]);
                 sent.push(what);
@@ -145,7 +142,7 @@ impl Ordeal {
         let has_come = || match moment {
             Moment::Unborn(_) | Moment::Sent => true,
             Moment::Recorded(count) => last_entry(&self.app) >= entries + count,
-            Moment::Said(count) => self.app.slack.channel().changes.len() >= changes + count,
+            Moment::Said(count) => self.app.slack.count_changes() >= changes + count,
             Moment::Asked(count) => self.app.slack.calls() >= calls + count,
         };
         while !has_come() && Instant::now() < until {
@@ -187,13 +184,14 @@ impl Ordeal {
     fn first_wrong(&self) -> Option<String> {
         let mut reader = self.app.reader();
         let channel = self.app.slack.channel();
+        let heard = Heard::of(&channel);
         self.story.jobs.iter().find_map(|told| {
             let known = known(&mut reader, told)?;
             let runner_is_out = known.job.returns_itself && !known.job.ended;
             if !runner_is_out && known.run.finished_at.is_none() {
                 return Some(format!("{} is not over", told.mark));
             }
-            let said = Said::of(&channel, &known, told);
+            let said = heard.said(&known, told);
             let wrong = said_as_owed(&said, &known, told, &mut 0, &mut 0)?;
             Some(format!("{wrong}\n{:#?}", reader.all_deliveries(known.run.id).unwrap()))
         })
@@ -202,6 +200,7 @@ impl Ordeal {
     fn check(&self) {
         let mut reader = self.app.reader();
         let channel = self.app.slack.channel();
+        let heard = Heard::of(&channel);
         let (mut doubtful, mut marked, mut runs, mut lost) = (0, 0, 0, 0);
         for told in &self.story.jobs {
             let Some(known) = known(&mut reader, told) else {
@@ -210,7 +209,7 @@ impl Ordeal {
             };
             runs += 1;
             check_run(&known, told);
-            let said = Said::of(&channel, &known, told);
+            let said = heard.said(&known, told);
             let wrong = said_as_owed(&said, &known, told, &mut doubtful, &mut marked);
             assert!(wrong.is_none(), "{wrong:?}");
         }
