@@ -67,7 +67,7 @@ impl Ledger {
             known_by: KnownBy::Publication,
         };
         let (run, _) = self.begin(now, at, began);
-        if let Some(live) = self.live.get_mut(&run) {
+        if let Some(mut live) = self.live.get_mut(&run) {
             live.told_end = !is_whole;
         }
     }
@@ -108,7 +108,7 @@ impl Ledger {
         };
         self.revise(at, id, as_batch);
         self.reopen(at, id);
-        if let Some(live) = self.live.get_mut(&id) {
+        if let Some(mut live) = self.live.get_mut(&id) {
             live.told_end = true;
         }
     }
@@ -118,7 +118,7 @@ impl Ledger {
         let mut secrets = Secrets::default();
         let arg = self.learn(&funs, batch.arg, &mut secrets);
         self.secrets.extend(&secrets);
-        if let Some(live) = self.live.get_mut(&run) {
+        if let Some(mut live) = self.live.get_mut(&run) {
             live.secrets.extend(&secrets);
         }
         arg
@@ -204,7 +204,8 @@ impl Ledger {
 
     /// Who did not answer the `test.ping` before a batch is never asked.
     fn give_up_absent(&mut self, run: RunId, gather: JobId, left: &MinionSet) {
-        if let (Some(gather), Some(live)) = (self.state.jobs.get(&gather), self.live.get_mut(&run))
+        if let (Some(gather), Some(mut live)) =
+            (self.state.jobs.get(&gather), self.live.get_mut(&run))
         {
             live.gone |= left - &gather.tally.returned;
         }

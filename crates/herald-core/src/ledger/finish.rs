@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Ledger, MAX_ENDED, Settings, key_of, named_set};
+use super::live::{LiveMut, Patience};
+use super::{Ledger, MAX_ENDED, key_of, named_set};
 use crate::change::What;
 use crate::minions::{MinionNo, MinionSet};
 use crate::redact::Secrets;
@@ -100,16 +101,16 @@ impl Live {
         live
     }
 
-    pub(super) fn deadline(&self, settings: &Settings) -> Timestamp {
+    pub(super) fn deadline(&self, patience: Patience) -> Timestamp {
         if let Some(poll) = &self.poll {
             return poll.until;
         }
         let patience = if self.open_ended {
-            settings.timeout + settings.gather_job_timeout
+            patience.timeout + patience.gather_job_timeout
         } else if self.on_master {
             RUNNER_PATIENCE
         } else {
-            settings.patience.max(self.pace * 2)
+            patience.unpolled.max(self.pace * 2)
         };
         later(self.last_sign, patience)
     }
@@ -127,7 +128,7 @@ impl Ledger {
     /// Somebody asks the minions whether they still work on a job.
     pub(super) fn begin_poll(&mut self, now: Timestamp, jid: &str, asked: MinionSet) {
         let until = later(now, self.settings.gather_job_timeout + SLACK);
-        if let Some(live) = self.live_of(jid) {
+        if let Some(mut live) = self.live_of(jid) {
             let working = live.poll.take().map(|poll| poll.working).unwrap_or_default();
             // An answer to an earlier question still counts while it can be on its way.
             live.poll = Some(Poll { working: &working & &asked, asked, until });
@@ -136,7 +137,7 @@ impl Ledger {
 
     /// A minion says that it still works on a job.
     pub(super) fn still_works(&mut self, now: Timestamp, jid: &str, minion: MinionNo) {
-        if let Some(live) = self.live_of(jid) {
+        if let Some(mut live) = self.live_of(jid) {
             live.last_sign = live.last_sign.max(now);
             live.gone.remove(minion);
             if let Some(poll) = &mut live.poll {
@@ -146,11 +147,11 @@ impl Ledger {
     }
 
     /// The open run of a jid, if what is heard of it now counts.
-    fn live_of(&mut self, jid: &str) -> Option<&mut Live> {
+    fn live_of(&mut self, jid: &str) -> Option<LiveMut<'_>> {
         let in_past = self.past.is_now;
         let job = self.by_jid.get(jid)?;
         let run = self.state.jobs.get(job)?.run;
-        let live = self.live.get_mut(&run)?;
+        let mut live = self.live.get_mut(&run)?;
         live.attend(in_past).then_some(live)
     }
 
@@ -228,13 +229,8 @@ impl Ledger {
 
     /// Looks at the runs whose time has come.
     pub(super) fn give_up_silent(&mut self, now: Timestamp) {
-        let in_past = self.past.is_now;
-        let due = |live: &Live| live.by_past == in_past && live.deadline(&self.settings) <= now;
-        let mut ids: Vec<RunId> =
-            self.live.iter().filter(|(_, live)| due(live)).map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        for id in ids {
-            match self.live.get_mut(&id).and_then(|live| live.poll.take()) {
+        for id in self.live.due(self.past.is_now, now) {
+            match self.live.get_mut(&id).and_then(|mut live| live.poll.take()) {
                 Some(poll) => self.conclude_poll(now, id, &poll),
                 None => self.give_up(now, id),
             }
@@ -253,7 +249,7 @@ impl Ledger {
             return;
         };
         let gone = &(&run.tally.waiting() & &poll.asked) - &poll.working;
-        if let Some(live) = self.live.get_mut(&id) {
+        if let Some(mut live) = self.live.get_mut(&id) {
             live.gone |= gone;
         }
         self.end_if_complete(now, id);

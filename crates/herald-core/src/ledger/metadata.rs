@@ -27,7 +27,7 @@ impl Ledger {
         let mut secrets = Secrets::default();
         self.note_metadata(at, job, metadata, &mut secrets);
         let run = self.state.jobs.get(&job).map(|job| job.run);
-        if let Some(live) = run.and_then(|run| self.live.get_mut(&run)) {
+        if let Some(mut live) = run.and_then(|run| self.live.get_mut(&run)) {
             live.secrets.extend(&secrets);
             self.secrets.extend(&secrets);
         }

@@ -8,6 +8,7 @@ mod batch;
 mod finish;
 mod forged;
 mod head;
+mod live;
 mod metadata;
 mod parents;
 mod past;
@@ -33,6 +34,7 @@ use crate::split::Splitter;
 use crate::state::State;
 
 use finish::Live;
+use live::{LiveRuns, Patience};
 use parents::Parents;
 use past::Past;
 
@@ -88,7 +90,7 @@ pub struct Ledger {
     splitter: Splitter,
     /// Jobs in memory by jid; for jobs without a publication also by minion.
     by_jid: HashMap<String, JobId>,
-    live: HashMap<RunId, Live>,
+    live: LiveRuns,
     parents: Parents,
     /// What counts for events of the past.
     past: Past,
@@ -112,17 +114,19 @@ pub struct Ledger {
 impl Ledger {
     /// Goes by other settings from now on; what was decided stays.
     pub fn change_settings(&mut self, settings: Settings) {
+        self.live.change_patience(Patience::of(&settings));
         self.settings = settings;
     }
 
     /// Goes on where a journal stopped.
     pub fn restore(settings: Settings, redactor: Redactor, now: Timestamp, from: Restored) -> Self {
+        let patience = Patience::of(&settings);
         let mut ledger = Self {
             settings,
             state: State { minions: Minions::restore(from.minions), ..State::default() },
             splitter: Splitter::new(redactor),
             by_jid: HashMap::new(),
-            live: HashMap::new(),
+            live: LiveRuns::new(patience),
             parents: Parents::default(),
             past: Past::default(),
             returned_at: HashMap::new(),
@@ -213,7 +217,7 @@ impl Ledger {
 
     /// When [`Self::handle_timeout`] is needed next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.by_live().map(|live| live.deadline(&self.settings)).min()
+        self.live.next_due(false)
     }
 
     /// Takes note that nothing was seen for a time: open runs may lack returns.
@@ -223,10 +227,6 @@ impl Ledger {
         open.sort_unstable();
         open.into_iter().for_each(|run| self.flag(at, run, Flag::Gap));
         std::mem::take(&mut self.out)
-    }
-
-    fn by_live(&self) -> impl Iterator<Item = &Live> {
-        self.live.values().filter(|live| !live.by_past)
     }
 
     /// The runs and jobs that were changed since the last call.

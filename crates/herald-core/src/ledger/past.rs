@@ -55,7 +55,7 @@ impl Ledger {
         if self.past.at_gap.is_none() {
             self.past.at_gap = Some(self.parents.clone());
         }
-        self.live.values_mut().for_each(|live| live.heard = false);
+        self.live.change_all(|live| live.heard = false);
     }
 
     /// Past events are about to come.
@@ -84,7 +84,7 @@ impl Ledger {
             .retain(|id| whole && self.run(*id).is_some_and(|run| run.flags.contains(&Flag::Gap)));
         mended.sort_unstable();
         mended.into_iter().for_each(|run| self.flag(now, run, Flag::Backfilled));
-        self.live.values_mut().for_each(|live| live.by_past = false);
+        self.live.change_all(|live| live.by_past = false);
         let past = std::mem::take(&mut self.past.parents);
         self.parents.join(past);
         self.parents.forget_before(now);
@@ -135,10 +135,7 @@ impl Ledger {
 
     /// Lets time pass for the runs that the past alone tells of, one deadline after the other.
     fn give_up_past(&mut self, at: Timestamp) {
-        let due = |ledger: &Self| {
-            let past = ledger.live.values().filter(|live| live.by_past);
-            past.map(|live| live.deadline(&ledger.settings)).min().filter(|due| *due <= at)
-        };
+        let due = |ledger: &Self| ledger.live.next_due(true).filter(|due| *due <= at);
         let mut last = None;
         while let Some(next) = due(self).filter(|next| last != Some(*next)) {
             self.give_up_silent(next);

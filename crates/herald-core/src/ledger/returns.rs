@@ -203,7 +203,7 @@ impl Ledger {
                 self.learned.remove(&key);
             }
         }
-        let Some(live) = run.and_then(|run| self.live.get_mut(&run)) else {
+        let Some(mut live) = run.and_then(|run| self.live.get_mut(&run)) else {
             return secrets;
         };
         match known_by {
@@ -219,7 +219,7 @@ impl Ledger {
 
     fn note_sign(&mut self, now: Timestamp, run: RunId) {
         let started = self.state.runs.get(&run).map(|run| run.started_at);
-        if let (Some(live), Some(started)) = (self.live.get_mut(&run), started) {
+        if let (Some(mut live), Some(started)) = (self.live.get_mut(&run), started) {
             live.sign(now, self.past.is_now);
             live.pace = live.pace.max(now.duration_since(started).unsigned_abs());
         }
@@ -276,7 +276,7 @@ impl Ledger {
             if kind != RunKind::Ssh {
                 self.flag(at, run, Flag::NoStart);
             }
-            if let Some(live) = self.live.get_mut(&run) {
+            if let Some(mut live) = self.live.get_mut(&run) {
                 live.open_ended = !on_master;
             }
         }

@@ -1,7 +1,6 @@
 //! Beginnings: jobs, batches, runners and wheel functions, and to which run they belong.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use salt_event::event::{Call, Child, MAX_FUNS, NewJob, Origin};
@@ -61,7 +60,7 @@ impl Ledger {
         let is_empty = began.expected.is_empty() && began.missing.is_empty();
         let (run, _) = self.begin(now, at, began);
         // A target that matches nobody is not published: they are behind a syndic, and come in later.
-        if let Some(live) = self.live.get_mut(&run).filter(|_| is_empty) {
+        if let Some(mut live) = self.live.get_mut(&run).filter(|_| is_empty) {
             live.open_ended = true;
         }
         self.end_if_complete(at, run);
@@ -94,7 +93,7 @@ impl Ledger {
         let (head, exact) = head_of(&began, &redacted);
         let said = said || self.settings.say.rule(&head).is_said();
         self.secrets.extend(&secrets);
-        if let Some(live) = self.live.get_mut(&id) {
+        if let Some(mut live) = self.live.get_mut(&id) {
             live.sign(now, true);
             live.secrets.extend(&secrets);
             (live.known_by, live.open_ended) = (KnownBy::Publication, false);
@@ -220,8 +219,8 @@ impl Ledger {
         let Some(run) = self.state.runs.get(&id) else {
             return;
         };
-        if let Entry::Vacant(vacant) = self.live.entry(id) {
-            vacant.insert(Live::new(now, run.head.kind, self.past.is_now));
+        if !self.live.contains_key(&id) {
+            self.live.insert(id, Live::new(now, run.head.kind, self.past.is_now));
             self.ended.retain(|ended| *ended != id);
         }
     }
@@ -266,7 +265,7 @@ impl Ledger {
                 run
             }
         };
-        if let Some(live) = self.live.get_mut(&run) {
+        if let Some(mut live) = self.live.get_mut(&run) {
             live.secrets.extend(&secrets);
             live.sign(now, self.past.is_now);
             live.known_by = began.known_by;
