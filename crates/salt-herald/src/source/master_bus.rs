@@ -33,6 +33,8 @@ pub enum Bus {
 const RETRY: Duration = Duration::from_millis(200);
 /// How long a read waits, so that a request to stop is heard.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a port of this machine may take: far less than the watchdog waits for a turn of the thread.
+const CONNECT: Duration = Duration::from_secs(2);
 /// How much is read at once, in bytes.
 const READ: usize = 128 << 10;
 
@@ -214,7 +216,7 @@ pub fn connect(bus: &Bus) -> io::Result<Box<dyn Read>> {
             Ok(Box::new(stream))
         }
         Bus::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, Duration::from_secs(5))?;
+            let stream = TcpStream::connect_timeout(address, CONNECT)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             Ok(Box::new(stream))
         }

@@ -1,7 +1,7 @@
 //! What systemd is told: when it is ready, that it lives, and that it stops.
 
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -76,4 +76,46 @@ async fn a_reload_takes_a_good_config_and_keeps_the_old_one_for_a_bad_one() {
 
 fn good_end(number: u32) -> Event {
     good(&jid(number), "web1", false)
+}
+
+/// What systemd does with `WatchdogSec=` and `WatchdogSignal=SIGKILL`: it waits for that long after each
+/// word, and then ends the process. Gives how long the last silence took.
+fn supervise(process: &mut Process, socket: &UnixDatagram, within: Duration) -> Duration {
+    socket.set_read_timeout(Some(within)).unwrap();
+    let mut buffer = [0; 4096];
+    let until = Instant::now() + Duration::from_secs(30);
+    let mut heard = Instant::now();
+    while let Ok(length) = socket.recv(&mut buffer) {
+        assert!(Instant::now() < until, "it is fed for ever");
+        if String::from_utf8_lossy(&buffer[..length]).contains("WATCHDOG=1") {
+            heard = Instant::now();
+        }
+    }
+    process.signal(Signal::KILL);
+    assert!(!process.ended());
+    heard.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_frozen_is_started_again_and_goes_on() {
+    let mut app = App::new(crate::app::Manner::Bot).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, path) = socket(&folder);
+    let within = Duration::from_millis(1500);
+    let env = [("NOTIFY_SOCKET", path.as_str()), ("WATCHDOG_USEC", "1500000")];
+    let mut process = Process::start_with(&app, &env);
+    wait_for(&socket, "READY=1");
+    app.bus.accept();
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.only_message_says("0 of 1 returned").await;
+    process.signal(Signal::STOP);
+    let silence = supervise(&mut process, &socket, within);
+    assert!(silence < within * 2, "{silence:?}");
+
+    app.bus.hang_up();
+    let again = Process::start_with(&app, &env);
+    app.bus.accept();
+    app.bus.send([good_end(1)]);
+    app.only_message_says("✓").await;
+    drop(again);
 }
