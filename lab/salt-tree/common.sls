@@ -1,6 +1,12 @@
 # What every minion gets.  Everything is written below the minion's scratch
-# folder, so that no state touches the machine.
+# folder, so that no state touches the machine.  With pillar={'seconds': 20} it
+# takes so long that something can happen meanwhile.
 {% set scratch = grains['lab_scratch'] %}
+
+{% if pillar.get('seconds') %}
+include:
+  - slow
+{% endif %}
 
 {{ scratch }}/etc/motd:
   file.managed:

@@ -123,14 +123,15 @@ class Daemon:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def stop(self) -> None:
+    def stop(self, patience: float = PATIENCE) -> None:
         """Ends the program and all that it started."""
         if not self.alive():
             return
         family = [self.pid, *descendants(self.pid)]
-        send(family, signal.SIGCONT)
-        send([self.pid], signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE
+        if patience:
+            send(family, signal.SIGCONT)
+            send([self.pid], signal.SIGTERM)
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline and any(map(running, family)):
             self.alive()
             time.sleep(0.02)

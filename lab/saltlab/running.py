@@ -7,12 +7,13 @@ they arrive is the business of the command line.
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 
-from . import paths, processes
+from . import event_publisher, paths, processes
 from .paths import LabError
 from .processes import Daemon
 from .site import Site, Wish
@@ -164,6 +165,30 @@ class Running:
     def thaw_master(self) -> None:
         self.master.thaw()
         self.await_answers()
+
+    def kill_master(self) -> None:
+        """All of it at once, as by a loss of power: its sockets' files stay."""
+        self.master.stop(patience=0)
+
+    def freeze_publisher(self) -> None:
+        processes.send([self._publisher()], signal.SIGSTOP)
+
+    def thaw_publisher(self) -> None:
+        processes.send([self._publisher()], signal.SIGCONT)
+        self.await_answers()
+
+    def kill_publisher(self) -> None:
+        """Ends it, and waits until the master has started another.  3008 never does."""
+        killed = self._publisher()
+        processes.send([killed], signal.SIGKILL)
+        deadline = time.monotonic() + START_PATIENCE
+        while processes.running(killed) or not self._listens():
+            self._check(deadline, "the master's event bus did not open again")
+            time.sleep(0.05)
+        self.await_answers()
+
+    def _publisher(self) -> int:
+        return event_publisher.find(self.master.pid, self.site.pub_socket)
 
     def stop_minion(self, name: str) -> None:
         self._minion(name).stop()

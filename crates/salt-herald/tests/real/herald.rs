@@ -1,11 +1,13 @@
 //! salt-herald as a process, with a Slack of its own to tell.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_slack::{Channel, FakeSlack, Options};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -15,9 +17,9 @@ use crate::lab::Lab;
 /// How long a state may take to come about: the machine can be busy.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A running salt-herald; ended when dropped.
+/// A salt-herald with its journal; ended when dropped.
 pub(crate) struct Herald {
-    child: Child,
+    child: Option<Child>,
     folder: TempDir,
     runtime: Runtime,
     slack: FakeSlack,
@@ -39,19 +41,96 @@ impl Herald {
         );
         let file = folder.path().join("herald");
         fs::write(&file, config).expect("a config");
-        let log = fs::File::create(folder.path().join("log")).expect("a log");
+        let mut herald = Self { child: None, folder, runtime, slack };
+        herald.start_again();
+        herald
+    }
+
+    /// Starts the daemon on the journal that is there.
+    pub(crate) fn start_again(&mut self) {
+        let heard = self.times_heard();
+        let path = self.folder.path().join("log");
+        let log = fs::File::options().append(true).create(true).open(path).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_salt-herald"))
             .arg("--config")
-            .arg(&file)
+            .arg(self.folder.path().join("herald"))
             .arg("run")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .expect("salt-herald starts");
-        let herald = Self { child, folder, runtime, slack };
-        herald.wait_until_connected();
-        herald
+        self.child = Some(child);
+        let deadline = Instant::now() + PATIENCE;
+        while self.times_heard() == heard {
+            assert!(Instant::now() < deadline, "it never listened:\n{}", self.log_text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn times_heard(&self) -> usize {
+        self.log_text().matches("listening").count()
+    }
+
+    /// As `systemctl stop` does it.
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        self.wait();
+    }
+
+    /// Leaves it no moment.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
+    /// Stops it as it is, until [`Herald::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            let _ = kill_process(Pid::from_child(child), signal);
+        }
+    }
+
+    fn wait(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits until the journal and the master name the same jobs, by the script that people have.
+    pub(crate) fn names_the_jobs_of(&self, lab: &Lab, since: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/compare-jobs");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = Command::new(&script)
+                .args(["-c", lab.text("config_dir"), "--since", since, "--herald"])
+                .arg(env!("CARGO_BIN_EXE_salt-herald"))
+                .arg("--config")
+                .arg(self.folder.path().join("herald"))
+                .arg("--salt-run")
+                .arg(Path::new(lab.text("bin")).join("salt-run"))
+                .output()
+                .expect("Python 3");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            match output.status.code() {
+                Some(0) => return assert!(said.contains("both "), "{said}"),
+                Some(1) if Instant::now() < deadline => {}
+                _ => panic!(
+                    "{said}{}\n{:#}\n{}",
+                    String::from_utf8_lossy(&output.stderr),
+                    self.status(),
+                    self.log_text()
+                ),
+            }
+        }
     }
 
     pub(crate) fn journal_files(&self) -> Vec<PathBuf> {
@@ -95,7 +174,7 @@ impl Herald {
                 let last: Vec<_> = runs.iter().rev().take(5).collect();
                 panic!("{what}: not in the journal; the last runs: {last:#?}\n{}", self.log_text());
             }
-            std::thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -116,19 +195,33 @@ impl Herald {
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
-    fn wait_until_connected(&self) {
+    /// The latest gap of which something holds, once there is one.
+    pub(crate) fn gap_where(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let found = |status: &Value| {
+            let gaps = status["gaps"].as_array().cloned().unwrap_or_default();
+            gaps.into_iter().find(|gap| holds(gap))
+        };
+        found(&self.status_where(what, |status| found(status).is_some())).expect("just seen")
+    }
+
+    /// What `status` says, once something holds of it.
+    pub(crate) fn status_where(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        while !self.log_text().contains("listening") {
-            assert!(Instant::now() < deadline, "it never listened:\n{}", self.log_text());
-            std::thread::sleep(Duration::from_millis(20));
+        loop {
+            let status = self.status();
+            if holds(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{what}: {status:#}\n{}", self.log_text());
+            thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
 impl Drop for Herald {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
+        // What is frozen does not hear that it shall end.
+        self.thaw();
+        self.stop();
     }
 }

@@ -75,9 +75,15 @@ impl Lab {
 
     /// `salt-call ARGS` on one minion.
     pub(crate) fn salt_call(&self, minion: &str, args: &[&str]) -> Output {
+        self.calling(minion, args).output().expect("salt-call runs")
+    }
+
+    /// `salt-call ARGS` on one minion, to be run.
+    pub(crate) fn calling(&self, minion: &str, args: &[&str]) -> Command {
         let config = self.site["minion_config_dirs"][minion].as_str().expect("a minion");
         let mut command = self.program("salt-call");
-        command.args(["-c", config]).args(args).output().expect("salt-call runs")
+        command.args(["-c", config]).args(args);
+        command
     }
 }
 

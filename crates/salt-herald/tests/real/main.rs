@@ -7,8 +7,11 @@
 
 mod herald;
 mod lab;
+mod outages;
 mod reactor;
 mod scenes;
+
+use std::time::Duration;
 
 use herald::Herald;
 use lab::Lab;
@@ -16,6 +19,7 @@ use lab::Lab;
 /// One site through everything that a person would do, in order.
 fn whole_tour(series: &str, options: &[&str]) {
     let mut lab = Lab::up(series, options);
+    let since = outages::jid_of_now();
     let herald = Herald::start(&lab);
     scenes::a_highstate_fails(&lab, &herald);
     scenes::a_test_run_keeps_its_secret(&lab, &herald);
@@ -26,7 +30,7 @@ fn whole_tour(series: &str, options: &[&str]) {
     scenes::a_salt_call_is_seen_by_its_return(&lab, &herald);
     scenes::a_stopped_minion_never_answers(&mut lab, &herald);
     scenes::the_master_restarts(&mut lab, &herald);
-    scenes::the_journal_names_all_jobs_of_the_master(&lab, &herald);
+    herald.names_the_jobs_of(&lab, &since);
     scenes::a_preview_would_have_said_the_same(&herald);
     scenes::no_secret_is_anywhere(&herald);
 }
@@ -49,6 +53,60 @@ fn real_master_3007() {
 #[test]
 fn real_master_3008() {
     whole_tour("3008", &[]);
+}
+
+/// Everything that can be away, for as long as it takes to matter; some minutes.
+fn all_outages(series: &str) {
+    if !outages::all() {
+        return eprintln!("left out: it takes minutes, and HERALD_LONG is not set");
+    }
+    let mut lab = Lab::up(series, &outages::SCHEDULE);
+    let since = outages::jid_of_now();
+    let mut herald = Herald::start(&lab);
+    let minute = Duration::from_secs(60);
+    outages::the_master_restarts_in_a_highstate(&mut lab, &herald);
+    outages::the_master_is_away(&mut lab, &herald, minute);
+    outages::the_bus_is_another_socket(&mut lab, &herald);
+    if series != "3008" {
+        outages::the_publisher_is_another(&mut lab, &herald);
+    }
+    outages::the_master_freezes(&mut lab, &herald, minute / 3);
+    outages::the_publisher_freezes(&mut lab, &herald, minute / 6);
+    outages::the_daemon_is_stopped(&lab, &mut herald);
+    outages::the_daemon_is_killed(&lab, &mut herald);
+    outages::the_daemon_freezes(&lab, &herald, minute * 3 / 2);
+    herald.names_the_jobs_of(&lab, &since);
+}
+
+#[test]
+fn real_outages_3006_with_the_old_framing() {
+    all_outages("3006-old");
+}
+
+#[test]
+fn real_outages_3006() {
+    all_outages("3006");
+}
+
+#[test]
+fn real_outages_3007() {
+    all_outages("3007");
+}
+
+#[test]
+fn real_outages_3008() {
+    all_outages("3008");
+}
+
+/// The two that everybody meets, on every change.
+#[test]
+fn real_outages_of_every_day() {
+    let mut lab = Lab::up("3008", &[]);
+    let since = outages::jid_of_now();
+    let mut herald = Herald::start(&lab);
+    outages::the_master_restarts_in_a_highstate(&mut lab, &herald);
+    outages::the_daemon_is_stopped(&lab, &mut herald);
+    herald.names_the_jobs_of(&lab, &since);
 }
 
 #[test]

@@ -195,31 +195,6 @@ pub(crate) fn the_master_restarts(lab: &mut Lab, herald: &Herald) {
     assert!(gaps.iter().any(|gap| gap["reason"] == "master away"), "{status:#}");
 }
 
-pub(crate) fn the_journal_names_all_jobs_of_the_master(lab: &Lab, herald: &Herald) {
-    let first = herald.runs().into_iter().next().expect("there are runs");
-    let first = first["jid"].as_str().expect("a jid").to_owned();
-    let listed = lab.salt_run(&["jobs.list_jobs", "--out=json"]);
-    let listed: Value = serde_json::from_str(&listed).expect("JSON");
-    let jobs = listed.as_object().expect("a map by jid");
-    // What the master did before salt-herald came is for back-fill.
-    let jids: BTreeSet<&str> =
-        jobs.keys().map(String::as_str).filter(|jid| *jid >= first.as_str()).collect();
-    assert!(jids.len() > 10, "{jids:?}");
-    let known: BTreeSet<String> = herald
-        .runs()
-        .iter()
-        .flat_map(|run| run["jobs"].as_array().cloned().unwrap_or_default())
-        .filter_map(|jid| jid.as_str().map(str::to_owned))
-        .collect();
-    let unknown: Vec<&&str> = jids.iter().filter(|jid| !known.contains(**jid)).collect();
-    let lost: Vec<_> = unknown.iter().map(|jid| (&jid[..], &jobs[&***jid])).collect();
-    let during_restart =
-        |job: &Value| matches!(job["Function"].as_str(), Some("test.ping" | "saltutil.find_job"));
-    // The lab pings while the master comes back: those are in the gap, and the gap is told.
-    let lost: Vec<_> = lost.into_iter().filter(|(_, job)| !during_restart(job)).collect();
-    assert!(lost.is_empty(), "the master knows of jobs that the journal does not: {lost:#?}");
-}
-
 /// What the master kept gives the same messages as its bus did.
 pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
     let runs = herald.runs();
