@@ -109,6 +109,15 @@ pub enum What {
         /// Who else was asked.
         expected: Named<MinionSet>,
     },
+    /// Fewer minions belong to a job than was thought.
+    JobNarrowed {
+        /// The job.
+        job: JobId,
+        /// Syndics: they are minions, but only passed it on to those below.
+        passed_on: Named<MinionSet>,
+        /// Listed, but no such minion: as it is known now.
+        missing: Named<MinionSet>,
+    },
     /// A job belongs to another run than was thought. The run that it leaves may have no job left:
     /// then it stays, without jobs, for the message that may stand somewhere.
     JobMoved {
@@ -197,6 +206,7 @@ impl What {
         match self {
             What::JobStarted { job, .. }
             | What::JobExpects { job, .. }
+            | What::JobNarrowed { job, .. }
             | What::JobMoved { job, .. }
             | What::Returned { job, .. } => Some(*job),
             _ => None,

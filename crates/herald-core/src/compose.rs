@@ -251,6 +251,7 @@ fn warnings(run: &Run) -> Vec<String> {
     for (flag, text) in [
         (Flag::Forged, "a minion fired events in its name"),
         (Flag::NoStart, "its start was not seen"),
+        (Flag::Syndic, "through a syndic"),
         (Flag::Gap, "not seen in full"),
         (Flag::Conflict, "its jid was used twice"),
     ] {

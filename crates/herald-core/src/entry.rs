@@ -82,6 +82,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Forged { .. } => 13,
         What::Unreadable { .. } => 14,
         What::Backfilled(_) => 15,
+        What::JobNarrowed { .. } => 18,
     }
 }
 
@@ -141,6 +142,11 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.digest(*digest);
         }
         What::Backfilled(backfill) => encode_backfill(out, backfill),
+        What::JobNarrowed { job, passed_on, missing } => {
+            out.u64(job.0);
+            out.digest(passed_on.digest);
+            out.digest(missing.digest);
+        }
     }
 }
 
@@ -277,6 +283,11 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             digest: input.digest("digest")?,
         },
         15 => decode_backfill(input)?,
+        18 => What::JobNarrowed {
+            job: JobId(input.u64("job")?),
+            passed_on: input.named("syndics", contents)?,
+            missing: input.named("missing", contents)?,
+        },
         _ => return Err(EntryError::Field("kind")),
     })
 }

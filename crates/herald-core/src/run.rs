@@ -120,6 +120,9 @@ named! {
         /// After a time in which we were blind, the job cache told of it, of a part of it, or that nothing
         /// is missing.
         Backfilled = 12, "backfilled";
+        /// A syndic passed it on: down to here, and then who ran it above is not known; or up to here,
+        /// from a master below.
+        Syndic = 13, "syndic";
     }
 }
 

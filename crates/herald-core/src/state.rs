@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::change::{Change, What};
-use crate::minions::Minions;
+use crate::minions::{MinionSet, Minions};
 use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Tally};
 
 /// Runs and jobs in memory.
@@ -68,6 +68,9 @@ impl State {
                         run.reopen();
                     }
                 }
+            }
+            What::JobNarrowed { job, passed_on, missing } => {
+                self.narrow_job(*job, &passed_on.value, &missing.value);
             }
             What::JobMoved { job, to } => self.move_job(*job, *to),
             What::Returned { .. } => self.take_return(change),
@@ -152,6 +155,26 @@ impl State {
             run.flags.insert(Flag::Collision);
             run.collides_with.extend(collides_with.iter().cloned());
         }
+    }
+
+    fn narrow_job(&mut self, id: JobId, passed_on: &MinionSet, missing: &MinionSet) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        job.tally.expected -= passed_on;
+        job.tally.silent -= passed_on;
+        job.tally.missing = missing.clone();
+        job.settle();
+        let Some(run) = self.runs.get_mut(&job.run) else {
+            return;
+        };
+        let mut tally = Tally::default();
+        for job in run.jobs.iter().filter_map(|job| self.jobs.get(job)) {
+            tally.merge(&job.tally);
+        }
+        run.tally.expected -= &(passed_on - &tally.expected);
+        run.tally.silent -= passed_on;
+        run.tally.missing = tally.missing;
     }
 
     fn move_job(&mut self, id: JobId, to: RunId) {

@@ -8,11 +8,16 @@ mod support;
 use std::fmt::Write;
 
 use herald_core::change::What;
+use herald_core::ledger::Settings;
 use support::{Heard, block, recorded};
 
 fn page(capture: &[u8]) -> String {
+    page_with(Settings::default(), capture)
+}
+
+fn page_with(settings: Settings, capture: &[u8]) -> String {
     let frames = recorded(capture);
-    let mut heard = Heard::restored(Default::default(), frames[0].0);
+    let mut heard = Heard::with(settings, Default::default(), frames[0].0);
     for (at, frame) in &frames {
         heard.hear(*at, frame);
     }
@@ -83,4 +88,23 @@ fn salt_ssh_on_3007() {
 #[test]
 fn salt_ssh_on_3008() {
     insta::assert_snapshot!(page(include_bytes!("../../salt-event/tests/buses/salt-ssh-3008.bus")));
+}
+
+/// The master above says in its config that there are others below.
+fn page_above(capture: &[u8]) -> String {
+    page_with(Settings { order_masters: true, ..Settings::default() }, capture)
+}
+
+#[test]
+fn a_master_above_a_syndic_on_3006() {
+    insta::assert_snapshot!(page_above(include_bytes!(
+        "../../salt-event/tests/buses/syndic-3006.bus"
+    )));
+}
+
+#[test]
+fn a_master_below_with_a_syndic_on_3006() {
+    insta::assert_snapshot!(page(include_bytes!(
+        "../../salt-event/tests/buses/syndic-3006-lower.bus"
+    )));
 }

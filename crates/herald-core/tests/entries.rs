@@ -88,11 +88,11 @@ fn every_kind() -> Vec<Change> {
             missing: none.clone(),
             returns_itself: false,
         },
-        What::JobExpects { job, expected: set },
+        What::JobExpects { job, expected: set.clone() },
         What::JobMoved { job, to: run },
         returned(Some(1), b"\x01\x02"),
         returned(None, b""),
-        What::RunEnded { run, status: RunStatus::Failed, silent: none },
+        What::RunEnded { run, status: RunStatus::Failed, silent: none.clone() },
         What::ToldWith { run, with: RunId(2) },
         What::Flagged { run, flag: Flag::Forged },
         What::Forged { sender: "web2".into(), tag: "salt/job/1/new".into() },
@@ -105,6 +105,7 @@ fn every_kind() -> Vec<Change> {
             added: Added { runs: 3, returns: 9, completed: 1 },
             unread: 2,
         }),
+        What::JobNarrowed { job, passed_on: set, missing: none },
     ];
     let change = |what| Change { at: at(), what, payloads: payloads.clone() };
     whats.into_iter().map(change).collect()

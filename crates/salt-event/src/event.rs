@@ -80,6 +80,8 @@ pub enum Kind<'a> {
         /// A list of minion ids.
         minions: Raw<'a>,
     },
+    /// What a syndic passes up of a job on the master below.
+    Behind(Behind<'a>),
     /// A runner or a wheel function was called.
     Call(Call<'a>),
     /// An orchestration is about to publish a job.
@@ -173,6 +175,8 @@ pub struct Return<'a> {
     pub user: Option<&'a str>,
     /// `_return` from minions; absent through a syndic and from salt-ssh.
     pub cmd: Option<&'a str>,
+    /// The master made it again of what a syndic gave it: it has few fields, and in an order of its own.
+    pub through_syndic: bool,
     /// The name of the minion's schedule that ran it.
     pub schedule: Option<&'a str>,
     /// The arguments of a `salt-call`.
@@ -181,6 +185,20 @@ pub struct Return<'a> {
     pub tgt: Option<Raw<'a>>,
     /// What an API client added.
     pub metadata: Option<Raw<'a>>,
+}
+
+/// `syndic/ID/J` before 3008, `syndic/ID/salt/job/J/new` from then on: who is asked behind a syndic. The
+/// job is one that the master here published, or one of the master below.
+#[derive(Debug, Clone)]
+pub struct Behind<'a> {
+    /// The syndic's id: it is a minion of the master here.
+    pub syndic: Cow<'a, str>,
+    /// The job's id.
+    pub jid: Cow<'a, str>,
+    /// Who is asked there.
+    pub minions: Raw<'a>,
+    /// The job as the master below published it.
+    pub job: Option<NewJob<'a>>,
 }
 
 /// `salt/run/J/new`, `salt/wheel/J/new`.
@@ -300,6 +318,15 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
         Tag::Minions(jid) => {
             Some(Kind::Minions { jid: Cow::Owned(jid.to_owned()), minions: fields.get("minions")? })
         }
+        Tag::BehindMinions(syndic, jid) => {
+            let (syndic, jid) = (Cow::Owned(syndic.to_owned()), Cow::Owned(jid.to_owned()));
+            Some(Kind::Behind(Behind { syndic, jid, minions: fields.get("minions")?, job: None }))
+        }
+        Tag::BehindNew(syndic, jid) => {
+            let (job, syndic) = (new_job(fields, jid)?, Cow::Owned(syndic.to_owned()));
+            let (jid, minions) = (job.jid.clone(), job.minions);
+            Some(Kind::Behind(Behind { syndic, jid, minions, job: Some(job) }))
+        }
         Tag::BatchNew(jid) => batch(fields, jid).map(Kind::BatchNew),
         Tag::BatchComplete(jid) => Some(Kind::BatchComplete { jid: Cow::Owned(jid.to_owned()) }),
         Tag::JobPublish(jid) => Some(published(fields, jid).unwrap_or(Kind::Echo)),
@@ -353,6 +380,7 @@ pub(crate) fn job_return<'a>(
         success: fields.get("success"),
         user: fields.text("user"),
         cmd: fields.text("cmd"),
+        through_syndic: fields.text("cmd").is_none() && fields.begin_with(["jid", "id"]),
         schedule: fields.text("schedule"),
         arg: fields.get("arg"),
         tgt: fields.get("tgt"),

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::event::{
-    Batch, Call, Event, Fields, Kind, NewJob, Origin, Return, job_return, returned,
+    Batch, Behind, Call, Event, Fields, Kind, NewJob, Origin, Return, job_return, returned,
 };
 use crate::msgpack::{MsgpackError, Raw, Reader, Token};
 use crate::value::Value;
@@ -160,6 +160,7 @@ impl<'a> Load<'a> {
             retcode: kept.raw("retcode"),
             success: kept.get("success"),
             user: load.text("user"),
+            through_syndic: false,
             cmd: (self.begun != Begun::Ssh).then_some("_return"),
             schedule: load.text("schedule"),
             arg: load.get("arg").filter(|_| by_return),
@@ -186,8 +187,9 @@ impl<'a> Load<'a> {
 }
 
 /// The event by which the master tells of minions behind a syndic, by its `.minions.SYNDIC.p`.
-pub fn more_minions<'a>(jid: &'a str, minions: Raw<'a>) -> Event<'a> {
-    event(jid.to_owned(), Kind::Minions { jid: Cow::Borrowed(jid), minions })
+pub fn behind<'a>(syndic: &'a str, jid: &'a str, minions: Raw<'a>) -> Event<'a> {
+    let behind = Behind { syndic: syndic.into(), jid: jid.into(), minions, job: None };
+    event(format!("syndic/{syndic}/{jid}"), Kind::Behind(behind))
 }
 
 fn event(tag: String, kind: Kind<'_>) -> Event<'_> {

@@ -20,6 +20,10 @@ pub enum Tag<'a> {
     JobError(&'a str, &'a str),
     /// A bare jid: the minions of a job, on 3006 and 3007, and from behind a syndic.
     Minions(&'a str),
+    /// `syndic/ID/J`: the minions of a job behind a syndic, before 3008.
+    BehindMinions(&'a str, &'a str),
+    /// `syndic/ID/salt/job/J/new`: the master below published a job, from 3008 on.
+    BehindNew(&'a str, &'a str),
     /// `salt/run/J/new`: a runner began.
     RunnerNew(&'a str),
     /// `salt/run/J/args`: an orchestration is about to publish a job.
@@ -45,6 +49,13 @@ pub enum Tag<'a> {
 impl<'a> Tag<'a> {
     /// Understands a tag. Ids of impossible length make it [`Tag::Other`].
     pub fn parse(tag: &'a str) -> Self {
+        if let Some((syndic, rest)) = behind(tag) {
+            return match Tag::parse(rest) {
+                Tag::Minions(jid) => Tag::BehindMinions(syndic, jid),
+                Tag::JobNew(jid) => Tag::BehindNew(syndic, jid),
+                _ => Tag::Other,
+            };
+        }
         let Some(rest) = tag.strip_prefix("salt/") else {
             return if is_jid(tag) { Tag::Minions(tag) } else { Tag::Other };
         };
@@ -84,6 +95,13 @@ impl<'a> Tag<'a> {
     }
 }
 
+/// What a syndic passed on: its id, and the tag that the event has below. Only once: a syndic below a
+/// syndic is nothing that is looked into.
+fn behind(tag: &str) -> Option<(&str, &str)> {
+    let (syndic, rest) = tag.strip_prefix("syndic/")?.split_once('/')?;
+    (is_minion(syndic) && !rest.starts_with("syndic/")).then_some((syndic, rest))
+}
+
 /// Whether text can be a minion's id, by its length.
 pub(crate) fn is_minion(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_MINION
@@ -93,6 +111,9 @@ pub(crate) fn is_minion(id: &str) -> bool {
 /// `salt/job/*/ret/*`. Minions send tags of their own making, so who counts families has to stop at
 /// some number of them.
 pub fn family(tag: &str) -> String {
+    if let Some((_, rest)) = behind(tag) {
+        return format!("syndic/*/{}", family(rest));
+    }
     match Tag::parse(tag) {
         Tag::JobReturn(..) => return "salt/job/*/ret/*".to_owned(),
         Tag::JobError(..) => return "salt/job/*/sub/*/error/*".to_owned(),
@@ -112,7 +133,7 @@ pub fn family(tag: &str) -> String {
 }
 
 /// Behind these a minion, a machine or a hook is named.
-const NAMED: [&str; 8] = [
+const NAMED: [&str; 7] = [
     "minion/ping/",
     "minion/refresh/",
     "resource/refresh/",
@@ -120,7 +141,6 @@ const NAMED: [&str; 8] = [
     "salt/cloud/",
     "salt/minion/",
     "salt/stats/",
-    "syndic/refresh/",
 ];
 
 #[cfg(test)]
@@ -149,6 +169,8 @@ mod tests {
             ("salt/wheel/1/ret", Tag::WheelReturn("1")),
             ("salt/batch/1/new", Tag::BatchNew("1")),
             ("salt/batch/1/complete", Tag::BatchComplete("1")),
+            ("syndic/lower/20261122172611123456", Tag::BehindMinions("lower", jid)),
+            ("syndic/lower/salt/job/1/new", Tag::BehindNew("lower", "1")),
         ] {
             assert_eq!(Tag::parse(tag), wanted, "{tag}");
         }
@@ -173,6 +195,10 @@ mod tests {
             "salt/keys",
             "20261122172611123456/new",
             "/salt/job/1/new",
+            "syndic/lower/start",
+            "syndic//20261122172611123456",
+            "syndic/lower/salt/job/1/ret/web1",
+            "syndic/a/syndic/b/salt/job/1/new",
         ] {
             assert_eq!(Tag::parse(tag), Tag::Other, "{tag}");
         }
@@ -194,6 +220,9 @@ mod tests {
             ("salt/beacon/db.example.com/load/", "salt/beacon/*/load/"),
             ("salt/minion/db/start", "salt/minion/*/start"),
             ("salt/presence/present", "salt/presence/present"),
+            ("syndic/db.example.com/salt/job/1/new", "syndic/*/salt/job/*/new"),
+            ("syndic/lower/minion/refresh/db", "syndic/*/minion/refresh/*"),
+            ("syndic/a/syndic/a/syndic/a/syndic/a/x", "syndic/a/syndic/a/syndic/a"),
             ("a/b/c/d/e/f/g/h", "a/b/c/d/e/f"),
             ("a/\u{1b}[31m/b", "a/*/b"),
             ("", ""),

@@ -54,6 +54,13 @@ impl Page {
             Kind::Minions { jid, minions } => {
                 ("minions", format!("{} {}", self.jid(jid), ids(*minions)))
             }
+            Kind::Behind(behind) => {
+                let (syndic, jid) = (&behind.syndic, self.jid(&behind.jid));
+                match &behind.job {
+                    Some(job) => ("below", format!("{syndic} {}", self.job(job))),
+                    None => ("below", format!("{syndic} {jid} {}", ids(behind.minions))),
+                }
+            }
             Kind::Call(call) => {
                 let jid = self.jid(&call.jid);
                 let user = call.user.unwrap_or("-");
@@ -128,6 +135,9 @@ impl Page {
             short(ret.retcode),
             ret.success.map_or("-".into(), short)
         );
+        if ret.through_syndic {
+            line += " through a syndic";
+        }
         if ret.tag_differs {
             line += " tag_differs";
         }
@@ -300,4 +310,14 @@ fn salt_ssh_on_3007() {
 #[test]
 fn salt_ssh_on_3008() {
     insta::assert_snapshot!(page(include_bytes!("buses/salt-ssh-3008.bus")));
+}
+
+#[test]
+fn a_master_above_a_syndic_on_3006() {
+    insta::assert_snapshot!(page(include_bytes!("buses/syndic-3006.bus")));
+}
+
+#[test]
+fn a_master_below_with_a_syndic_on_3006() {
+    insta::assert_snapshot!(page(include_bytes!("buses/syndic-3006-lower.bus")));
 }

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use salt_event::event::{Kind, Origin};
-use salt_event::job_cache::{Begun, Load, more_minions};
+use salt_event::job_cache::{Begun, Load, behind};
 use salt_event::msgpack::Reader;
 use salt_event::{Raw, Value};
 
@@ -178,10 +178,12 @@ fn salt_ssh_and_syndics_are_told_apart_from_publications() {
     let kept = bytes(vec![("return", Value::Bool(true))]);
     let Kind::Return(ret) = load.returned("web1", &kept).unwrap().unwrap().kind else { panic!() };
     assert_eq!((ret.cmd, ret.user), (None, Some("alice")));
-    let behind = list(&["edge1"]).to_bytes();
-    let event = more_minions(JID, raw(&behind));
-    assert_eq!(event.tag, JID);
-    assert!(matches!(event.kind, Kind::Minions { minions, .. } if texts(minions) == ["edge1"]));
+    let edges = list(&["edge1"]).to_bytes();
+    let event = behind("lower", JID, raw(&edges));
+    assert_eq!(event.tag, format!("syndic/lower/{JID}"));
+    let Kind::Behind(behind) = event.kind else { panic!() };
+    assert_eq!((&*behind.syndic, &*behind.jid), ("lower", JID));
+    assert_eq!(texts(behind.minions), ["edge1"]);
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Ledger {
             tgt_type: &target.tgt_type,
             expected,
             missing: MinionSet::new(),
+            elsewhere: MinionSet::new(),
             schedule: None,
             metadata: None,
             batch: Some(batched(batch)),
@@ -158,8 +159,16 @@ impl Ledger {
             self.live.contains_key(run)
                 && self.state.runs.get(run).is_some_and(|run| run.head.kind == RunKind::Batch)
         };
-        if let Some(run) = run.filter(is_batch) {
+        let Some(run) = run.filter(is_batch) else {
+            return;
+        };
+        // What is returned through a syndic comes behind that word.
+        let is_complete = self.state.runs.get(&run).is_some_and(|run| !run.tally.is_waiting());
+        let passed_on = self.live.get(&run).is_some_and(|live| !live.passed_on.is_empty());
+        if is_complete || !passed_on {
             self.end(at, run);
+        } else if let Some(mut live) = self.live.get_mut(&run) {
+            live.told_end = false;
         }
     }
 
@@ -272,7 +281,9 @@ pub(super) fn is_near(state: &State, settings: &Settings, gather: &Gather, now: 
     let waits = settings.timeout + settings.gather_job_timeout + FIRST_SLICE_WITHIN;
     match run.map(|run| run.finished_at) {
         Some(Some(ended)) => {
+            // With masters below, the client waits on for minions that may be there.
             since(ended) < FIRST_SLICE_WITHIN
+                || settings.order_masters && since(ended) < waits
                 || run.is_some_and(|run| !run.tally.silent.is_empty()) && since(ended) < waits
         }
         Some(None) => since(gather.since) < waits,

@@ -36,6 +36,12 @@ pub(super) struct Live {
     pub(super) gone: MinionSet,
     /// More may return than is known: its start was not seen, or the minions are behind a syndic.
     pub(super) open_ended: bool,
+    /// Until then more minions may come in from masters below.
+    pub(super) spreads_until: Option<Timestamp>,
+    /// Listed in the target, but no minion of this master: of one below, perhaps.
+    pub(super) elsewhere: MinionSet,
+    /// The syndics that passed it on.
+    pub(super) passed_on: MinionSet,
     /// Runners and wheel functions.
     pub(super) on_master: bool,
     /// The master will tell when it is over: a batch whose slices are not known beforehand.
@@ -79,6 +85,9 @@ impl Live {
             poll: None,
             gone: MinionSet::new(),
             open_ended: false,
+            spreads_until: None,
+            elsewhere: MinionSet::new(),
+            passed_on: MinionSet::new(),
             on_master: is_on_master(kind),
             told_end: false,
             secrets: Secrets::default(),
@@ -102,6 +111,11 @@ impl Live {
     }
 
     pub(super) fn deadline(&self, patience: Patience) -> Timestamp {
+        let due = self.due(patience);
+        self.spreads_until.map_or(due, |until| until.min(due))
+    }
+
+    fn due(&self, patience: Patience) -> Timestamp {
         if let Some(poll) = &self.poll {
             return poll.until;
         }
@@ -132,6 +146,16 @@ impl Ledger {
             let working = live.poll.take().map(|poll| poll.working).unwrap_or_default();
             // An answer to an earlier question still counts while it can be on its way.
             live.poll = Some(Poll { working: &working & &asked, asked, until });
+        }
+    }
+
+    /// The question goes on to minions behind a syndic.
+    pub(super) fn widen_poll(&mut self, jid: &str, syndic: MinionNo, behind: &MinionSet) {
+        if let Some(mut live) = self.live_of(jid)
+            && let Some(poll) = &mut live.poll
+        {
+            poll.asked |= behind;
+            poll.asked.remove(syndic);
         }
     }
 
@@ -168,7 +192,7 @@ impl Ledger {
         } else {
             run.tally.waiting().is_subset(&live.gone) && !self.waits_for_master(run)
         };
-        if is_over && !live.open_ended && !live.told_end {
+        if is_over && !live.open_ended && !live.told_end && live.spreads_until.is_none() {
             self.end(at, id);
         }
     }
@@ -230,6 +254,9 @@ impl Ledger {
     /// Looks at the runs whose time has come.
     pub(super) fn give_up_silent(&mut self, now: Timestamp) {
         for id in self.live.due(self.past.is_now, now) {
+            if self.end_spread(now, id) {
+                continue;
+            }
             match self.live.get_mut(&id).and_then(|mut live| live.poll.take()) {
                 Some(poll) => self.conclude_poll(now, id, &poll),
                 None => self.give_up(now, id),

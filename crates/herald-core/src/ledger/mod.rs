@@ -5,6 +5,7 @@
 //! own [`State`], by the code that folds a journal's entries.
 
 mod batch;
+mod behind;
 mod finish;
 mod forged;
 mod head;
@@ -33,6 +34,7 @@ use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus};
 use crate::split::Splitter;
 use crate::state::State;
 
+use behind::Below;
 use finish::Live;
 use live::{LiveRuns, Patience};
 use parents::Parents;
@@ -49,6 +51,10 @@ pub struct Settings {
     pub patience: Duration,
     /// By which clock the master makes jids.
     pub jid_zone: TimeZone,
+    /// There may be masters below: a target that matches nobody here is published all the same.
+    pub order_masters: bool,
+    /// How long the client waits for more minions from there.
+    pub syndic_wait: Duration,
     /// What is said.
     pub say: SayRules,
 }
@@ -60,6 +66,8 @@ impl Default for Settings {
             gather_job_timeout: Duration::from_secs(10),
             patience: Duration::from_secs(300),
             jid_zone: TimeZone::UTC,
+            order_masters: false,
+            syndic_wait: Duration::from_secs(5),
             say: SayRules::default(),
         }
     }
@@ -92,6 +100,8 @@ pub struct Ledger {
     by_jid: HashMap<String, JobId>,
     live: LiveRuns,
     parents: Parents,
+    /// What is known of masters below.
+    below: Below,
     /// What counts for events of the past.
     past: Past,
     /// When the latest return came, of the runs in memory.
@@ -128,6 +138,7 @@ impl Ledger {
             by_jid: HashMap::new(),
             live: LiveRuns::new(patience),
             parents: Parents::default(),
+            below: Below::default(),
             past: Past::default(),
             returned_at: HashMap::new(),
             secrets: Secrets::default(),
@@ -172,6 +183,7 @@ impl Ledger {
             Kind::Minions { jid, .. }
             | Kind::BatchComplete { jid }
             | Kind::Published { jid, .. } => jid,
+            Kind::Behind(behind) => &behind.jid,
             Kind::Call(call) => &call.jid,
             Kind::BatchNew(batch) => &batch.jid,
             Kind::Child(_) | Kind::FromMinion { .. } | Kind::Echo | Kind::Other => return None,
@@ -195,6 +207,7 @@ impl Ledger {
             Kind::Return(ret) => self.take_return(now, at, ret),
             Kind::Minions { jid, minions } => self.more_minions(now, at, jid, *minions),
             Kind::Published { jid, metadata } => self.take_metadata(at, jid, *metadata),
+            Kind::Behind(behind) => self.hear_behind(now, at, behind),
             Kind::Call(call) => self.new_call(now, at, call),
             Kind::Child(child) => self.expect_child(now, child),
             Kind::BatchNew(batch) => self.new_batch(now, at, batch),
@@ -278,6 +291,7 @@ impl Ledger {
             }
             What::JobStarted { job, .. }
             | What::JobExpects { job, .. }
+            | What::JobNarrowed { job, .. }
             | What::JobMoved { job, .. }
             | What::Returned { job, .. } => {
                 self.touched_jobs.insert(*job);

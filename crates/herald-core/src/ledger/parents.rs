@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use salt_event::Value;
 
 use crate::digest::Digest;
-use crate::minions::MinionSet;
+use crate::minions::{MinionNo, MinionSet};
 use crate::run::{JobId, RunId};
 
 /// How long after its announcement an orchestration publishes the job.
@@ -110,6 +110,14 @@ impl Parents {
     pub(super) fn gather(&mut self, gather: Gather) {
         make_room(&mut self.gathers);
         self.gathers.push(gather);
+    }
+
+    /// Minions behind a syndic were asked, too, and the syndic only passed that on.
+    pub(super) fn widen_gather(&mut self, job: JobId, syndic: MinionNo, behind: &MinionSet) {
+        for gather in self.gathers.iter_mut().filter(|gather| gather.job == job) {
+            gather.minions |= behind;
+            gather.minions.remove(syndic);
+        }
     }
 
     /// The target of the last `test.ping` that these minions answered to for the same person.

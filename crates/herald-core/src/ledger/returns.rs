@@ -147,7 +147,8 @@ impl Ledger {
             };
         // salt-ssh asks without a publication.
         let is_known = run.head.kind != RunKind::Ssh && !run.flags.contains(&Flag::NoStart);
-        if !is_asked && is_known {
+        // Who was asked behind a syndic may come in after the first return.
+        if !is_asked && is_known && !ret.through_syndic {
             self.flag(at, id, Flag::UnaskedReturn);
         }
         if is_late && status != RunStatus::Running {
@@ -241,13 +242,16 @@ impl Ledger {
     /// A return that nothing announced: `salt-call`, a schedule, salt-ssh, a runner or a job that
     /// began while we were not there.
     fn begin_by_return(&mut self, now: Timestamp, at: Timestamp, ret: &Return<'_>) -> JobId {
-        let (kind, program) = kind_of(ret);
+        let below = self.below.take_begun(&ret.jid);
+        let (kind, program) = kind_of(ret, below.is_some());
         let is_lone = matches!(kind, RunKind::Local | RunKind::Scheduled);
         let on_master = matches!(ret.origin, Origin::Runner | Origin::Wheel);
-        let minions = match ret.origin {
+        let mut minions = match ret.origin {
             Origin::Minion => [self.intern(at, ret.minion)].into_iter().collect(),
             Origin::Runner | Origin::Wheel => Default::default(),
         };
+        let knows_all = below.is_some();
+        minions |= below.unwrap_or_default();
         let began = Begun {
             jid: ret.jid.as_ref(),
             key: if is_lone {
@@ -265,6 +269,7 @@ impl Ledger {
             tgt_type: if is_lone { "list" } else { "" },
             expected: minions,
             missing: Default::default(),
+            elsewhere: Default::default(),
             schedule: ret.schedule,
             metadata: ret.metadata,
             batch: None,
@@ -272,12 +277,15 @@ impl Ledger {
             known_by: KnownBy::Return,
         };
         let (run, job) = self.begin(now, began_at(at, ret, &self.settings.jid_zone), began);
+        if ret.through_syndic {
+            self.flag(at, run, Flag::Syndic);
+        }
         if !is_lone {
             if kind != RunKind::Ssh {
                 self.flag(at, run, Flag::NoStart);
             }
             if let Some(mut live) = self.live.get_mut(&run) {
-                live.open_ended = !on_master;
+                live.open_ended = !on_master && !knows_all;
             }
         }
         job
@@ -302,12 +310,20 @@ fn began_at(at: Timestamp, ret: &Return<'_>, zone: &TimeZone) -> Timestamp {
     by_jid.unwrap_or(at).min(by_states)
 }
 
-fn kind_of(ret: &Return<'_>) -> (RunKind, Program) {
+/// `is_published`: a master below told of the job.
+fn kind_of(ret: &Return<'_>, is_published: bool) -> (RunKind, Program) {
     let is_state = ret.fun.iter().any(|fun| is_state_function(fun));
     match ret.origin {
         Origin::Runner => (runner_kind(&ret.fun), Program::SaltRun),
         Origin::Wheel => (RunKind::Wheel, Program::Wheel),
         Origin::Minion if ret.schedule.is_some() => (RunKind::Scheduled, Program::Schedule),
+        // What the master makes of a syndic's is as little as that of salt-ssh, but no `salt-call` has
+        // a word on its success.
+        Origin::Minion if ret.through_syndic && !is_published && ret.success.is_none() => {
+            (RunKind::Local, Program::SaltCall)
+        }
+        Origin::Minion if ret.through_syndic && is_state => (RunKind::StateRun, Program::Salt),
+        Origin::Minion if ret.through_syndic => (RunKind::Command, Program::Salt),
         Origin::Minion if ret.cmd.is_none() => (RunKind::Ssh, Program::SaltSsh),
         Origin::Minion if ret.user.is_none() => (RunKind::Local, Program::SaltCall),
         Origin::Minion if is_state => (RunKind::StateRun, Program::Salt),

@@ -33,6 +33,8 @@ pub(super) struct Begun<'a> {
     pub(super) tgt_type: &'a str,
     pub(super) expected: MinionSet,
     pub(super) missing: MinionSet,
+    /// Listed, no minions of this master, and perhaps of one below.
+    pub(super) elsewhere: MinionSet,
     pub(super) schedule: Option<&'a str>,
     pub(super) metadata: Option<Raw<'a>>,
     pub(super) batch: Option<Batched>,
@@ -56,11 +58,18 @@ impl Ledger {
         }
         let missing = self.intern_all(at, job.missing);
         self.hear_poll(now, job, &expected);
-        let began = begun_by(job, expected, missing);
-        let is_empty = began.expected.is_empty() && began.missing.is_empty();
+        let expected = self.without_syndics(job, &expected);
+        let may_spread = self.may_spread(job);
+        let is_empty = expected.is_empty() && missing.is_empty();
+        let (missing, elsewhere) =
+            if may_spread { (MinionSet::new(), missing) } else { (missing, MinionSet::new()) };
+        let mut began = begun_by(job, expected, missing);
+        began.elsewhere = elsewhere;
         let (run, _) = self.begin(now, at, began);
-        // A target that matches nobody is not published: they are behind a syndic, and come in later.
-        if let Some(mut live) = self.live.get_mut(&run).filter(|_| is_empty) {
+        if may_spread {
+            self.begin_spread(now, run);
+        } else if let Some(mut live) = self.live.get_mut(&run).filter(|_| is_empty) {
+            // A target that matches nobody is not published: they are behind a syndic, and come in later.
             live.open_ended = true;
         }
         self.end_if_complete(at, run);
@@ -127,10 +136,12 @@ impl Ledger {
     }
 
     /// A client that waits asks the minions whether they still work.
-    fn hear_poll(&mut self, now: Timestamp, job: &NewJob<'_>, asked: &MinionSet) {
-        let is_poll = job.fun.first().is_some_and(|fun| fun == "saltutil.find_job");
-        if is_poll && let Some(jid) = job.arg.items().next().and_then(Raw::text) {
+    pub(super) fn hear_poll(&mut self, now: Timestamp, job: &NewJob<'_>, asked: &MinionSet) {
+        if is_poll(job)
+            && let Some(jid) = job.arg.items().next().and_then(Raw::text)
+        {
             self.begin_poll(now, jid, asked.clone());
+            self.below.remember_poll(&job.jid, jid);
         }
     }
 
@@ -156,6 +167,7 @@ impl Ledger {
             tgt_type: "",
             expected: MinionSet::new(),
             missing: MinionSet::new(),
+            elsewhere: MinionSet::new(),
             schedule: None,
             metadata: None,
             batch: None,
@@ -236,18 +248,20 @@ impl Ledger {
         let mut secrets = Secrets::default();
         let redacted = self.redact_load(&began, &mut secrets);
         let (head, exact) = head_of(&began, &redacted);
+        // The slices of a batch are lists of minions that just answered, wherever they are.
+        let listed = &began.expected | &began.elsewhere;
         let published = Published {
             user: &head.user,
             funs: &head.funs,
             load: redacted.same,
             tgt: &head.tgt,
             tgt_type: &head.tgt_type,
-            minions: &began.expected,
+            minions: &listed,
             can_be_slice: began.program == Program::Salt
                 && began.kind != RunKind::Batch
                 && began.tgt_type == "list"
                 && began.missing.is_empty()
-                && !began.expected.is_empty(),
+                && !listed.is_empty(),
             at: now,
         };
         // Only what somebody publishes can be a part of more: what is known by its return is not.
@@ -269,6 +283,7 @@ impl Ledger {
             live.secrets.extend(&secrets);
             live.sign(now, self.past.is_now);
             live.known_by = began.known_by;
+            live.elsewhere |= &began.elsewhere;
         }
         if began.known_by == KnownBy::Publication {
             self.secrets.extend(&secrets);
@@ -325,7 +340,15 @@ impl Ledger {
     }
 }
 
-fn begun_by<'a>(job: &'a NewJob<'a>, expected: MinionSet, missing: MinionSet) -> Begun<'a> {
+pub(super) fn is_poll(job: &NewJob<'_>) -> bool {
+    job.fun.first().is_some_and(|fun| fun == "saltutil.find_job")
+}
+
+pub(super) fn begun_by<'a>(
+    job: &'a NewJob<'a>,
+    expected: MinionSet,
+    missing: MinionSet,
+) -> Begun<'a> {
     let is_state = job.fun.iter().any(|fun| is_state_function(fun));
     Begun {
         jid: job.jid.as_ref(),
@@ -339,6 +362,7 @@ fn begun_by<'a>(job: &'a NewJob<'a>, expected: MinionSet, missing: MinionSet) ->
         tgt_type: job.tgt_type,
         expected,
         missing,
+        elsewhere: MinionSet::new(),
         schedule: None,
         metadata: job.metadata,
         batch: None,

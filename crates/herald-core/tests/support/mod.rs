@@ -193,8 +193,12 @@ impl Default for Heard {
 
 impl Heard {
     pub fn restored(from: Restored, now: Timestamp) -> Self {
+        Self::with(Settings::default(), from, now)
+    }
+
+    pub fn with(settings: Settings, from: Restored, now: Timestamp) -> Self {
         Heard {
-            ledger: Ledger::restore(Settings::default(), Redactor::new(), now, from),
+            ledger: Ledger::restore(settings, Redactor::new(), now, from),
             changes: Vec::new(),
             payloads: HashMap::new(),
         }

@@ -85,6 +85,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether these are the first of all members that are asked for, in this order.
+    pub(crate) fn begin_with<const N: usize>(&self, names: [&str; N]) -> bool {
+        self.0.len() >= N && self.0.iter().map(|field| field.name).zip(names).all(|(a, b)| a == b)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
         debug_assert!(NAMES.contains(&name), "{name} is not collected");
         self.0.iter().find(|field| field.name == name).map(|field| field.value)

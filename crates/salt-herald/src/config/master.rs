@@ -34,6 +34,8 @@ pub(super) const KEYS: &[&str] = &[
     "tcp_master_pub_port",
     "timeout",
     "gather_job_timeout",
+    "order_masters",
+    "syndic_wait",
     "keep_jobs",
     "keep_jobs_seconds",
     "unique_jid",
@@ -75,6 +77,10 @@ pub struct MasterConfig {
     pub timeout: Duration,
     /// How long it then waits for the answers.
     pub gather_job_timeout: Duration,
+    /// There may be masters below, with syndics.
+    pub order_masters: bool,
+    /// How long the client waits for more minions from there.
+    pub syndic_wait: Duration,
     /// How long the job cache keeps a job; zero: for ever.
     pub keep_jobs: Duration,
     /// Whether jids have the process id at their end.
@@ -172,6 +178,8 @@ pub(super) fn read(
         tcp_master_pub_port: settings.get("tcp_master_pub_port", port).unwrap_or(4512),
         timeout: settings.seconds("timeout", 5),
         gather_job_timeout: settings.seconds("gather_job_timeout", 10),
+        order_masters: settings.get("order_masters", boolean).unwrap_or(false),
+        syndic_wait: settings.seconds("syndic_wait", 5),
         keep_jobs: settings.keep_jobs(),
         unique_jid: settings.get("unique_jid", boolean).unwrap_or(false),
         utc_jid: settings.get("utc_jid", boolean).unwrap_or(false),

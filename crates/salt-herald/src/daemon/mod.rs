@@ -358,6 +358,8 @@ pub fn ledger_settings(config: &Config) -> ledger::Settings {
     ledger::Settings {
         timeout: config.master.timeout,
         gather_job_timeout: config.master.gather_job_timeout,
+        order_masters: config.master.order_masters,
+        syndic_wait: config.master.syndic_wait,
         patience: config.runs.patience,
         jid_zone: config.master.jid_zone(),
         say: SayRules {

@@ -112,6 +112,9 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Forged => "a minion fired events of its own under its jid",
         Flag::Inexact => "the command is inexact: pasted, it would not do quite the same",
         Flag::Api => "it bears metadata: an API client sent it, or salt --metadata",
+        Flag::Syndic => {
+            "a syndic passed it on: to here from above, whose people are not named here, or from below"
+        }
         Flag::Backfilled => {
             "looked up in the master's job cache, after a time in which we were blind"
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use salt_event::Raw;
 use salt_event::event::Event;
-use salt_event::job_cache::{Load, more_minions};
+use salt_event::job_cache::{Load, behind};
 use salt_event::msgpack::Reader;
 
 /// What is kept of a job while its returns wait.
@@ -19,7 +19,8 @@ pub(super) struct Kept {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) minions: Vec<u8>,
-    pub(super) behind_syndics: Vec<Vec<u8>>,
+    /// By the syndic's id.
+    pub(super) behind_syndics: Vec<(String, Vec<u8>)>,
     pub(super) batch: Vec<u8>,
     pub(super) returned: Vec<String>,
 }
@@ -83,8 +84,8 @@ fn give_beginning<E>(
     if let Some(event) = batch.or_else(|| load.beginning(minions, whole(&missing))) {
         take(&event)?;
     }
-    for behind in &contents.behind_syndics {
-        take(&more_minions(load.jid(), whole(behind)))?;
+    for (syndic, minions) in &contents.behind_syndics {
+        take(&behind(syndic, load.jid(), whole(minions)))?;
     }
     Ok(())
 }

@@ -241,11 +241,12 @@ impl Timeline {
                 Ok(name) if is_folder => contents.returned.push(name),
                 Ok(name) if name == ".minions.p" => contents.minions = self.list_file(&path),
                 Ok(name) if name == ".batch.p" => contents.batch = self.list_file(&path),
-                Ok(name) if name.starts_with(".minions.") && name.ends_with(".p") => {
-                    let list = self.list_file(&path);
-                    contents.behind_syndics.push(list);
+                Ok(name) => {
+                    if let Some(syndic) = syndic_of(&name) {
+                        let list = self.list_file(&path);
+                        contents.behind_syndics.push((syndic.to_owned(), list));
+                    }
                 }
-                Ok(_) => {}
                 Err(_) => self.skipped.odd += 1,
             }
         }
@@ -263,4 +264,9 @@ impl Timeline {
             |(bytes, _)| bytes,
         )
     }
+}
+
+/// The syndic whose minions a file lists.
+fn syndic_of(name: &str) -> Option<&str> {
+    name.strip_prefix(".minions.")?.strip_suffix(".p").filter(|syndic| !syndic.is_empty())
 }
