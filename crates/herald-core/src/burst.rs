@@ -23,6 +23,8 @@ pub const ALIKE_FOR: Duration = Duration::from_secs(60);
 /// A message about many commands takes up more for so long after it was begun: it must not be
 /// filled where nobody looks any more.
 pub const MIXED_FOR: Duration = Duration::from_secs(30);
+/// Most runs in the digest of what a back-fill found.
+pub const MOST_MISSED: usize = 2_000;
 /// Of what nothing could be said for so long it is old news.
 pub const OLD_AFTER: Duration = Duration::from_secs(600);
 
@@ -61,6 +63,8 @@ pub struct Waiting {
     pub likeness: Likeness,
     /// When something last happened to it.
     pub news_at: Timestamp,
+    /// It happened while we were blind, and this back-fill found it.
+    pub missed: Option<u64>,
 }
 
 impl Waiting {
@@ -87,6 +91,8 @@ pub enum Plan {
     Post(Vec<RunId>),
     /// These, in a digest of old news.
     Late(Vec<RunId>),
+    /// These, in a digest of what one back-fill found.
+    Missed(Vec<RunId>),
     /// These, in a message that is there already.
     Join {
         /// The first run in it.
@@ -97,8 +103,13 @@ pub enum Plan {
 }
 
 /// What to say next of the runs that wait, the oldest first. `open` has the messages that can take
-/// up more, the latest last. What is old news comes first.
+/// up more, the latest last. What was missed comes first, then what is old
+/// news.
 pub fn plan(waiting: &[Waiting], open: &[Open], now: Timestamp) -> Option<Plan> {
+    let missed = missed(waiting);
+    if !missed.is_empty() {
+        return Some(Plan::Missed(missed));
+    }
     let old = oldest(waiting, now);
     if !old.is_empty() {
         return Some(Plan::Late(old));
@@ -121,6 +132,13 @@ pub fn plan(waiting: &[Waiting], open: &[Open], now: Timestamp) -> Option<Plan> 
         Some(message) => Plan::Join { lead: message.lead, runs },
         None => Plan::Post(runs),
     })
+}
+
+/// What the first of the back-fills found.
+fn missed(waiting: &[Waiting]) -> Vec<RunId> {
+    let first = waiting.iter().filter_map(|one| one.missed).min();
+    let found = waiting.iter().filter(|one| one.missed.is_some() && one.missed == first);
+    found.take(MOST_MISSED).map(|one| one.run).collect()
 }
 
 /// The old news that go into one digest, so that each command has a line of its own.
@@ -178,7 +196,12 @@ mod tests {
     }
 
     fn waiting(likes: &[u8]) -> Vec<Waiting> {
-        let one = |(run, like_)| Waiting { run: RunId(run), likeness: like(like_), news_at: now() };
+        let one = |(run, like_)| Waiting {
+            run: RunId(run),
+            likeness: like(like_),
+            news_at: now(),
+            missed: None,
+        };
         (1..).zip(likes.iter().copied()).map(one).collect()
     }
 
@@ -252,6 +275,17 @@ mod tests {
             mixed: true,
         };
         assert_eq!(plan(&waiting(&[1, 2, 3]), &[full], now()), Some(Plan::Post(ids(&[1, 2, 3]))));
+    }
+
+    #[test]
+    fn what_a_back_fill_found_is_one_digest_and_comes_first() {
+        let mut all = waiting(&[1, 2, 3, 4]);
+        (all[1].missed, all[3].missed) = (Some(9), Some(9));
+        all[2].missed = Some(12);
+        let runs = [all[1].run, all[3].run].to_vec();
+        assert_eq!(plan(&all, &[], now()), Some(Plan::Missed(runs)));
+        all.retain(|one| one.missed != Some(9));
+        assert_eq!(plan(&all, &[], now()), Some(Plan::Missed(vec![all[1].run])));
     }
 
     proptest! {

@@ -8,8 +8,8 @@ mod together;
 
 use std::time::Duration;
 
-pub use notice::{given_up, unusable, usable_again};
-pub use together::{Telling, announce_together};
+pub use notice::{given_up, not_known, unusable, usable_again};
+pub use together::{Missed, Telling, announce_together};
 
 use salt_event::states::is_state_function;
 

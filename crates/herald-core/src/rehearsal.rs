@@ -53,13 +53,18 @@ pub fn rehearse(due: &[Due], edits: bool) -> Vec<Message> {
             _ => {}
         }
         while let Some(next) = coming.next_if(|next| next.at <= now) {
-            waiting.push(Waiting { run: next.run, likeness: next.likeness, news_at: next.at });
+            let (run, likeness, news_at) = (next.run, next.likeness, next.at);
+            waiting.push(Waiting { run, likeness, news_at, missed: None });
         }
         match plan(&waiting, &stage.open(now), now) {
-            Some(Plan::Post(_) | Plan::Late(_)) if now < stage.free_at => now = stage.free_at,
+            Some(Plan::Post(_) | Plan::Late(_) | Plan::Missed(_)) if now < stage.free_at => {
+                now = stage.free_at
+            }
             Some(Plan::Post(runs)) => stage.post(now, take(&mut waiting, &runs), edits),
             // Old news take up nothing.
-            Some(Plan::Late(runs)) => stage.post(now, take(&mut waiting, &runs), false),
+            Some(Plan::Late(runs) | Plan::Missed(runs)) => {
+                stage.post(now, take(&mut waiting, &runs), false)
+            }
             Some(Plan::Join { lead, runs }) => stage.join(now, lead, &take(&mut waiting, &runs)),
             None => break,
         }

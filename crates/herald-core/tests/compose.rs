@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use herald_core::announce::{Announcement, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS};
 use herald_core::compose::{
-    Context, FailureGroup, Telling, announce, announce_quiet, announce_together, elapsed,
-    sort_failures,
+    Context, FailureGroup, Missed, Telling, announce, announce_quiet, announce_together, elapsed,
+    not_known, sort_failures,
 };
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::names::{AS_THEY_ARE, MentionRule, Names, Person};
@@ -321,6 +321,34 @@ fn several_runs_long_after_they_happened() {
     say("a short while", &[one.clone(), two.clone()]);
     let three = at(one_of(3, "carol", "pkg.install", Running), "2026-11-23T03:00:00Z");
     say("over midnight", &[one, two, three]);
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn what_was_missed_is_told_afterwards() {
+    use RunStatus::{Failed, Incomplete, Running, Succeeded};
+    let minions = minions();
+    let names = Names::default();
+    let context = Context { master: Some("prod"), minions: &minions, names: &names };
+    let time = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let (from, to) = (time("2026-11-22T14:02:00Z"), time("2026-11-22T14:09:00Z"));
+    let at = |run: Run, text: &str| Run { started_at: time(text), ..run };
+    let one = at(one_of(1, "alice", "state.apply", Succeeded), "2026-11-22T14:02:11Z");
+    let two = at(one_of(2, "bob", "cmd.run", Failed), "2026-11-22T14:04:59Z");
+    let three = at(one_of(3, "alice", "pkg.install", Incomplete), "2026-11-22T14:05:00Z");
+    let four = at(one_of(4, "bob", "cmd.run", Running), "2026-11-22T14:08:59Z");
+    let mut out = String::new();
+    for asked in [false, true] {
+        for runs in [vec![one.clone()], vec![one.clone(), two.clone(), three.clone(), four.clone()]]
+        {
+            let telling = Telling::Missed(Missed { from, to, asked });
+            let what = format!("{} runs, asked: {asked}", runs.len());
+            lines(&mut out, &what, &announce_together(&runs, telling, context).unwrap());
+        }
+    }
+    let why = "there is no job cache: what ran is not known";
+    let notice = not_known(from, to, why, Some("prod"));
+    writeln!(out, "{} {}\n  {}", notice.mood.symbol(), notice.headline, notice.more).unwrap();
     insta::assert_snapshot!(out);
 }
 

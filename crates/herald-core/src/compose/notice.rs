@@ -1,10 +1,14 @@
-//! What is said of a sink at another one: that nothing can be said there, and that it can again.
+//! What is said that is of no run: of a sink at another one, that nothing can be said there, and that
+//! it can again; and of a time of which nothing is known.
 //!
 //! When it is said, and how often, is the publisher's matter.
+
+use jiff::Timestamp;
 
 use crate::announce::{MAX_COMMAND, Mood, Notice};
 
 use super::cut;
+use super::together::between;
 
 /// Nothing can be said at `sink`; `trouble` is why, and what to do about it.
 pub fn unusable(sink: &str, trouble: &str, master: Option<&str>) -> Notice {
@@ -41,6 +45,16 @@ pub fn given_up(
         mood: Mood::Silent,
         headline: at(master, &headline),
         more: format!("{error}: {}", cut(command, 160)),
+    }
+}
+
+/// Nothing is known of what ran in a time in which we were blind; `why` says how that is.
+pub fn not_known(from: Timestamp, to: Timestamp, why: &str, master: Option<&str>) -> Notice {
+    let time = between(from, to);
+    Notice {
+        mood: Mood::Silent,
+        headline: at(master, &format!("While I was away, {time}: what ran is not known")),
+        more: cut(why, MAX_COMMAND),
     }
 }
 

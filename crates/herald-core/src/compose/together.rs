@@ -3,6 +3,8 @@
 //! Which runs are told together is decided in [`crate::burst`]. What failed in them has no place
 //! here: a run that fails gets a message of its own.
 
+use jiff::Timestamp;
+
 use crate::announce::{Announcement, CommandLine, MAX_COMMAND, Mood};
 use crate::burst::{Likeness, MOST_COMMANDS};
 use crate::run::{Run, RunKind, RunStatus};
@@ -16,6 +18,9 @@ use super::{
 const MAX_LINE: usize = 160;
 /// Most lines about what is too much to be told one by one.
 const MOST_FOLDED: usize = 20;
+/// What is to be known of what was found afterwards.
+const FOUND: &str =
+    "found in the job cache, which knows no runners that had not ended, and no other events";
 /// How many people are named.
 const PEOPLE: usize = 3;
 
@@ -26,6 +31,19 @@ pub enum Telling {
     News,
     /// Long after they happened: with the time, and a line for each, though it be one.
     Late,
+    /// They happened while we were blind, and were found afterwards: likewise.
+    Missed(Missed),
+}
+
+/// The time of which a back-fill found runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed {
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+    /// Somebody asked for it; else it was a gap.
+    pub asked: bool,
 }
 
 /// What is said of several runs, the oldest first.
@@ -34,7 +52,7 @@ pub fn announce_together(
     telling: Telling,
     context: Context<'_>,
 ) -> Option<Announcement> {
-    let is_late = telling == Telling::Late;
+    let is_late = telling != Telling::News;
     let groups = alike(runs);
     let whole = merged(runs)?;
     let context = &context.labelled(runs);
@@ -51,7 +69,11 @@ pub fn announce_together(
         details_left_out: 0,
         commands: Vec::new(),
         commands_left_out: 0,
-        mention: context.names.mention(user, Mood::Running),
+        // Nobody is called for what was over before anybody could be.
+        mention: context
+            .names
+            .mention(user, Mood::Running)
+            .filter(|_| !matches!(telling, Telling::Missed(_))),
     };
     Some(match groups.as_slice() {
         [_] if !is_late => Announcement {
@@ -65,7 +87,10 @@ pub fn announce_together(
             let folded = by_function(rest);
             Announcement {
                 byline: many(runs, telling, context),
-                tally: ends(runs),
+                tally: match telling {
+                    Telling::Missed(_) => FOUND.to_owned(),
+                    Telling::News | Telling::Late => ends(runs),
+                },
                 commands: shown
                     .iter()
                     .filter_map(|group| {
@@ -152,6 +177,28 @@ fn worse(one: RunStatus, other: RunStatus) -> RunStatus {
 fn while_away(runs: &[Run]) -> String {
     let began = runs.iter().map(|run| run.started_at);
     let (Some(from), Some(to)) = (began.clone().min(), began.max()) else { return String::new() };
+    format!("While nothing could be said here, {}", between(from, to))
+}
+
+/// `While I was away, 22 Nov 14:02 to 14:09 UTC: 3 runs, 1 failed`
+fn while_blind(missed: Missed, runs: &[Run]) -> String {
+    let what = if missed.asked { "Back-filled" } else { "While I was away" };
+    let count = |status| runs.iter().filter(|run| run.status == status).count();
+    let mut counts = counted(runs.len() as u64, "run");
+    for (status, word) in [
+        (RunStatus::Failed, "failed"),
+        (RunStatus::Incomplete, "without all answers"),
+        (RunStatus::Running, "running"),
+    ] {
+        if count(status) > 0 {
+            counts.push_str(&format!(", {} {word}", count(status)));
+        }
+    }
+    format!("{what}, {}: {counts}", between(missed.from, missed.to))
+}
+
+/// `22 Nov 14:02 to 14:09 UTC`
+pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
     let [day, until_day] = [from, to].map(|at| at.strftime("%-d %b").to_string());
     let [from, to] = [from, to].map(|at| at.strftime("%H:%M").to_string());
     let until = match (day == until_day, from == to) {
@@ -159,7 +206,7 @@ fn while_away(runs: &[Run]) -> String {
         (true, false) => format!(" to {to}"),
         (false, _) => format!(" to {until_day} {to}"),
     };
-    format!("While nothing could be said here, {day} {from}{until} UTC")
+    format!("{day} {from}{until} UTC")
 }
 
 fn with_time(line: CommandLine, group: &[&Run]) -> CommandLine {
@@ -181,8 +228,14 @@ fn many(runs: &[Run], telling: Telling, context: &Labelled<'_>) -> String {
     people.truncate(PEOPLE);
     let named = people.join(", ");
     let mut parts = Vec::new();
-    parts.extend((telling == Telling::Late).then(|| while_away(runs)));
-    parts.push(counted(runs.len() as u64, "run"));
+    match telling {
+        Telling::News => {}
+        Telling::Late => parts.push(while_away(runs)),
+        Telling::Missed(missed) => parts.push(while_blind(missed, runs)),
+    }
+    parts.extend(
+        (!matches!(telling, Telling::Missed(_))).then(|| counted(runs.len() as u64, "run")),
+    );
     parts.push(if more > 0 { format!("{named} and {more} more") } else { named });
     parts.extend(context.master.map(str::to_owned));
     let whole = merged(runs).filter(|_| telling == Telling::News);

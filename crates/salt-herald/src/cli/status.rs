@@ -310,6 +310,7 @@ mod tests {
             trouble: Some("the chat does not let us in (not_in_channel)".to_owned()),
             doubt: Default::default(),
             blind: false,
+            missed: 0,
             told: None,
         }];
         status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];

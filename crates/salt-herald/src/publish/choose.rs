@@ -29,6 +29,8 @@ pub(super) enum Next {
     Look(Place),
     /// Tell that something is the matter at another sink, or no longer.
     Tell(Due),
+    /// Tell that nothing is known of a time in which we were blind.
+    TellUnknown,
     /// Nothing may be done before.
     Wait(Instant),
     /// Nothing is owed.
@@ -54,6 +56,15 @@ impl Worker {
             },
             Some(Err(until)) => told = Some(until),
             None => {}
+        }
+        if self.unknown.is_some() {
+            match self.posts.take(now, 0.0) {
+                Ok(()) => return Next::TellUnknown,
+                Err(patience) => {
+                    let until = now + patience;
+                    told = Some(told.map_or(until, |other: Instant| other.min(until)));
+                }
+            }
         }
         match (self.next_step(now), told) {
             (Next::Wait(until), Some(told)) => Next::Wait(until.min(told)),
@@ -88,7 +99,8 @@ impl Worker {
             .filter_map(|(subject, view)| match subject {
                 Subject::Run(run) => {
                     let (run, likeness, news_at) = (*run, view.likeness, view.news_at);
-                    Some(Waiting { run, likeness, news_at })
+                    let missed = view.missed.map(|(entry, _)| entry);
+                    Some(Waiting { run, likeness, news_at, missed })
                 }
                 Subject::Together(_) => None,
             })
@@ -111,7 +123,7 @@ impl Worker {
             return first_ripe.map(Next::Wait);
         };
         let allowed = match &plan {
-            Plan::Post(_) | Plan::Late(_) => self.posts.take(now, 0.0),
+            Plan::Post(_) | Plan::Late(_) | Plan::Missed(_) => self.posts.take(now, 0.0),
             Plan::Join { lead, .. } => {
                 let rests = |subject| {
                     let written = self.written.get(&subject).copied();

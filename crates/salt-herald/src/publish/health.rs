@@ -310,6 +310,7 @@ mod tests {
             trouble: None,
             doubt: Default::default(),
             blind: false,
+            missed: 0,
             told,
         };
         health.introduce(&state(told("b")));

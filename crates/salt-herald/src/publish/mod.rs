@@ -8,6 +8,7 @@
 mod choose;
 mod doubt;
 mod health;
+mod missed;
 mod outcome;
 mod pace;
 mod recent;

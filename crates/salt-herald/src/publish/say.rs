@@ -28,6 +28,12 @@ impl Worker {
                 _ => self.say_together(runs, Telling::News).await,
             },
             Plan::Late(runs) => self.say_together(runs, Telling::Late).await,
+            Plan::Missed(runs) => {
+                let first = runs.first().and_then(|run| self.pending.get(&Subject::Run(*run)));
+                let missed = first.and_then(|view| view.missed);
+                let telling = missed.map_or(Telling::Late, |(_, missed)| Telling::Missed(missed));
+                self.say_together(runs, telling).await;
+            }
             Plan::Join { lead, runs } => self.join(lead, runs).await,
         }
     }
@@ -42,7 +48,7 @@ impl Worker {
             .ok()
             .flatten();
         if let Some((announcement, version)) = composed {
-            let late = telling == Telling::Late;
+            let late = telling != Telling::News;
             let label = Label { together: true, late, ..self.label(Part::Message, &runs) };
             let repeat = runs.iter().any(|run| self.doubts.is_repeat(Part::Message, *run));
             let began = Timestamp::now();

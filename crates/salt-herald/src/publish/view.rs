@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
-use herald_core::compose::{Context, Telling, announce, announce_quiet, announce_together};
+use herald_core::compose::{Context, Missed, Telling, announce, announce_quiet, announce_together};
 use herald_core::digest::Digest;
 use herald_core::names::Names;
 use herald_core::owed::{
@@ -19,6 +19,7 @@ use herald_core::run::{Run, RunId, RunStatus};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::missed::{self, Finding, ended_within};
 use super::routing;
 use crate::store::{Delivery, DeliveryState, JournalReader, Part, StoreError};
 
@@ -44,6 +45,8 @@ pub(super) struct View {
     pub(super) thread: Option<String>,
     /// Nothing was ever said of it here.
     pub(super) is_new: bool,
+    /// The back-fill that found it, if it is to be told of with that.
+    pub(super) missed: Option<(u64, Missed)>,
     /// Not to be said before: what decides where it goes may still come.
     pub(super) waits_until: Option<Instant>,
     /// The first run in its message, where it is told together with others.
@@ -112,6 +115,17 @@ fn look_at_run(
         slow: took.is_some_and(|took| took > service.slow_after),
         stale: age.is_some_and(|age| age > STALE_AFTER),
     };
+    let finding = missed::finding(reader, &run)?;
+    let found = match finding {
+        Finding::Found(entry, missed) => Some((entry, missed)),
+        Finding::News | Finding::UnderWay => None,
+    };
+    let was_told_late = deliveries.iter().any(|delivery| delivery.late);
+    let is_told = |(_, missed): (u64, Missed)| ended_within(missed, run.finished_at);
+    let manner =
+        Manner { stale: manner.stale || was_told_late && found.is_some_and(is_told), ..manner };
+    // Nothing of the past is news: it is told of once all of it is found.
+    let is_owed = is_owed && !(deliveries.is_empty() && finding == Finding::UnderWay);
     let said = said(&deliveries, version, &announcement);
     let part = if said.together { Part::Ending } else { Part::Message };
     Ok(Some(View {
@@ -122,7 +136,8 @@ fn look_at_run(
         message: place(&deliveries, part),
         thread: place(&deliveries, Part::Thread),
         is_new: deliveries.is_empty(),
-        waits_until,
+        missed: found,
+        waits_until: waits_until.filter(|_| found.is_none()),
         lead: deliveries.iter().find_map(|delivery| delivery.lead),
         late: false,
         began: run.started_at,
@@ -142,7 +157,13 @@ fn look_at_together(
     let Some(own) = deliveries.iter().find(|delivery| delivery.part == Part::Message) else {
         return Ok(None);
     };
-    let telling = if own.late { Telling::Late } else { Telling::News };
+    let telling = match own.late {
+        false => Telling::News,
+        true => {
+            let missed = missed::told_as_missed(reader, runs.iter().map(|(run, _)| run))?;
+            missed.map_or(Telling::Late, Telling::Missed)
+        }
+    };
     let Some((announcement, version)) = compose(reader, service, &runs, telling)? else {
         return Ok(None);
     };
@@ -159,6 +180,7 @@ fn look_at_together(
         message: own.message.clone(),
         thread: None,
         is_new: false,
+        missed: None,
         waits_until: None,
         lead: Some(lead),
         late: own.late,

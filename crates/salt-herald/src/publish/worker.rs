@@ -1,6 +1,6 @@
 //! One sink's publisher: which run next, and what to send.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use super::Settings;
 use super::choose::Next;
 use super::doubt::Doubts;
 use super::health::Health;
+use super::missed::unknown_since;
 use super::pace::{Bucket, Budget, Pace};
 use super::recent::Recent;
 use super::view::{Looked, Service, Subject, View, look};
 use crate::chat::{DeliveryError, Sink};
 use crate::metrics::{Request, SinkNumbers, gauge_of};
-use crate::store::{JournalReader, JournalWriter, SinkState, StoreError};
+use crate::store::{Backfilled, JournalReader, JournalWriter, SinkState, StoreError};
 
 /// A sink with what its table in the config says beside.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub(super) struct Worker {
     pub(super) failures: u32,
     /// Posts of which it is not known whether they arrived.
     pub(super) doubts: Doubts,
+    /// A time of which nothing is known, which is to be told.
+    pub(super) unknown: Option<Backfilled>,
     /// How all sinks are.
     pub(super) health: Arc<Health>,
     /// What the journal is called in messages' labels.
@@ -110,6 +113,7 @@ impl Worker {
             blocked_until: None,
             failures: 0,
             doubts: Doubts::new(can_seek, settings.pace),
+            unknown: None,
             health,
             lineage,
             numbers,
@@ -155,6 +159,10 @@ impl Worker {
                 }
                 Next::Tell(due) => {
                     self.tell(due).await;
+                    continue;
+                }
+                Next::TellUnknown => {
+                    self.tell_unknown().await;
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
@@ -204,22 +212,27 @@ impl Worker {
             return true;
         }
         let (after, since) = (self.looked_at, self.state.since);
+        let missed_after = self.state.missed.max(since);
         let service = self.service.clone();
         let found = self
             .with_reader(move |reader| {
-                let ids: Vec<RunId> =
+                let mut ids: BTreeSet<RunId> =
                     reader.said_after(after)?.into_iter().map(|(id, _)| id).collect();
+                // What was found waits for the end of its back-fill, which changes no run.
+                ids.extend(reader.found_after(after)?);
+                let ids: Vec<RunId> = ids.into_iter().collect();
                 let mut looked = look(reader, &service, &ids)?;
                 let is_old = |view: &Option<View>| {
                     view.as_ref().is_some_and(|view| view.is_new && view.version <= since)
                 };
                 looked.retain(|(_, view)| !is_old(view));
-                Ok(looked)
+                Ok((looked, unknown_since(reader, &service.sink, missed_after)?))
             })
             .await;
         match found {
-            Ok(looked) => {
+            Ok((looked, unknown)) => {
                 self.looked_at = now;
+                self.unknown = unknown;
                 self.take_up(looked);
                 true
             }

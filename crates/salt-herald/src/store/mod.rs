@@ -128,6 +128,8 @@ pub struct SinkState {
     pub doubt: Doubt,
     /// The last time it did not let us look for them.
     pub blind: bool,
+    /// Up to this entry it was told of what times nothing is known.
+    pub missed: u64,
     /// Where and when its trouble was told last, while it is not told that it is over.
     pub told: Option<Told>,
 }

@@ -8,7 +8,7 @@ use herald_core::run::{Flag, RunStatus};
 use jiff::Timestamp;
 use salt_herald::store::{Gap, Journal, JournalReader};
 
-use crate::app::{App, Manner, all};
+use crate::app::{App, Manner, all, shows};
 use crate::cache::{Cache, jid_of, jid_of_now};
 use crate::events::{new_job, ret_of, text};
 use crate::journal::{MADE, count, dump, verify_chain};
@@ -50,6 +50,7 @@ async fn what_ran_while_it_did_not_is_found_afterwards() {
     let missed = jid_of_now();
     cache.job(&missed, "cmd.run", &["web1"]);
     cache.returns(&missed, "web1", 2);
+    app.bus.hang_up();
     app.start().await;
     let gap = until_filled(&app, 1).await.remove(0);
     assert_eq!(added(&gap), Added { runs: 1, returns: 3, completed: 1 });
@@ -68,6 +69,119 @@ async fn what_ran_while_it_did_not_is_found_afterwards() {
     assert_eq!(entries, verify_chain(&app.journal()));
 }
 
+/// Two runs, one of which failed, while nobody listened.
+fn missed_two(cache: &Cache) {
+    let good = jid_of_now();
+    cache.job(&good, "state.apply", &["web1", "web2"]);
+    cache.returns(&good, "web1", 0);
+    cache.returns(&good, "web2", 0);
+    let bad = jid_of_now();
+    cache.job(&bad, "cmd.run", &["web1"]);
+    cache.returns(&bad, "web1", 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_is_one_digest_and_no_news() {
+    for manner in [Manner::Bot, Manner::Webhook] {
+        let mut app = App::new(manner).await;
+        app.bus.hang_up();
+        app.start().await;
+        let cache = Cache::of(&app);
+        let before = jid_of_now();
+        cache.job(&before, "pkg.install", &["web1"]);
+        app.bus.send([new_job(&before, "pkg.install", vec![], &["web1"])]);
+        app.said("the first run", |channel| shows(channel, "pkg.install")).await;
+        app.stop().await;
+        cache.returns(&before, "web1", 0);
+        missed_two(&cache);
+        app.bus.hang_up();
+        app.start().await;
+        let channel = app.said("a digest", |channel| shows(channel, "While I was away")).await;
+        until_filled(&app, 1).await;
+        assert!(shows(&channel, ": 2 runs, 1 failed"), "{:#?}", channel.changes);
+        assert!(shows(&channel, "state.apply nginx") && shows(&channel, "cmd.run nginx"));
+        assert!(shows(&channel, "no runners that had not ended"));
+        // It is not told again, and nothing of it by itself.
+        for _ in 0..2 {
+            app.stop().await;
+            app.bus.hang_up();
+            app.start().await;
+        }
+        until_filled(&app, 3).await;
+        let after = jid_of_now();
+        app.bus.send([new_job(&after, "pkg.remove", vec![], &["web1"])]);
+        let channel = app.said("what comes after", |channel| shows(channel, "pkg.remove")).await;
+        assert_eq!(channel.roots().count(), 3, "{manner:?} {:#?}", channel.changes);
+        if manner == Manner::Bot {
+            // What was said before is brought to its end.
+            assert!(shows(&channel, "1 succeeded"), "{:#?}", channel.changes);
+        }
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_in_which_nothing_ran_is_no_word_worth() {
+    let mut app = App::started().await;
+    for round in 1..=2 {
+        app.stop().await;
+        app.bus.hang_up();
+        app.start().await;
+        until_filled(&app, round).await;
+    }
+    let live = jid_of_now();
+    app.bus.send([new_job(&live, "cmd.run", vec![], &["web1"])]);
+    app.only_message_says("cmd.run").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quiet_runs_that_were_missed_stay_quiet() {
+    let mut app = App::started().await;
+    app.stop().await;
+    let cache = Cache::of(&app);
+    let quiet = jid_of_now();
+    cache.job(&quiet, "test.ping", &["web1"]);
+    cache.returns(&quiet, "web1", 0);
+    app.bus.hang_up();
+    app.start().await;
+    let gap = until_filled(&app, 1).await.remove(0);
+    assert_eq!(added(&gap).runs, 1);
+    let live = jid_of_now();
+    app.bus.send([new_job(&live, "cmd.run", vec![], &["web1"])]);
+    app.only_message_says("cmd.run").await;
+    app.stop().await;
+}
+
+/// Puts back by two minutes when the bus was heard last.
+fn long_ago(app: &App) {
+    let sql = "UPDATE meta SET value = value - 120000000 WHERE key = 'heard_at'";
+    crate::journal::open(&app.journal()).execute(sql, []).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_nothing_is_known_of_a_time_is_told_once() {
+    let mut app = App::started().await;
+    app.stop().await;
+    std::fs::remove_dir(app.folder.path().join("cache")).unwrap();
+    long_ago(&app);
+    app.bus.hang_up();
+    app.start().await;
+    let channel = app.said("a notice", |channel| shows(channel, "what ran is not known")).await;
+    assert!(shows(&channel, "there is no job cache"), "{:#?}", channel.changes);
+    for _ in 0..2 {
+        app.stop().await;
+        app.bus.hang_up();
+        app.start().await;
+    }
+    until_filled(&app, 3).await;
+    let live = jid_of_now();
+    app.bus.send([new_job(&live, "cmd.run", vec![], &["web1"])]);
+    let channel = app.said("what comes after", |channel| shows(channel, "cmd.run")).await;
+    assert_eq!(channel.roots().count(), 2, "{:#?}", channel.changes);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_past_before_the_first_start_stays_away() {
     let mut app = App::new(Manner::Bot).await;
@@ -75,6 +189,7 @@ async fn the_past_before_the_first_start_stays_away() {
     let old = jid_of_now();
     cache.job(&old, "cmd.run", &["web1"]);
     cache.returns(&old, "web1", 0);
+    app.bus.hang_up();
     app.start().await;
     let live = jid_of_now();
     app.bus.send([new_job(&live, "cmd.run", vec![], &["web1"])]);
@@ -99,6 +214,7 @@ async fn what_is_in_the_journal_is_not_added_again() {
     app.until_over(1).await;
     for round in 1..=2 {
         app.stop().await;
+        app.bus.hang_up();
         app.start().await;
         let gaps = until_filled(&app, round).await;
         assert!(gaps.iter().all(|gap| added(gap).is_nothing()), "{gaps:?}");
@@ -116,11 +232,13 @@ async fn a_back_fill_that_was_cut_short_begins_anew() {
     cache.job(&missed, "cmd.run", &["web1"]);
     cache.returns(&missed, "web1", 0);
     app.limits.written_within = Duration::from_secs(3600);
+    app.bus.hang_up();
     app.start().await;
     app.until_over(1).await;
     app.stop().await;
     assert!(app.reader().gaps(1).unwrap()[0].filled.is_none(), "it waits to look again");
     app.limits.written_within = Duration::ZERO;
+    app.bus.hang_up();
     app.start().await;
     let gaps = until_filled(&app, 2).await;
     let found: Vec<Added> = gaps.iter().map(added).collect();
@@ -138,6 +256,7 @@ async fn files_that_are_written_late_are_found() {
     let missed = jid_of_now();
     std::thread::sleep(Duration::from_millis(50));
     app.limits.written_within = Duration::from_secs(2);
+    app.bus.hang_up();
     app.start().await;
     app.until("a gap", |journal| (!journal.gaps(1).unwrap().is_empty()).then_some(())).await;
     cache.job(&missed, "cmd.run", &["web1"]);
@@ -150,15 +269,18 @@ async fn files_that_are_written_late_are_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cache_that_may_not_be_used_is_told_of() {
     let mut app = App::new(Manner::Bot).await;
+    app.bus.hang_up();
     app.start().await;
     app.stop().await;
     std::fs::remove_dir(app.folder.path().join("cache")).unwrap();
+    app.bus.hang_up();
     app.start().await;
     let gap = until_filled(&app, 1).await.remove(0);
     assert_eq!(gap.filled.unwrap().backfill.cache, CacheState::Absent);
     app.stop().await;
     std::fs::create_dir_all(app.folder.path().join("salt")).unwrap();
     std::fs::write(app.folder.path().join("salt/master"), "job_cache: False\n").unwrap();
+    app.bus.hang_up();
     app.start().await;
     let gap = until_filled(&app, 2).await.remove(0);
     assert_eq!(gap.filled.unwrap().backfill.cache, CacheState::NotKept);
@@ -191,6 +313,7 @@ async fn what_nobody_should_have_made_is_no_error() {
     std::os::unix::fs::symlink("/etc/passwd", &load).unwrap();
     std::thread::sleep(Duration::from_millis(10));
     app.limits.written_within = Duration::ZERO;
+    app.bus.hang_up();
     app.start().await;
     let gap = until_filled(&app, 1).await.remove(0);
     let backfill = gap.filled.unwrap().backfill;

@@ -93,6 +93,25 @@ impl JournalReader {
         self.first("SELECT at FROM entry ORDER BY number LIMIT 1", [], |row| rows::time(row, 0))
     }
 
+    /// The runs that the back-fills found whose entries come after this one: those that are said.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn found_after(&self, entry: u64) -> Result<Vec<RunId>, StoreError> {
+        let entry = entry as i64;
+        let sql = "SELECT max(entry) FROM backfill WHERE entry > ?1";
+        let last: Option<i64> = self.first(sql, [entry], |row| row.get(0))?.flatten();
+        let Some(last) = last else { return Ok(Vec::new()) };
+        let sql = "SELECT coalesce(max(entry), 0) FROM backfill WHERE entry <= ?1";
+        let before: i64 = self.first(sql, [entry], |row| row.get(0))?.unwrap_or(0);
+        self.all(
+            "SELECT id FROM backfilled JOIN run ON run.id = backfilled.run \
+             WHERE entry > ?1 AND entry < ?2 AND (said OR told_with = id) ORDER BY id",
+            [before, last],
+            |row| Ok(RunId(rows::number(row, 0)?)),
+        )
+    }
+
     /// The back-fills whose entries come after this one.
     ///
     /// # Errors

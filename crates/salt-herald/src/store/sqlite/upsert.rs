@@ -120,12 +120,13 @@ impl Insert<'_> {
     pub(super) fn sink(&mut self, sink: &SinkState) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5 WHERE name = ?1",
+                "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5, missed = ?6 \
+                 WHERE name = ?1",
             )
             .and_then(|mut update| {
                 let doubt = (!sink.doubt.is_empty()).then(|| write_doubt(&sink.doubt));
-                let settled = sink.settled as i64;
-                update.execute(params![sink.name, settled, sink.trouble, doubt, sink.blind])
+                let (settled, missed) = (sink.settled as i64, sink.missed as i64);
+                update.execute(params![sink.name, settled, sink.trouble, doubt, sink.blind, missed])
             })
             .map(|_| ())
             .map_err(writing)
