@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::live::{LiveMut, Patience};
 use super::{Ledger, MAX_ENDED, key_of, named_set};
@@ -54,6 +54,8 @@ pub(super) struct Live {
     pub(super) heard: bool,
     /// Only the past tells of it so far: time passes for it as it does there.
     pub(super) by_past: bool,
+    /// By how much the clock was put since it began.
+    pub(super) put: SignedDuration,
     /// When it last gave a sign of life is not known: [`Self::last_sign`] is when we began.
     pub(super) is_guess: bool,
 }
@@ -94,6 +96,7 @@ impl Live {
             known_by: KnownBy::Publication,
             heard: !in_past,
             by_past: in_past,
+            put: SignedDuration::ZERO,
             is_guess: false,
         }
     }
@@ -108,6 +111,15 @@ impl Live {
         live.open_ended = !live.on_master && !live.told_end && is_complete
             || run.flags.contains(&Flag::NoStart) && !live.on_master;
         live
+    }
+
+    /// The clock was put: what is waited for comes no sooner or later for that.
+    pub(super) fn put_clock(&mut self, step: SignedDuration) {
+        self.last_sign = moved(self.last_sign, step);
+        self.put = self.put.saturating_add(step);
+        if let Some(poll) = &mut self.poll {
+            poll.until = moved(poll.until, step);
+        }
     }
 
     pub(super) fn deadline(&self, patience: Patience) -> Timestamp {
@@ -132,6 +144,10 @@ impl Live {
 
 fn is_on_master(kind: RunKind) -> bool {
     matches!(kind, RunKind::Runner | RunKind::Wheel | RunKind::Orchestration)
+}
+
+pub(super) fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(at)
 }
 
 pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {

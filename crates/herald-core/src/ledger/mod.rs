@@ -19,8 +19,8 @@ mod start;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use salt_event::event::{Event, Kind};
 use salt_event::{Raw, Value};
 
@@ -226,6 +226,18 @@ impl Ledger {
         self.give_up_silent(now);
         self.forget_ended();
         std::mem::take(&mut self.out)
+    }
+
+    /// Takes note that the clock was put, forward or back: what is waited for is due as much later, or
+    /// sooner. Runs that only the past tells of have a time of their own.
+    pub fn put_clock(&mut self, step: SignedDuration) {
+        self.live.change_all(|live| {
+            if !live.by_past {
+                live.put_clock(step);
+            }
+        });
+        self.parents.put_clock(step);
+        self.told.values_mut().for_each(|(_, since)| *since = finish::moved(*since, step));
     }
 
     /// When [`Self::handle_timeout`] is needed next.

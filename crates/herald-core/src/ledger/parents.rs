@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use salt_event::Value;
 
+use super::finish::moved;
 use crate::digest::Digest;
 use crate::minions::{MinionNo, MinionSet};
 use crate::run::{JobId, RunId};
@@ -207,6 +208,13 @@ impl Parents {
                 self.batches.push(batch);
             }
         }
+    }
+
+    /// The clock was put.
+    pub(super) fn put_clock(&mut self, step: SignedDuration) {
+        self.children.iter_mut().for_each(|child| child.since = moved(child.since, step));
+        self.gathers.iter_mut().for_each(|gather| gather.since = moved(gather.since, step));
+        self.batches.iter_mut().for_each(|batch| batch.last = moved(batch.last, step));
     }
 
     pub(super) fn forget_before(&mut self, now: Timestamp) {

@@ -222,7 +222,8 @@ impl Ledger {
         let started = self.state.runs.get(&run).map(|run| run.started_at);
         if let (Some(mut live), Some(started)) = (self.live.get_mut(&run), started) {
             live.sign(now, self.past.is_now);
-            live.pace = live.pace.max(now.duration_since(started).unsigned_abs());
+            let passed = now.duration_since(started).saturating_sub(live.put);
+            live.pace = live.pace.max(passed.unsigned_abs());
         }
     }
 

@@ -89,6 +89,9 @@ impl Intake {
     /// # Errors
     /// When the journal can't be read.
     pub fn take(&mut self, item: &Item) -> Result<(), StoreError> {
+        if let Heard::Stepped(step) = &item.heard {
+            self.ledger.put_clock(*step);
+        }
         self.catch_up(item.at);
         match &item.heard {
             Heard::Frame(bytes) => self.take_frame(item.at, bytes)?,
@@ -106,7 +109,7 @@ impl Intake {
             Heard::Connected => {
                 self.bus.connected.set(1);
             }
-            Heard::Past(_) => {}
+            Heard::Past(_) | Heard::Stepped(_) => {}
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use herald_core::change::GapReason;
 use herald_core::ledger;
@@ -32,7 +32,7 @@ use walker::Where;
 use crate::config::{BusAddress, Config, LoadOptions};
 use crate::metrics::{Metrics, gauge_of};
 pub use crate::publish::Pace;
-use crate::source::{self, Bus, Heard, Item, Queue};
+use crate::source::{self, Bus, Clock, Heard, Item, Queue};
 use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
 use crate::web::Web;
 
@@ -276,9 +276,10 @@ fn take_all(
     backfills: &mut Backfills,
 ) -> Result<(), StoreError> {
     let mut connected = false;
-    let mut noted: Option<Timestamp> = None;
+    let mut noted: Option<Instant> = None;
+    let mut clock = Clock::default();
     loop {
-        let patience = backfills.patience(patience(intake, Timestamp::now()));
+        let patience = backfills.patience(patience(intake, clock.steady()));
         let is_ready = backfills.is_ready();
         let Some(items) = queue.take(MOST, patience, is_ready) else { break };
         if let Some(settings) = changed.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -286,10 +287,13 @@ fn take_all(
         }
         for item in &items {
             connected = is_connected(item, connected);
+            if matches!(item.heard, Heard::Stepped(_)) {
+                clock.set();
+            }
             intake.take(item)?;
             backfills.hear(item);
         }
-        let now = Timestamp::now();
+        let now = clock.steady();
         intake.catch_up(now);
         intake.flush()?;
         if is_ready && items.is_empty() {
@@ -297,11 +301,10 @@ fn take_all(
         }
         backfills.turn(intake, now)?;
         let changed = items.iter().any(|item| matches!(item.heard, Heard::Connected | Heard::Lost));
-        let is_due =
-            noted.is_none_or(|noted| now.duration_since(noted).unsigned_abs() >= NOTE_EVERY);
+        let is_due = noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY);
         if changed || (connected && is_due) {
             note(intake, now, connected)?;
-            noted = Some(now);
+            noted = Some(Instant::now());
         }
     }
     if connected {
@@ -321,7 +324,11 @@ fn is_connected(item: &Item, before: bool) -> bool {
     match item.heard {
         Heard::Connected => true,
         Heard::Lost => false,
-        Heard::Frame(_) | Heard::TooLong { .. } | Heard::Gap { .. } | Heard::Past(_) => before,
+        Heard::Frame(_)
+        | Heard::TooLong { .. }
+        | Heard::Gap { .. }
+        | Heard::Stepped(_)
+        | Heard::Past(_) => before,
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use herald_core::backfill::CacheState;
 use jiff::Timestamp;
@@ -192,7 +192,11 @@ impl Walker {
     }
 
     fn wait_until(&self, until: Timestamp) -> ControlFlow<()> {
-        while Timestamp::now() < until {
+        // By no clock that can be put meanwhile.
+        let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+        let left = left.min(self.place.written_within);
+        let begun = Instant::now();
+        while begun.elapsed() < left {
             if self.queue.is_closed() {
                 return ControlFlow::Break(());
             }

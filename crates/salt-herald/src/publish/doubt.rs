@@ -35,7 +35,7 @@ pub(super) struct Doubts {
     /// So are these runs' threads before anything is said in them.
     threads: BTreeSet<RunId>,
     /// Posts after this time count; before there was no doubt.
-    since: Option<Timestamp>,
+    since: Option<(Timestamp, Instant)>,
     /// Not before then: what is on its way needs time to arrive.
     not_before: Option<Instant>,
     /// Nor is anything rewritten before then: an edit that comes late must not undo a later one.
@@ -65,6 +65,14 @@ impl Doubts {
     /// For a sink that can be asked, or can't.
     pub(super) fn new(can_seek: bool, pace: Pace) -> Self {
         Self { mute: !can_seek, pace, ..Self::default() }
+    }
+
+    /// Since when posts count. The clock may have been put since, and was right before or is now:
+    /// the earlier of both counts.
+    fn since(&self) -> Option<Timestamp> {
+        let (since, noted) = self.since?;
+        let by_now = Timestamp::now().checked_sub(noted.elapsed()).unwrap_or(since);
+        Some(since.min(by_now))
     }
 
     /// Nothing is looked for before what is on its way had time to arrive.
@@ -106,7 +114,7 @@ impl Doubts {
             return;
         }
         self.open.extend(posts);
-        self.since = Some(self.since.map_or(since, |earlier| earlier.min(since)));
+        self.since.get_or_insert((since, Instant::now()));
         self.wait_for_late();
         match part {
             Part::Thread => self.threads.extend(runs),
@@ -317,7 +325,7 @@ impl Worker {
     /// Where nobody knows when it was posted: after what was noted last, or after what is owed began.
     fn look_since(&self, last: Option<Timestamp>) -> Timestamp {
         let began = || self.pending.values().map(|view| view.began).min();
-        self.doubts.since.or(last).or_else(began).unwrap_or_else(Timestamp::now)
+        self.doubts.since().or(last).or_else(began).unwrap_or_else(Timestamp::now)
     }
 
     async fn last_delivery(&self) -> Option<(Timestamp, String)> {

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use herald_core::change::GapReason;
 use jiff::Timestamp;
 use salt_event::frame::{Frame, FrameBuffer, FrameError};
 
-use super::{Heard, Item, Queue};
+use super::{Clock, Heard, Item, Queue};
 
 /// Where the bus is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,9 @@ pub fn listen(
     blind: Option<(Timestamp, GapReason)>,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("bus".to_owned()).spawn(move || {
-        let (told, turned, stalled) = (String::new(), Timestamp::now(), None);
-        let mut listener = Listener { bus, queue, stop, pulse, blind, told, turned, stalled };
+        let (told, clock, turned, stalled) = (String::new(), Clock::default(), None, None);
+        let mut listener =
+            Listener { bus, queue, stop, pulse, blind, told, clock, turned, stalled };
         listener.run();
         listener.queue.close();
     })
@@ -68,8 +69,9 @@ struct Listener {
     blind: Option<(Timestamp, GapReason)>,
     /// The last trouble that was logged: each is logged once.
     told: String,
+    clock: Clock,
     /// When the thread last turned.
-    turned: Timestamp,
+    turned: Option<(Instant, Timestamp)>,
     /// It did not turn between these times: somebody froze it, or the machine.
     stalled: Option<(Timestamp, Timestamp)>,
 }
@@ -100,7 +102,7 @@ impl Listener {
                         return;
                     }
                     before = socket;
-                    let now = Timestamp::now();
+                    let now = self.now();
                     self.blind = Some((self.blind_since(now), reason));
                     self.queue.push([Item { at: now, heard: Heard::Lost }]);
                 }
@@ -116,11 +118,12 @@ impl Listener {
 
     /// Asked at every turn, and so the place where the pulse goes on.
     fn is_stopped(&mut self) -> bool {
-        let now = Timestamp::now();
-        if now.duration_since(self.turned).unsigned_abs() > FROZEN {
-            self.stalled = Some((self.turned, now));
+        let (now, turned) = (self.now(), Instant::now());
+        if let Some((before, froze)) = self.turned.replace((turned, now))
+            && turned.duration_since(before) > FROZEN
+        {
+            self.stalled = Some((froze, now));
         }
-        self.turned = now;
         self.pulse.fetch_add(1, Ordering::Relaxed);
         self.stop.load(Ordering::Relaxed)
     }
@@ -131,8 +134,18 @@ impl Listener {
         self.stalled.filter(|(_, woke)| is_fresh(*woke)).map_or(now, |(froze, _)| froze)
     }
 
+    /// The time. That the clock was put is told before anything that bears the new time.
+    fn now(&mut self) -> Timestamp {
+        let (now, step) = self.clock.read();
+        if let Some(step) = step {
+            tracing::warn!("the clock was put by {step:#}");
+            self.queue.push([Item { at: now, heard: Heard::Stepped(step) }]);
+        }
+        now
+    }
+
     fn say_connected(&mut self) {
-        let at = Timestamp::now();
+        let at = self.now();
         let gap = self.blind.take().map(|(from, reason)| Heard::Gap { from, reason });
         let heard = gap.into_iter().chain([Heard::Connected]);
         self.queue.push(heard.map(|heard| Item { at, heard }));
@@ -163,7 +176,7 @@ impl Listener {
                 }
             };
             frames.filled(count);
-            let outcome = take_frames(&mut frames, Timestamp::now(), &mut items);
+            let outcome = take_frames(&mut frames, self.now(), &mut items);
             self.queue.push(items.drain(..));
             if let Err(error) = outcome {
                 tracing::error!(bus = %self.bus, %error, "the bus can't be followed; beginning anew");

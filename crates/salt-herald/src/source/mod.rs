@@ -4,16 +4,18 @@
 //! Who listens reads into a bounded queue and does nothing else: it never waits for whoever takes from
 //! it. What does not fit is a gap. Who looks into the cache waits, and comes after all that is heard.
 
+mod clock;
 pub mod job_cache;
 mod master_bus;
 mod queue;
 
+pub use clock::Clock;
 pub use master_bus::{Bus, connect, is_patience, listen, take_frames};
 pub use queue::{MAX_WAITING, Queue};
 
 use herald_core::backfill::CacheState;
 use herald_core::change::GapReason;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use job_cache::{Piece, Skipped};
 
 /// What was heard, with its time.
@@ -44,6 +46,8 @@ pub enum Heard {
         /// Why.
         reason: GapReason,
     },
+    /// The clock was put forward, or back.
+    Stepped(SignedDuration),
     /// The bus was lost, for now.
     Lost,
     /// The bus is heard (again).
@@ -68,7 +72,11 @@ impl Item {
             Heard::Frame(bytes) => bytes.len(),
             Heard::TooLong { start, .. } => start.len(),
             Heard::Past(Past::Piece(piece)) => piece.size(),
-            Heard::Gap { .. } | Heard::Lost | Heard::Connected | Heard::Past(_) => 0,
+            Heard::Stepped(_)
+            | Heard::Gap { .. }
+            | Heard::Lost
+            | Heard::Connected
+            | Heard::Past(_) => 0,
         };
         content + size_of::<Item>()
     }

@@ -113,6 +113,11 @@ impl FakeBus {
         }
     }
 
+    /// The connections, for a thread that sends beside the test.
+    pub(crate) fn take_streams(&mut self) -> Streams {
+        Streams(std::mem::take(&mut self.streams), self.framing)
+    }
+
     /// Half of an event, and then nothing.
     pub(crate) fn send_half(&mut self, event: &Event) {
         let frame = frame(self.framing, event);
@@ -159,6 +164,17 @@ impl FakeBus {
                 Listening::Tcp(listener)
             }
         };
+    }
+}
+
+/// The connections of a bus.
+pub(crate) struct Streams(Vec<Box<dyn Write + Send>>, Framing);
+
+impl Streams {
+    /// Whether anybody still reads.
+    pub(crate) fn try_send(&mut self, event: &Event) -> bool {
+        let frame = frame(self.1, event);
+        self.0.iter_mut().all(|stream| stream.write_all(&frame).is_ok())
     }
 }
 

@@ -18,6 +18,7 @@ mod journal;
 mod memory;
 mod metrics;
 mod noise;
+mod oddities;
 mod ordeal;
 mod outbox;
 mod replays;
