@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use fake_slack::{By, Channel, Message};
+use herald_core::burst::MOST_COMMANDS;
 use herald_core::outbox::read_runs;
 use herald_core::owed::Part;
 use herald_core::run::{Flag, Job, Run, RunId, RunKind, RunStatus};
@@ -98,6 +99,13 @@ struct Read<'a> {
     part: Option<Part>,
     /// How many commands stand in it.
     commands: usize,
+}
+
+impl Read<'_> {
+    /// More runs are told in it than have a line of their own.
+    fn folds(&self) -> bool {
+        self.commands >= MOST_COMMANDS
+    }
 }
 
 /// A channel, and where each run is told of in it.
@@ -197,8 +205,10 @@ impl<'a> Said<'a> {
         let wanted = symbol_of(run);
         let shown: Vec<char> = messages.iter().filter_map(|read| self.symbol(read)).collect();
         // What came too late to be waited for may stand there.
-        let is_right =
-            *doubtful > before || !shown.is_empty() && shown.iter().all(|symbol| *symbol == wanted);
+        let is_folded = shown.is_empty() && messages.iter().any(|read| read.folds());
+        let is_right = *doubtful > before
+            || is_folded
+            || !shown.is_empty() && shown.iter().all(|symbol| *symbol == wanted);
         if !is_right {
             let all = describe(&messages);
             return Some(format!("{} shows {shown:?}, not {wanted}:{all}", self.mark));
@@ -215,6 +225,9 @@ impl<'a> Said<'a> {
             .map(|index| &self.heard.messages[*index])
             .filter(|read| read.message.by == By::Webhook)
             .collect();
+        if said.is_empty() && self.heard.messages.iter().any(Read::folds) {
+            return None;
+        }
         if said.is_empty() {
             return Some(format!("{} is not said by the webhook", self.mark));
         }
