@@ -36,6 +36,8 @@ named! {
         Unreadable = 4, "stream unreadable";
         /// The master ended the connection, and took the next one at once.
         CutOff = 5, "cut off by the master";
+        /// The journal could not be written, and there was no room for it in memory either.
+        DiskAway = 6, "disk away";
     }
 }
 

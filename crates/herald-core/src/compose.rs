@@ -8,7 +8,9 @@ mod together;
 
 use std::time::Duration;
 
-pub use notice::{given_up, not_known, unusable, usable_again};
+pub use notice::{
+    given_up, not_known, not_yet_recorded, unusable, unwritable, usable_again, written_again,
+};
 pub use together::{Missed, Telling, announce_together};
 
 use salt_event::states::is_state_function;

@@ -1,11 +1,11 @@
 //! What is said that is of no run: of a sink at another one, that nothing can be said there, and that
-//! it can again; and of a time of which nothing is known.
+//! it can again; of the journal the same; and of a time of which nothing is known.
 //!
 //! When it is said, and how often, is the publisher's matter.
 
 use jiff::Timestamp;
 
-use crate::announce::{MAX_COMMAND, Mood, Notice};
+use crate::announce::{Announcement, MAX_COMMAND, Mood, Notice};
 
 use super::cut;
 use super::together::between;
@@ -56,6 +56,48 @@ pub fn not_known(from: Timestamp, to: Timestamp, why: &str, master: Option<&str>
         headline: at(master, &format!("While I was away, {time}: what ran is not known")),
         more: cut(why, MAX_COMMAND),
     }
+}
+
+/// The journal can't be written, because of `why`; so many bytes may still be kept in memory. Where the
+/// file is damaged, that is all that will be kept.
+pub fn unwritable(why: &str, left: usize, damaged: bool, master: Option<&str>) -> Notice {
+    let room = format!("{} MiB left", left >> 20);
+    let more = if damaged {
+        format!(
+            "{why}: nothing is written to the file any more. What runs now is kept in memory \
+             ({room}) until salt-herald ends, and then lost; move the file away soon"
+        )
+    } else {
+        format!("{why}. Runs are kept in memory ({room}) and said as not yet recorded")
+    };
+    Notice {
+        mood: Mood::Failed,
+        headline: at(master, "The journal can't be written"),
+        more: cut(&more, MAX_COMMAND),
+    }
+}
+
+/// The journal is written again; `lost` is from when to when things found no room in memory.
+pub fn written_again(lost: Option<(Timestamp, Timestamp)>, master: Option<&str>) -> Notice {
+    let time = |at: Timestamp| at.strftime("%H:%M:%S").to_string();
+    let more = match lost {
+        None => "What was kept in memory is recorded. Nothing was lost.".to_owned(),
+        Some((from, to)) => format!(
+            "What was kept in memory is recorded. What came from {} to {} UTC found no room there: \
+             that is a gap.",
+            time(from),
+            time(to)
+        ),
+    };
+    let mood = if lost.is_some() { Mood::Silent } else { Mood::Good };
+    Notice { mood, headline: at(master, "The journal is written again"), more }
+}
+
+/// The same with a word that it is not recorded yet. That word is no news: a message is not rewritten
+/// because of it.
+pub fn not_yet_recorded(announcement: &Announcement) -> Announcement {
+    let byline = format!("{} · not yet recorded", announcement.byline);
+    Announcement { byline, ..announcement.clone() }
 }
 
 fn at(master: Option<&str>, headline: &str) -> String {

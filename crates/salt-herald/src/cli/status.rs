@@ -31,6 +31,7 @@ const SHOWN: usize = 5;
 struct Status {
     journal: PathBuf,
     holder: Option<String>,
+    elsewhere: Option<String>,
     entries: u64,
     heard_at: Option<Timestamp>,
     connected: Option<bool>,
@@ -74,6 +75,7 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
     }
     Ok(Status {
         holder: JournalReader::holder(&path),
+        elsewhere: JournalReader::elsewhere(&path),
         journal: path,
         entries: reader.last_entry()?,
         heard_at: reader
@@ -89,10 +91,22 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
 }
 
 impl Status {
+    /// Whether the journal's file says how it is now.
+    fn is_known_now(&self) -> bool {
+        self.holder.is_some() && self.elsewhere.is_none()
+    }
+
     fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.holder.is_none() {
             warnings.push("the daemon is not running: no run is seen (salt-herald run)".to_owned());
+            return warnings;
+        }
+        if let Some(elsewhere) = &self.elsewhere {
+            let elsewhere = literal::line(elsewhere);
+            warnings.push(format!(
+                "the journal can't be written, what runs now is not shown here: {elsewhere}"
+            ));
             return warnings;
         }
         if self.connected == Some(false) {
@@ -106,7 +120,8 @@ impl Status {
             if silence > QUIET {
                 let silence = elapsed(silence.unsigned_abs());
                 warnings.push(format!(
-                    "the daemon runs but gave no sign of the bus for {silence}: see its log"
+                    "the daemon runs but gave no sign of the bus for {silence}: it hangs, or can't \
+                     write its journal; see its log"
                 ));
             }
         }
@@ -152,7 +167,7 @@ fn text(status: &Status, minions: &Minions, view: &View) -> String {
 }
 
 fn bus(status: &Status, view: &View) -> String {
-    let state = match status.connected.filter(|_| status.holder.is_some()) {
+    let state = match status.connected.filter(|_| status.is_known_now()) {
         Some(true) => "connected, ",
         Some(false) => "not connected, ",
         None => "",
@@ -169,7 +184,8 @@ fn bus(status: &Status, view: &View) -> String {
 
 fn running(status: &Status, minions: &Minions, view: &View) -> String {
     if status.running.is_empty() {
-        return "\nnothing runs\n".to_owned();
+        let nothing = if status.elsewhere.is_some() { "nothing ran then" } else { "nothing runs" };
+        return format!("\n{nothing}\n");
     }
     let latest = status.running.iter().rev().take(RUNNING_SHOWN).rev();
     let rows: Vec<Row> = latest.map(|(run, _)| Row::of(run, minions, view)).collect();
@@ -224,11 +240,12 @@ fn object(status: &Status, minions: &Minions) -> Value {
         "daemon": {
             "running": status.holder.is_some(),
             "pid": status.holder.as_deref().and_then(|pid| pid.parse::<u32>().ok()),
+            "in_memory": status.elsewhere,
         },
         "journal": status.journal.display().to_string(),
         "entries": status.entries,
         "bus": {
-            "connected": status.connected.filter(|_| status.holder.is_some()),
+            "connected": status.connected.filter(|_| status.is_known_now()),
             "heard_at": status.heard_at.map(|at| at.to_string()),
         },
         "running": running,
@@ -263,6 +280,7 @@ mod tests {
         let mut status = Status {
             journal: PathBuf::from("/var/lib/salt-herald/journal.db"),
             holder: None,
+            elsewhere: None,
             entries: 0,
             heard_at: None,
             connected: None,
@@ -314,6 +332,9 @@ mod tests {
             told: None,
         }];
         status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];
+        texts.push(said(&status));
+        let since = "in memory since 2026-11-22T13:59:00Z: database or disk is full";
+        status.elsewhere = Some(since.to_owned());
         texts.push(said(&status));
         texts.push(object(&status, &Minions::default()).to_string());
         insta::assert_snapshot!(texts.join("\n---\n"));

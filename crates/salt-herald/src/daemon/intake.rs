@@ -151,12 +151,14 @@ impl Intake {
     }
 
     /// The gaps that wait for a back-fill, as far as they are on disk.
-    pub(super) fn gaps_to_fill(&self) -> Result<Vec<Gap>, StoreError> {
+    pub(super) fn gaps_to_fill(&mut self) -> Result<Vec<Gap>, StoreError> {
+        self.reader.follow()?;
         self.reader.gaps_to_fill()
     }
 
     /// When the journal was begun: what was before is nobody's news.
-    pub(super) fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn begun_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.reader.follow()?;
         self.reader.begun_at()
     }
 
@@ -263,6 +265,7 @@ impl Intake {
         let Some(jid) = self.ledger.unknown_jid(event) else {
             return Ok(());
         };
+        self.reader.follow()?;
         for (run, jobs) in self.reader.runs_with_jid(jid)? {
             self.ledger.adopt(at, run, jobs);
         }

@@ -2,6 +2,8 @@
 //! and takes them apart in the right order.
 
 mod backfill;
+mod disk;
+mod ending;
 mod intake;
 mod publishing;
 mod recording;
@@ -33,7 +35,7 @@ use crate::config::{BusAddress, Config, LoadOptions};
 use crate::metrics::{Metrics, gauge_of};
 pub use crate::publish::Pace;
 use crate::source::{self, Bus, Clock, Heard, Item, Queue};
-use crate::store::{Journal, JournalReader, JournalWriter, StoreError};
+use crate::store::{self, Disk, Journal, JournalReader, JournalWriter, StoreError};
 use crate::web::Web;
 
 /// Why the daemon could not run.
@@ -43,6 +45,8 @@ pub type RunError = Box<dyn Error + Send + Sync>;
 const GRACE: Duration = Duration::from_secs(3);
 /// How long after an event the master has written its files.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+/// How long the end may take in all.
+const END: Duration = Duration::from_millis(4_500);
 /// How often it is noted that the bus is heard.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 /// How many items make one batch at the most.
@@ -58,10 +62,13 @@ pub fn run(config: Config, options: LoadOptions, limits: Limits) -> Result<(), R
         .max_blocking_threads(8)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let reloads = reload::on_hangup(options);
         serve(config, limits, stop_signal(), reloads).await
-    })
+    });
+    // A disk that does not answer is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// What a daemon may take up, and how long it may take to end.
@@ -75,6 +82,10 @@ pub struct Limits {
     pub pace: Pace,
     /// How long after an event the master has written the files of it.
     pub written_within: Duration,
+    /// How many bytes may wait in memory while the journal can't be written.
+    pub memory: usize,
+    /// How long the end may take in all.
+    pub end: Duration,
 }
 
 impl Default for Limits {
@@ -84,6 +95,8 @@ impl Default for Limits {
             grace: GRACE,
             pace: Pace::default(),
             written_within: WRITTEN_WITHIN,
+            memory: store::MEMORY,
+            end: END,
         }
     }
 }
@@ -103,9 +116,9 @@ pub async fn serve(
         std::fs::create_dir_all(folder)?;
     }
     let metrics = Arc::new(Metrics::new());
-    let journal = Journal::open(&config.journal.path)?.counted_by(&metrics.journal);
-    let reader = journal.reader()?;
-    let writer = journal.into_writer()?;
+    let journal = Journal::open_or_read(&config.journal.path, limits.memory)?;
+    let writer = journal.counted_by(&metrics.journal).into_writer()?;
+    let reader = writer.reader()?;
     ask_journal(&metrics, &writer);
     tracing::info!(
         journal = %config.journal.path.display(),
@@ -115,25 +128,21 @@ pub async fn serve(
     // Before the bus is heard: what comes first is news already.
     let sinks = metrics.sinks.clone();
     let mut publishing = Publishing::start(&config, &writer, limits, sinks).await?;
-    let outcome = match listen(&config, limits, reader, writer.clone(), &metrics) {
-        Ok(bus) => {
+    let (outcome, bus) = match listen(&config, limits, reader, writer.clone(), &metrics) {
+        Ok(mut bus) => {
             let web = Web::start(metrics, config.metrics.listen.clone());
             let publishing = &mut publishing;
             let mut now = Now { config, publishing, writer: &writer, limits, web };
-            listen_until(bus, stop, reloads, &mut now).await
+            (listen_until(&mut bus, stop, reloads, &mut now).await, Some(bus))
         }
-        Err(error) => Err(error),
+        Err(error) => (Err(error), None),
     };
-    // So that what was heard last can be said; but not if the disk is full.
-    let _ = tokio::time::timeout(limits.grace, writer.settle()).await;
-    publishing.stop().await?;
-    // The publishers are gone by now, so that the journal's last batch is the last.
-    tokio::task::spawn_blocking(move || writer.close()).await?;
+    ending::end(bus, publishing, writer, limits).await?;
     outcome
 }
 
 async fn listen_until(
-    mut bus: Listening,
+    bus: &mut Listening,
     stop: impl Future<Output = ()>,
     mut reloads: mpsc::Receiver<Config>,
     now: &mut Now<'_>,
@@ -142,11 +151,17 @@ async fn listen_until(
     let mut stop = std::pin::pin!(stop);
     let vouch = watchdog::vouch(Arc::clone(&bus.pulse));
     let mut vouch = std::pin::pin!(vouch);
+    let mut disk = std::pin::pin!(disk::tell_systemd(now.writer.disk()));
     let outcome = loop {
         tokio::select! {
             () = &mut stop => break Ok(()),
             () = &mut vouch => {}
-            Some(config) = reloads.recv() => now.change_to(config, &bus).await?,
+            () = &mut disk => {}
+            Some(config) = reloads.recv() => {
+                if let Err(error) = now.change_to(config, bus).await {
+                    break Err(error);
+                }
+            }
             ended = &mut bus.ended => {
                 break Err(ended.unwrap_or_else(|_| "the intake ended".to_owned()).into());
             }
@@ -154,7 +169,6 @@ async fn listen_until(
     };
     tracing::info!("salt-herald ends");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tokio::task::spawn_blocking(move || bus.stop()).await?;
     outcome
 }
 
@@ -185,9 +199,9 @@ impl Now<'_> {
 
 /// Lets the metrics say whether the journal can be written.
 fn ask_journal(metrics: &Metrics, writer: &JournalWriter) {
-    let (trouble, told) = (metrics.journal.trouble.clone(), writer.trouble());
+    let (trouble, disk) = (metrics.journal.trouble.clone(), writer.disk());
     metrics.ask(move || {
-        trouble.set(i64::from(told.borrow().is_some()));
+        trouble.set(i64::from(matches!(*disk.borrow(), Disk::Away(_))));
     });
 }
 
@@ -242,7 +256,8 @@ fn listen(
     writer: JournalWriter,
     metrics: &Metrics,
 ) -> Result<Listening, RunError> {
-    let queue = Arc::new(Queue::new(limits.waiting).counted_by(&metrics.bus));
+    let queue = Queue::with_excuse(limits.waiting, Box::new(writer.excuse()));
+    let queue = Arc::new(queue.counted_by(&metrics.bus));
     ask_queue(metrics, Arc::clone(&queue));
     let stop = Arc::new(AtomicBool::new(false));
     let heard_at = reader.noted("heard_at")?.and_then(|at| Timestamp::from_microsecond(at).ok());

@@ -31,7 +31,6 @@ impl Publishing {
         let (stop, stopping) = watch::channel(false);
         let settings = publish::Settings {
             master: config.name.clone(),
-            journal: config.journal.path.clone(),
             names: Arc::new(config.names.clone()),
             routes: Arc::new(config.routes.clone()),
             numbers: numbers.clone(),

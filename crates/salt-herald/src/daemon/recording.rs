@@ -19,7 +19,7 @@ use super::intake::Intake;
 use super::{MOST, RunError, bus_of};
 use crate::config::Config;
 use crate::source::{Heard, Item, connect, take_frames};
-use crate::store::Journal;
+use crate::store::{Disk, Journal};
 
 /// What a replay came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +78,8 @@ pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
     let bytes = std::fs::read(file)?;
     let mut capture = Capture::read(&bytes)?;
     let opened = Journal::open(journal)?;
-    let reader = opened.reader()?;
     let writer = opened.into_writer()?;
+    let reader = writer.reader()?;
     let start = capture.clone().next().map_or(Timestamp::now(), |record| record.at);
     let mut intake = Intake::new(Settings::default(), reader, writer.clone(), start)?;
     let end = take_capture(&mut intake, &mut capture)?;
@@ -88,7 +88,11 @@ pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
     intake.flush_all()?;
     let counts = intake.counts();
     drop(intake);
+    let disk = writer.disk();
     writer.close();
+    if let Disk::Away(away) = &*disk.borrow() {
+        return Err(format!("the journal can't be written: {}", away.why).into());
+    }
     let runs = crate::store::JournalReader::open(journal)?.count_runs()?;
     Ok(ReplayReport {
         events: counts.events,

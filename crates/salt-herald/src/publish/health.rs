@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use herald_core::announce::Notice;
-use herald_core::compose::{given_up, unusable, usable_again};
+use herald_core::compose::{given_up, unusable, unwritable, usable_again, written_again};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,10 +17,14 @@ use tokio::time::Instant;
 use super::worker::Worker;
 use crate::chat::DeliveryError;
 use crate::metrics::Request;
-use crate::store::{SinkState, Told};
+use crate::store::{Disk, SinkState, Told};
 
 /// Of one sink's trouble, and of what it gave up, no more is told than this often.
 const TELL_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What stands among the sinks for the journal, of whose trouble people are told in the same way. No
+/// sink has an empty name.
+const JOURNAL: &str = "";
 
 /// How all sinks are.
 #[derive(Debug)]
@@ -75,7 +79,8 @@ enum What {
 impl Health {
     /// Of these sinks nothing is known yet.
     pub(super) fn of(names: &[&str]) -> Self {
-        let sinks = names.iter().map(|name| ((*name).to_owned(), State::default())).collect();
+        let names = names.iter().copied().chain([JOURNAL]);
+        let sinks = names.map(|name| (name.to_owned(), State::default())).collect();
         Self { sinks: Mutex::new(sinks), changed: watch::Sender::new(()) }
     }
 
@@ -100,6 +105,14 @@ impl Health {
 
     pub(super) fn is_unusable(&self, sink: &str, trouble: &str) {
         self.set(sink, Condition::Unusable(trouble.to_owned()));
+    }
+
+    /// The journal's file can be written, or not.
+    pub(super) fn disk_is(&self, disk: &Disk) {
+        match disk {
+            Disk::Well { .. } => self.is_well(JOURNAL),
+            Disk::Away(away) => self.is_unusable(JOURNAL, &away.why),
+        }
     }
 
     /// A message was refused for good, or is gone.
@@ -217,6 +230,8 @@ impl Worker {
             What::UsableAgain if is_told => Some(None),
             _ => None,
         };
+        // Of the journal's trouble nobody knows after a restart: what was told of it is in memory only.
+        let noted = noted.filter(|_| due.about != JOURNAL);
         if let Some(noted) = noted
             && let Err(error) = self.writer.note_told(&due.about, noted).await
         {
@@ -227,6 +242,12 @@ impl Worker {
 
     fn notice(&self, due: &Due) -> Notice {
         let master = self.service.master.as_deref();
+        if due.about == JOURNAL {
+            return match &*self.writer.disk().borrow() {
+                Disk::Well { lost } => written_again(*lost, master),
+                Disk::Away(away) => unwritable(&away.why, away.left, away.for_good, master),
+            };
+        }
         match &due.what {
             What::Unusable(trouble) => unusable(&due.about, trouble, master),
             What::UsableAgain => usable_again(&due.about, master),

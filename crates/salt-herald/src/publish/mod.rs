@@ -16,10 +16,10 @@ mod routing;
 mod say;
 #[cfg(test)]
 mod tests;
+mod unrecorded;
 mod view;
 mod worker;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +43,6 @@ use crate::store::JournalWriter;
 pub struct Settings {
     /// How this master is called in messages.
     pub master: Option<String>,
-    /// The journal's file.
-    pub journal: PathBuf,
     /// How people and minions are called in them.
     pub names: Arc<Names>,
     /// To which sinks runs go; none is every run to every sink.

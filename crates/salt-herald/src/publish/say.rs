@@ -53,7 +53,8 @@ impl Worker {
             let repeat = runs.iter().any(|run| self.doubts.is_repeat(Part::Message, *run));
             let began = Timestamp::now();
             self.begin_post(Part::Message, &runs).await;
-            let sent = self.sink.post(&announcement, Post { label: &label, repeat });
+            let worded = self.worded(&announcement, version);
+            let sent = self.sink.post(&worded, Post { label: &label, repeat });
             let sent = self.counted(Request::Post, sent).await;
             self.end_post(Part::Message, &runs, began, &sent).await;
             match sent {
@@ -88,6 +89,7 @@ impl Worker {
         };
         self.note(label.runs.iter().map(delivery).collect()).await;
         self.succeeded().await;
+        self.was_worded(Subject::Together(first), version);
         if self.service.edits && !label.late {
             self.recent.posted(Instant::now(), &self.likes(&label.runs));
         }
@@ -158,6 +160,10 @@ impl Worker {
         match sent {
             Ok(message) => {
                 self.remember(subject, step);
+                if !matches!(step, Step::Reply | Step::UpdateReply) {
+                    let version = self.pending.get(&subject).map_or(0, |view| view.version);
+                    self.was_worded(subject, version);
+                }
                 let delivery = self.delivered(subject, step, message);
                 self.note(vec![delivery]).await;
                 self.succeeded().await;
@@ -195,14 +201,15 @@ impl Worker {
         let post = Post { label: &label, repeat: self.doubts.is_repeat(part, run) };
         let gone = || DeliveryError::MessageGone { reason: "its place is not known".to_owned() };
         let message = view.message.clone().map(MessageRef).ok_or_else(gone);
+        let worded = self.worded(&view.announcement, view.version);
         match step {
             Step::Post | Step::PostEnding => {
-                let posting = self.sink.post(&view.announcement, post);
+                let posting = self.sink.post(&worded, post);
                 self.counted(Request::Post, posting).await.map(Some)
             }
             Step::Finish | Step::Progress => {
                 let message = message?;
-                let editing = self.sink.update(&message, &view.announcement);
+                let editing = self.sink.update(&message, &worded);
                 self.counted(Request::Edit, editing).await.map(|()| Some(message))
             }
             Step::Reply => {

@@ -139,7 +139,6 @@ async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&Journ
     let writer = Journal::open(&disk.path).unwrap().into_writer().unwrap();
     let settings = Settings {
         master: None,
-        journal: disk.path.clone(),
         names: Default::default(),
         routes: Default::default(),
         numbers: Default::default(),

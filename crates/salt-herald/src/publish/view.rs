@@ -69,6 +69,8 @@ pub(super) struct Service {
     pub(super) master: Option<String>,
     pub(super) names: Arc<Names>,
     pub(super) routes: Arc<Vec<Route>>,
+    /// To be rewritten, though they say what they should.
+    pub(super) rewrite: Arc<BTreeSet<Subject>>,
 }
 
 /// What a look came to: no view where there is nothing to say.
@@ -126,7 +128,11 @@ fn look_at_run(
         Manner { stale: manner.stale || was_told_late && found.is_some_and(is_told), ..manner };
     // Nothing of the past is news: it is told of once all of it is found.
     let is_owed = is_owed && !(deliveries.is_empty() && finding == Finding::UnderWay);
-    let said = said(&deliveries, version, &announcement);
+    let mut said = said(&deliveries, version, &announcement);
+    if service.rewrite.contains(&Subject::Run(id)) {
+        said.message = said.message.map(|_| Digest::ZERO);
+        said.ending = said.ending.map(|_| Digest::ZERO);
+    }
     let part = if said.together { Part::Ending } else { Part::Message };
     Ok(Some(View {
         step: next_step(&announcement, said, manner).filter(|_| is_owed),
@@ -168,7 +174,8 @@ fn look_at_together(
         return Ok(None);
     };
     let digest = digest_of_message(&announcement);
-    let is_said = own.version == version || own.said == Some(digest.0);
+    let is_said = (own.version == version || own.said == Some(digest.0))
+        && !service.rewrite.contains(&Subject::Together(lead));
     let is_owed = service.edits && !is_said && own.state == DeliveryState::Said;
     let step = if announcement.finished { Step::Finish } else { Step::Progress };
     let first = runs.first().map(|(run, _)| run);

@@ -17,10 +17,11 @@ use super::health::Health;
 use super::missed::unknown_since;
 use super::pace::{Bucket, Budget, Pace};
 use super::recent::Recent;
+use super::unrecorded::Unrecorded;
 use super::view::{Looked, Service, Subject, View, look};
 use crate::chat::{DeliveryError, Sink};
 use crate::metrics::{Request, SinkNumbers, gauge_of};
-use crate::store::{Backfilled, JournalReader, JournalWriter, SinkState, StoreError};
+use crate::store::{Backfilled, Disk, JournalReader, JournalWriter, SinkState, StoreError};
 
 /// A sink with what its table in the config says beside.
 #[derive(Debug)]
@@ -66,6 +67,10 @@ pub(super) struct Worker {
     /// What the journal is called in messages' labels.
     pub(super) lineage: Lineage,
     pub(super) numbers: SinkNumbers,
+    /// Whether the journal's file can be written.
+    pub(super) disk: watch::Receiver<Disk>,
+    /// What was said while it could not.
+    pub(super) unrecorded: Unrecorded,
 }
 
 impl Worker {
@@ -86,10 +91,11 @@ impl Worker {
             master: settings.master,
             names: settings.names,
             routes: settings.routes,
+            rewrite: Arc::default(),
         };
         let can_seek = target.sink.abilities().seek;
-        let path = settings.journal;
-        let opened = tokio::task::spawn_blocking(move || JournalReader::open(&path));
+        let of_journal = writer.clone();
+        let opened = tokio::task::spawn_blocking(move || of_journal.reader());
         let reader = opened.await.map_err(|_| StoreError::Closed)??;
         let lineage = reader.lineage()?;
         let state = writer.introduce(&service.sink).await?;
@@ -98,6 +104,8 @@ impl Worker {
             service,
             sink: target.sink,
             version: writer.version(),
+            disk: writer.disk(),
+            unrecorded: Unrecorded::default(),
             writer,
             reader: Arc::new(Mutex::new(reader)),
             stop,
@@ -140,6 +148,7 @@ impl Worker {
         let mut health = self.health.subscribe();
         loop {
             health.borrow_and_update();
+            self.look_at_disk().await;
             if self.look_again().await {
                 self.begin_doubts();
             }
@@ -180,6 +189,7 @@ impl Worker {
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
                 changed = self.version.changed() => if changed.is_err() { return },
                 _ = health.changed() => {}
+                changed = self.disk.changed() => if changed.is_err() { return },
                 _ = stop.changed(), if !is_stopping => {}
             }
         }
@@ -285,7 +295,12 @@ impl Worker {
     ) -> Result<T, StoreError> {
         let reader = Arc::clone(&self.reader);
         let done = tokio::task::spawn_blocking(move || {
-            work(&mut reader.lock().unwrap_or_else(PoisonError::into_inner))
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = reader.follow().and_then(|()| work(&mut reader));
+            if matches!(done, Err(StoreError::Sqlite { .. })) {
+                reader.leave_file();
+            }
+            done
         });
         done.await.map_err(|_| StoreError::Closed)?
     }

@@ -11,7 +11,7 @@ mod queue;
 
 pub use clock::Clock;
 pub use master_bus::{Bus, connect, is_patience, listen, take_frames};
-pub use queue::{MAX_WAITING, Queue};
+pub use queue::{Excuse, MAX_WAITING, Queue};
 
 use herald_core::backfill::CacheState;
 use herald_core::change::GapReason;

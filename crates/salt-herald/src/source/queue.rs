@@ -25,8 +25,10 @@ const TAKEN_AT_ONCE: usize = 2 << 20;
 /// How many pieces of the past may wait.
 const LANE: usize = 256;
 
+/// Says why there is no room for what came at a time.
+pub type Excuse = Box<dyn Fn(Timestamp) -> GapReason + Send + Sync>;
+
 /// A bounded queue for one reader and one taker, with a lane for the past.
-#[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
     filled: Condvar,
@@ -34,6 +36,7 @@ pub struct Queue {
     room: Condvar,
     limit: usize,
     numbers: BusNumbers,
+    excuse: Excuse,
 }
 
 #[derive(Debug, Default)]
@@ -42,15 +45,21 @@ struct State {
     size: usize,
     past: VecDeque<Item>,
     past_size: usize,
-    /// When the first and the last item was dropped, while items are dropped.
-    dropping: Option<(Timestamp, Timestamp)>,
+    /// When the first and the last item was dropped, while items are dropped, and why the first.
+    dropping: Option<(Timestamp, Timestamp, GapReason)>,
     closed: bool,
 }
 
 impl Queue {
     /// A queue in which so many bytes may wait.
     pub fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+        Self::with_excuse(limit, Box::new(|_| GapReason::QueueFull))
+    }
+
+    /// The same where somebody else knows why nothing is taken out of it.
+    pub fn with_excuse(limit: usize, excuse: Excuse) -> Self {
+        let (state, filled, room, numbers) = Default::default();
+        Self { state, filled, room, limit, numbers, excuse }
     }
 
     /// Counts there what does not fit.
@@ -73,7 +82,7 @@ impl Queue {
     pub fn push(&self, items: impl IntoIterator<Item = Item>) {
         let mut state = self.lock();
         for item in items {
-            if !state.push(item, self.limit) {
+            if !state.push(item, self.limit, &self.excuse) {
                 self.numbers.dropped.inc();
             }
         }
@@ -165,23 +174,23 @@ impl Queue {
 
 impl State {
     /// Whether it fitted.
-    fn push(&mut self, item: Item, limit: usize) -> bool {
+    fn push(&mut self, item: Item, limit: usize, excuse: &Excuse) -> bool {
         let fits = self.items.is_empty() || self.size + item.size() <= limit;
         let is_small = !matches!(item.heard, Heard::Frame(_) | Heard::TooLong { .. });
         let is_taken = is_small || (fits && self.dropping.is_none());
         if is_taken {
             self.add(item);
         } else {
-            let (from, _) = self.dropping.unwrap_or((item.at, item.at));
-            self.dropping = Some((from, item.at));
+            let why = excuse(item.at);
+            let (from, _, why) = self.dropping.unwrap_or((item.at, item.at, why));
+            self.dropping = Some((from, item.at, why));
         }
         is_taken
     }
 
     /// There is room again: tells what was not taken.
     fn end_drop(&mut self) {
-        if let Some((from, at)) = self.dropping.take() {
-            let reason = GapReason::QueueFull;
+        if let Some((from, at, reason)) = self.dropping.take() {
             self.add(Item { at, heard: Heard::Gap { from, reason } });
         }
     }

@@ -15,7 +15,8 @@ mod sqlite;
 
 pub use herald_core::owed::Part;
 pub use sqlite::{
-    BackedUp, Chain, Journal, JournalReader, JournalWriter, Order, Progress, Returned, RunFilter,
+    BackedUp, Chain, Journal, JournalReader, JournalWriter, MEMORY, Order, Progress, Returned,
+    RunFilter,
 };
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.
@@ -141,6 +142,33 @@ pub struct Told {
     pub sink: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Whether the journal's file can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disk {
+    /// It can.
+    Well {
+        /// What found no room while it could not, the last time: from when to when.
+        lost: Option<(Timestamp, Timestamp)>,
+    },
+    /// It can't: what is recorded is kept in memory.
+    Away(Away),
+}
+
+/// Why and since when the journal's file can't be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Away {
+    /// Why.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The number of the last entry in the file.
+    pub recorded: u64,
+    /// How many bytes of memory are left.
+    pub left: usize,
+    /// The file is damaged: nothing is written to it any more.
+    pub for_good: bool,
 }
 
 /// Why the journal can't be used.

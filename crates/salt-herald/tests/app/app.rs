@@ -35,6 +35,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// More lines for the config.
     pub(crate) more: String,
+    /// Where the journal is, in the folder.
+    pub(crate) place: &'static str,
     running: Option<Running>,
 }
 
@@ -59,6 +61,7 @@ impl App {
             manner,
             limits: Limits { written_within: Duration::from_millis(200), ..Limits::default() },
             more: String::new(),
+            place: "journal.db",
             running: None,
         }
     }
@@ -132,10 +135,10 @@ impl App {
             Manner::Webhook => format!("slack:\n{webhook}"),
             Manner::Both => format!("slack:\n{bot}{webhook}"),
         };
-        let more = &self.more;
+        let (more, place) = (&self.more, self.place);
         let text = format!(
             "salt:\n  config_dir: {folder}/salt\n  cachedir: {folder}/cache\n  timeout: 1\n  gather_job_timeout: 1\n{bus}\
-             journal:\n  path: {folder}/journal.db\n{sinks}{more}"
+             journal:\n  path: {folder}/{place}\n{sinks}{more}"
         );
         let path = self.folder.path().join("herald");
         std::fs::write(&path, text).unwrap();
@@ -143,7 +146,7 @@ impl App {
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.folder.path().join("journal.db")
+        self.folder.path().join(self.place)
     }
 
     pub(crate) fn reader(&self) -> JournalReader {

@@ -11,6 +11,7 @@ mod bus;
 mod cache;
 mod chance;
 mod crash;
+mod disk;
 mod events;
 mod fleet;
 mod gaps;

@@ -68,6 +68,16 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), 
     }
 }
 
+/// Refuses a file that would have to be brought to the latest schema first.
+pub(super) fn require_latest(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    check_version(connection, path)?;
+    let found: i64 = connection
+        .query_row("SELECT coalesce(max(number), 0) FROM migration", [], |row| row.get(0))
+        .map_err(|source| StoreError::Sqlite { doing: "read", source })?;
+    let what = || format!("schema {found} has to become {LATEST} first");
+    if found < LATEST { Err(StoreError::Damaged { what: what() }) } else { Ok(()) }
+}
+
 /// The version of the salt-herald that opened it last, if the later schema still lets us see it.
 fn maker(connection: &Connection) -> Option<String> {
     let opened = kind_code(&What::Opened { version: String::new() });

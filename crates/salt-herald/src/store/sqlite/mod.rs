@@ -6,16 +6,21 @@
 
 mod backup;
 mod chain;
+mod deed;
 mod examine;
 mod failures;
 mod filter;
 mod gaps;
 mod list;
+mod lock;
+mod memory;
 mod migrate;
 mod open;
+mod overlay;
 mod payloads;
 mod read;
 mod rebuild;
+mod recorder;
 mod restore;
 mod returns;
 mod rows;
@@ -23,6 +28,8 @@ mod upsert;
 mod write;
 mod writer;
 
+#[cfg(test)]
+mod away_tests;
 #[cfg(test)]
 mod tests;
 
@@ -32,4 +39,4 @@ pub use list::{Order, RunFilter};
 pub use open::Journal;
 pub use read::JournalReader;
 pub use returns::Returned;
-pub use writer::JournalWriter;
+pub use writer::{JournalWriter, MEMORY};

@@ -1,17 +1,21 @@
 //! Opening the journal: for the one who writes, with a lock; for those who read, in a way that
 //! needs no permission to write.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::lock::{Lock, holder};
+use super::overlay::Place;
 use super::read::JournalReader;
-use super::writer::JournalWriter;
+use super::recorder::{Recorder, Shared};
+use super::write::{End, Inserter};
+use super::writer::{self, JournalWriter};
 use super::{examine, migrate, restore, write};
 use crate::metrics::JournalNumbers;
 use crate::store::StoreError;
@@ -20,9 +24,22 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    connection: Connection,
-    lock: File,
+    file: Opening,
+    /// How many bytes may wait in memory while the file can't be written.
+    memory: usize,
     numbers: JournalNumbers,
+}
+
+#[derive(Debug)]
+enum Opening {
+    Writable(Connection, Lock),
+    /// It can be read only: where it ends, and why it can't be written.
+    ReadOnly {
+        origin: [u8; 16],
+        end: End,
+        lock: Option<Lock>,
+        why: StoreError,
+    },
 }
 
 impl Journal {
@@ -32,22 +49,29 @@ impl Journal {
     /// When it can't be, when another salt-herald has it, when a later one made it, or when it is
     /// damaged: then nothing is written to it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        refuse_special(path)?;
-        let lock = Lock::take(path)?;
-        let is_put_back = restore::is_put_back(path).map_err(|source| cannot_open(path, source))?;
-        if is_put_back {
-            restore::set_aside(path).map_err(|source| cannot_open(path, source))?;
-        }
-        examine::examine(path, lock.knows_journal)?;
-        // SQLite would make it readable by all.
-        let made = File::options().create(true).append(true).mode(0o640).open(path);
-        made.map_err(|source| cannot_open(path, source))?;
-        let mut connection = if is_put_back { take_up(path)? } else { connect(path)? };
-        configure(&connection).map_err(|source| cannot_open(path, source))?;
-        migrate::migrate(&mut connection, path)?;
-        prepare(&connection).map_err(|source| cannot_open(path, source))?;
-        let numbers = JournalNumbers::default();
-        Ok(Self { path: path.to_owned(), connection, lock: lock.confirmed(), numbers })
+        let (connection, lock) = open_to_write(path)?;
+        Ok(Self::of(path, Opening::Writable(connection, lock), writer::MEMORY))
+    }
+
+    /// The same for one who has to begin though the disk is full, or can only be read: what is
+    /// written is kept in memory until it can be written.
+    ///
+    /// # Errors
+    /// As [`Journal::open`], and when the file can't be read either.
+    pub fn open_or_read(path: &Path, memory: usize) -> Result<Self, StoreError> {
+        let file = match open_to_write(path) {
+            Ok((connection, lock)) => Opening::Writable(connection, lock),
+            Err(why) if is_unwritable(&why) => match open_to_read(path) {
+                Ok((origin, end, lock)) => Opening::ReadOnly { origin, end, lock, why },
+                Err(_) => return Err(why),
+            },
+            Err(why) => return Err(why),
+        };
+        Ok(Self::of(path, file, memory))
+    }
+
+    fn of(path: &Path, file: Opening, memory: usize) -> Self {
+        Self { path: path.to_owned(), file, memory, numbers: JournalNumbers::default() }
     }
 
     /// Counts there what is written.
@@ -63,8 +87,11 @@ impl Journal {
         JournalReader::open(&self.path)
     }
 
-    pub(super) fn into_parts(self) -> (Connection, File) {
-        (self.connection, self.lock)
+    pub(super) fn into_parts(self) -> Result<(Connection, Lock), StoreError> {
+        match self.file {
+            Opening::Writable(connection, lock) => Ok((connection, lock)),
+            Opening::ReadOnly { why, .. } => Err(why),
+        }
     }
 
     /// Hands the file to a thread that writes.
@@ -72,8 +99,78 @@ impl Journal {
     /// # Errors
     /// When the end of the chain can't be read.
     pub fn into_writer(self) -> Result<JournalWriter, StoreError> {
-        let inserter = write::Inserter::new(self.connection)?.counted_by(self.numbers);
-        Ok(JournalWriter::start(inserter, self.lock))
+        let shared = Arc::new(Shared::new(Place::new(&self.path), self.numbers));
+        let recorder = match self.file {
+            Opening::Writable(connection, lock) => {
+                let file = Inserter::new(connection)?.counted_by(shared.numbers.clone());
+                Recorder::new(file, lock, self.memory, Arc::clone(&shared))
+            }
+            Opening::ReadOnly { origin, end, lock, why } => {
+                Recorder::begin_away((origin, end), lock, self.memory, Arc::clone(&shared), &why)?
+            }
+        };
+        Ok(JournalWriter::start(recorder, shared))
+    }
+}
+
+fn open_to_write(path: &Path) -> Result<(Connection, Lock), StoreError> {
+    refuse_special(path)?;
+    let mut lock = Lock::take(path)?;
+    let is_put_back = restore::is_put_back(path).map_err(|source| cannot_open(path, source))?;
+    if is_put_back {
+        restore::set_aside(path).map_err(|source| cannot_open(path, source))?;
+    }
+    examine::examine(path, lock.knows_journal)?;
+    // SQLite would make it readable by all.
+    let made = File::options().create(true).append(true).mode(0o640).open(path);
+    made.map_err(|source| cannot_open(path, source))?;
+    let mut connection = if is_put_back { take_up(path)? } else { connect(path)? };
+    configure(&connection).map_err(|source| cannot_open(path, source))?;
+    migrate::migrate(&mut connection, path)?;
+    prepare(&connection).map_err(|source| cannot_open(path, source))?;
+    lock.confirm();
+    Ok((connection, lock))
+}
+
+/// Where a file ends that can't be written. It has to be of our schema: it can't be brought to it.
+fn open_to_read(path: &Path) -> Result<([u8; 16], End, Option<Lock>), StoreError> {
+    let lock = Lock::take_weak(path)?;
+    examine::examine(path, false)?;
+    let opened = open_for_reading(path)?;
+    migrate::require_latest(&opened.connection, path)?;
+    let file = Inserter::new(opened.connection)?;
+    Ok((file.origin(), file.end(), lock))
+}
+
+/// Opens a journal again that can be written again, perhaps. It is tried with a byte.
+pub(super) fn reopen(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        configure(&connection)?;
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('tried', 1)", [])?;
+        Ok(connection)
+    });
+    let connection = opened.map_err(write::writing)?;
+    migrate::require_latest(&connection, path)?;
+    Ok(connection)
+}
+
+/// Whether a file can't be written for a reason that may pass.
+fn is_unwritable(error: &StoreError) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let by_sqlite = |error: &rusqlite::Error| {
+        let code = error.sqlite_error_code();
+        matches!(code, Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure))
+    };
+    match error {
+        StoreError::Sqlite { source, .. } => by_sqlite(source),
+        StoreError::Open { source, .. } => {
+            let file = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            matches!(file, Some(QuotaExceeded | ReadOnlyFilesystem | StorageFull))
+                || source.downcast_ref().is_some_and(by_sqlite)
+        }
+        _ => false,
     }
 }
 
@@ -125,84 +222,11 @@ fn refuse_special(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A lock that goes with the process, however it ends.
-struct Lock {
-    file: File,
-    /// There was a journal beside it once: an empty file in its place is no new one.
-    knows_journal: bool,
-}
-
-/// Second line of the lock's file: there is a journal beside it, made to its end.
-const MADE: &str = "a journal was made";
-
-impl Lock {
-    fn take(path: &Path) -> Result<Self, StoreError> {
-        let mut file = File::options()
-            .create(true)
-            .read(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o640)
-            .open(beside(path, ".lock"))
-            .map_err(|source| cannot_open(path, source))?;
-        let locked = file.try_lock();
-        let mut text = String::new();
-        let _ = file.read_to_string(&mut text);
-        match locked {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = holder_in(&text);
-                return Err(StoreError::Busy { path: path.to_owned(), holder });
-            }
-            Err(TryLockError::Error(source)) => return Err(cannot_open(path, source)),
-        }
-        let mut lock = Self { file, knows_journal: text.lines().nth(1) == Some(MADE) };
-        lock.note();
-        Ok(lock)
-    }
-
-    /// The journal is there now, whole.
-    fn confirmed(mut self) -> File {
-        self.knows_journal = true;
-        self.note();
-        self.file
-    }
-
-    /// Only for people: who it is stands in the file, that it is held is the lock's word.
-    fn note(&mut self) {
-        let made = if self.knows_journal { format!("{MADE}\n") } else { String::new() };
-        let text = format!("{}\n{made}", std::process::id());
-        // Written over before it is cut: what it says of the journal is never lost on the way.
-        let _ = self
-            .file
-            .rewind()
-            .and_then(|()| self.file.write_all(text.as_bytes()))
-            .and_then(|()| self.file.set_len(text.len() as u64));
-    }
-}
-
-fn holder_in(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
-}
-
 /// The file with the same name and something behind it.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-/// The process that writes the journal, if one does.
-pub(super) fn holder(path: &Path) -> Option<String> {
-    let mut file = File::open(beside(path, ".lock")).ok()?;
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text).ok()?;
-            Some(holder_in(&text))
-        }
-        _ => None,
-    }
 }
 
 /// A connection that only reads.
@@ -264,6 +288,14 @@ fn has_a_strangers_wal(path: &Path) -> bool {
 }
 
 fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let uri = as_uri(path, "immutable=1");
+    let connection = Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?;
+    touch(&connection)?;
+    Ok(connection)
+}
+
+/// A file's name as SQLite takes it, with how it is to be opened.
+pub(super) fn as_uri(path: &Path, way: &str) -> String {
     let escaped: String = path
         .to_string_lossy()
         .chars()
@@ -274,10 +306,7 @@ fn open_unchanging(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection
             c => c.to_string(),
         })
         .collect();
-    let uri = format!("file:{escaped}?immutable=1");
-    let connection = Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?;
-    touch(&connection)?;
-    Ok(connection)
+    format!("file:{escaped}?{way}")
 }
 
 /// Reads something: only then the file is opened.

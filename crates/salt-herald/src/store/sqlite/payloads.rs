@@ -18,6 +18,9 @@ const AT_MOST: usize = 32_768;
 /// Ids of older payloads that are remembered; beyond it, all are forgotten and asked of the file.
 const MAX_CACHED: usize = 65_536;
 
+/// The id that no payload has.
+const NO_PAYLOAD: i64 = 0;
+
 /// Up to which payload the index reaches, in `meta`.
 const INDEXED: &str = "payloads_indexed";
 
@@ -28,9 +31,22 @@ pub(super) struct Payloads {
     /// Not in the index yet.
     fresh: DigestMap<i64>,
     cached: DigestMap<i64>,
+    /// What is not here may be in the database that is attached as `disk`.
+    attached: bool,
 }
 
 impl Payloads {
+    /// The same for a database that lies over another.
+    pub(super) fn load_on_top(connection: &Connection, attached: bool) -> rusqlite::Result<Self> {
+        Ok(Self { attached, ..Self::load(connection)? })
+    }
+
+    /// Knows only what the database does, after something went back.
+    pub(super) fn forget(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        *self = Self::load_on_top(connection, self.attached)?;
+        Ok(())
+    }
+
     /// Remembers what is not in the index yet.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut select = connection.prepare("SELECT digest, id FROM payload WHERE id > ?1")?;
@@ -38,7 +54,8 @@ impl Payloads {
             Ok((Digest(row.get::<_, [u8; 32]>(0)?), row.get(1)?))
         })?;
         let fresh = rows.collect::<Result<_, _>>()?;
-        Ok(Self { filter: load_filter(connection)?, fresh, cached: DigestMap::default() })
+        let cached = DigestMap::default();
+        Ok(Self { filter: load_filter(connection)?, fresh, cached, attached: false })
     }
 
     /// Keeps payloads, unless they are kept already.
@@ -69,7 +86,18 @@ impl Payloads {
         connection: &Connection,
         digest: Digest,
     ) -> rusqlite::Result<i64> {
-        self.find(connection, digest)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+        match self.find(connection, digest)? {
+            None if self.attached => self.find_attached(connection, digest),
+            found => found.ok_or(rusqlite::Error::QueryReturnedNoRows),
+        }
+    }
+
+    /// The id of a payload in the database that is attached. Where that can't be read, there is none:
+    /// its contents are not shown, and nothing else is lost.
+    fn find_attached(&mut self, connection: &Connection, digest: Digest) -> rusqlite::Result<i64> {
+        let found = find_in_attached(connection, digest).unwrap_or_default().unwrap_or(NO_PAYLOAD);
+        self.cached.insert(digest, found);
+        Ok(found)
     }
 
     fn find(&mut self, connection: &Connection, digest: Digest) -> rusqlite::Result<Option<i64>> {
@@ -126,6 +154,25 @@ fn find(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<i64>
              WHERE payload_key.key = ?1 AND payload.digest = ?2",
         )?
         .query_row(params![key(digest), digest.0], |row| row.get(0))
+        .optional()
+}
+
+/// The same for the database that is attached: by its index, and among what is not in it yet.
+fn find_in_attached(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT payload.id FROM disk.payload_key AS found JOIN disk.payload \
+               ON payload.id = found.payload WHERE found.key = ?1 AND payload.digest = ?2";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row(params![key(digest), digest.0], |row| row.get(0))
+        .optional()?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let sql = "SELECT id FROM disk.payload WHERE digest = ?2 AND id > \
+               coalesce((SELECT value FROM disk.meta WHERE key = ?1), 0)";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![INDEXED, digest.0], |row| row.get(0))
         .optional()
 }
 

@@ -4,6 +4,7 @@
 //! returned [`super::returns`]'.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use herald_core::ledger::Restored;
 use herald_core::minions::Minions;
@@ -13,7 +14,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params};
 use uuid::Uuid;
 
-use super::open::{holder, open_for_reading};
+use super::lock::holder;
+use super::open::open_for_reading;
+use super::overlay::Place;
 use super::rows;
 use super::write::reading;
 use crate::store::{Delivery, SinkState, StoreError};
@@ -24,6 +27,8 @@ pub struct JournalReader {
     pub(super) connection: Connection,
     pub(super) minions: Minions,
     unchanging: bool,
+    /// Where the writer writes, for those in its process, and what was known of that.
+    followed: Option<(Arc<Place>, u64)>,
 }
 
 impl JournalReader {
@@ -37,7 +42,43 @@ impl JournalReader {
             connection: opened.connection,
             minions: Minions::default(),
             unchanging: opened.unchanging,
+            followed: None,
         })
+    }
+
+    /// Opens what a writer in this process writes, wherever that is.
+    pub(super) fn following(place: Arc<Place>) -> Result<Self, StoreError> {
+        let moves = place.moves();
+        Ok(Self {
+            connection: open_where(&place)?,
+            minions: Minions::default(),
+            unchanging: false,
+            followed: Some((place, moves)),
+        })
+    }
+
+    /// Looks where the writer writes now. To be called before what belongs together is asked.
+    ///
+    /// # Errors
+    /// When that can't be opened.
+    pub fn follow(&mut self) -> Result<(), StoreError> {
+        if let Some((place, known)) = &mut self.followed {
+            let moves = place.moves();
+            if *known != moves {
+                self.connection = open_where(place)?;
+                *known = moves;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was asked could not be read. While the writer is in memory, that alone is looked at from
+    /// now on.
+    pub fn leave_file(&mut self) {
+        let alone = self.followed.as_ref().and_then(|(place, _)| place.open_memory());
+        if let Some(Ok(connection)) = alone {
+            self.connection = connection;
+        }
     }
 
     /// Whether the file was opened as one that nobody changes: what is written to it from now on
@@ -48,7 +89,12 @@ impl JournalReader {
 
     /// The process that writes the journal at this path, if one does.
     pub fn holder(path: &Path) -> Option<String> {
-        holder(path)
+        holder(path).map(|holder| holder.process)
+    }
+
+    /// Where and since when it writes elsewhere, because it can't write the journal.
+    pub fn elsewhere(path: &Path) -> Option<String> {
+        holder(path)?.elsewhere
     }
 
     /// The minions that were seen so far.
@@ -341,5 +387,12 @@ impl JournalReader {
         column: usize,
     ) -> Result<Option<u64>, StoreError> {
         self.first(sql, params, |row| rows::number(row, column))
+    }
+}
+
+fn open_where(place: &Place) -> Result<Connection, StoreError> {
+    match place.open_both() {
+        Some(opened) => opened.map_err(reading),
+        None => Ok(open_for_reading(place.path())?.connection),
     }
 }

@@ -32,7 +32,7 @@ impl Journal {
     /// When an entry can't be read, or a payload that is needed for it is gone.
     pub fn rebuild(path: &Path) -> Result<(), StoreError> {
         let journal = Self::open(path)?;
-        let (connection, lock) = journal.into_parts();
+        let (connection, lock) = journal.into_parts()?;
         let source = super::open::open_for_reading(path)?.connection;
         let mut inserter = Inserter::new(connection)?;
         inserter.transaction(|insert| {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use herald_core::change::{Change, GapReason, What};
+use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::entry::chain;
 use herald_core::run::RunId;
@@ -13,17 +13,17 @@ use tempfile::TempDir;
 use super::{Journal, JournalReader, JournalWriter};
 use crate::store::{Batch, Delivery, DeliveryState, Part, StoreError};
 
-fn place() -> (TempDir, PathBuf) {
+pub(super) fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
     (folder, path)
 }
 
-fn writer(path: &Path) -> JournalWriter {
+pub(super) fn writer(path: &Path) -> JournalWriter {
     Journal::open(path).unwrap().into_writer().unwrap()
 }
 
-fn opened(second: i64) -> Change {
+pub(super) fn opened(second: i64) -> Change {
     let version = "1".to_owned();
     Change {
         at: Timestamp::from_second(second).unwrap(),
@@ -32,12 +32,12 @@ fn opened(second: i64) -> Change {
     }
 }
 
-fn record(writer: &JournalWriter, changes: Vec<Change>) {
+pub(super) fn record(writer: &JournalWriter, changes: Vec<Change>) {
     let batch = Batch { changes, ..Batch::default() };
     writer.record(batch).unwrap();
 }
 
-fn delivery(part: Part) -> Delivery {
+pub(super) fn delivery(part: Part) -> Delivery {
     Delivery {
         run: RunId(7),
         sink: "monitoring".to_owned(),
@@ -229,34 +229,6 @@ fn a_payload_is_kept_once() {
         connection.query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     assert_eq!((count("payload"), count("entry")), (1, 4));
-}
-
-#[test]
-fn what_cannot_be_written_now_is_written_later() {
-    let (_folder, path) = place();
-    let writer = writer(&path);
-    let trouble = writer.trouble();
-    let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("ALTER TABLE gap RENAME TO away").unwrap();
-    let at = Timestamp::from_second(5).unwrap();
-    let gap = Change {
-        at,
-        what: What::Gap { from: at, to: at, reason: GapReason::QueueFull },
-        payloads: Vec::new(),
-    };
-    record(&writer, vec![opened(1), gap]);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while trouble.borrow().is_none() {
-        assert!(std::time::Instant::now() < until, "no trouble is told");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let reader = JournalReader::open(&path).unwrap();
-    assert_eq!(reader.last_entry().unwrap(), 0, "all or nothing");
-    connection.execute_batch("ALTER TABLE away RENAME TO gap").unwrap();
-    writer.close();
-    assert!(trouble.borrow().is_none());
-    assert_eq!(reader.last_entry().unwrap(), 2);
-    assert_eq!(reader.gaps(9).unwrap().len(), 1);
 }
 
 #[test]

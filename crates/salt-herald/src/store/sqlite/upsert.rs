@@ -154,4 +154,11 @@ impl Insert<'_> {
         }
         Ok(())
     }
+
+    /// Notes that messages about runs after this one have another name in their labels.
+    pub(super) fn line(&mut self, name: &str, last: RunId) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO meta VALUES ('line.' || ?1, ?2)";
+        let noted = self.connection.execute(sql, params![name, last.0 as i64]);
+        noted.map(|_| ()).map_err(writing)
+    }
 }

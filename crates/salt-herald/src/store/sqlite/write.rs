@@ -25,7 +25,7 @@ pub(super) struct Inserter {
 }
 
 /// The end of the chain.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) number: u64,
     hash: Digest,
@@ -69,6 +69,33 @@ impl Inserter {
         Self { numbers, ..self }
     }
 
+    /// Goes on behind that end, in a database that holds nothing before it; what it names may stand in
+    /// the one that is attached.
+    pub(super) fn on_top(
+        connection: Connection,
+        origin: [u8; 16],
+        end: End,
+        attached: bool,
+    ) -> rusqlite::Result<Self> {
+        let payloads = Payloads::load_on_top(&connection, attached)?;
+        let numbers = JournalNumbers::default();
+        Ok(Self { connection, origin, end, payloads, numbers })
+    }
+
+    /// The journal's own name.
+    pub(super) fn origin(&self) -> [u8; 16] {
+        self.origin
+    }
+
+    /// The end of what is committed.
+    pub(super) fn end(&self) -> End {
+        self.end
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The number of the last entry that is committed.
     pub(super) fn last_number(&self) -> u64 {
         self.end.number
@@ -97,7 +124,7 @@ impl Inserter {
                 Ok(())
             }
             Err(error) => {
-                self.payloads = Payloads::load(&self.connection).map_err(reading)?;
+                self.payloads.forget(&self.connection).map_err(reading)?;
                 Err(error)
             }
         }

@@ -2,17 +2,21 @@
 //!
 //! When nothing waits, a batch is committed at once; what came meanwhile makes the next commit.
 
-use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use herald_core::change::GapReason;
 use herald_core::run::RunId;
+use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use super::write::Inserter;
-use crate::store::{Batch, Delivery, SinkState, StoreError, Told};
+use super::deed::{Deed, Order, Reply};
+use super::read::JournalReader;
+use super::recorder::{Recorder, Shared};
+use crate::store::{Batch, Delivery, Disk, SinkState, StoreError, Told};
 
 /// How many batches may wait, each of some 2 MiB at the most. The sender waits when it is full.
 const QUEUE: usize = 8;
@@ -20,48 +24,66 @@ const QUEUE: usize = 8;
 const GATHER: Duration = Duration::from_millis(20);
 /// So long nothing has to come for what was left over to be done.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long to wait before a failed commit is tried again.
-const RETRY: Duration = Duration::from_millis(500);
-
-enum Order {
-    Record(Batch),
-    Deliver(Vec<Delivery>, oneshot::Sender<()>),
-    Introduce(String, oneshot::Sender<SinkState>),
-    Sink(SinkState),
-    Told(String, Option<Told>),
-    Withdraw(String, Vec<RunId>, oneshot::Sender<()>),
-    Note(&'static str, i64),
-    Settle(oneshot::Sender<()>),
-}
+/// How many bytes may wait in memory while the file can't be written.
+pub const MEMORY: usize = 64 << 20;
 
 /// The way to the journal. Cheap to clone; the thread ends when the last one is dropped.
 #[derive(Clone)]
 pub struct JournalWriter {
     orders: SyncSender<Order>,
     version: watch::Receiver<u64>,
-    trouble: watch::Receiver<Option<Arc<str>>>,
+    shared: Arc<Shared>,
     thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl JournalWriter {
-    pub(super) fn start(inserter: Inserter, lock: File) -> Self {
+    pub(super) fn start(recorder: Recorder, shared: Arc<Shared>) -> Self {
         let (orders, receiver) = sync_channel(QUEUE);
-        let (told, version) = watch::channel(inserter.last_number());
-        let (alarm, trouble) = watch::channel(None);
-        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
-            write_all(inserter, &receiver, &told, &alarm);
-            drop(lock);
-        });
+        let (told, version) = watch::channel(recorder.last_number());
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write_all(recorder, &receiver, &told));
         let thread = Arc::new(std::sync::Mutex::new(thread.ok()));
-        Self { orders, version, trouble, thread }
+        Self { orders, version, shared, thread }
+    }
+
+    /// A reader that sees what was written, wherever it is.
+    ///
+    /// # Errors
+    /// When neither file nor memory can be opened.
+    pub fn reader(&self) -> Result<JournalReader, StoreError> {
+        JournalReader::following(Arc::clone(&self.shared.place))
     }
 
     /// Queues a batch; waits while the queue is full. Not to be called from async code.
     ///
     /// # Errors
-    /// When the thread is gone.
+    /// When the thread is gone, or the process ends and nothing is waited for any more.
     pub fn record(&self, batch: Batch) -> Result<(), StoreError> {
-        self.orders.send(Order::Record(batch)).map_err(|_| StoreError::Closed)
+        while self.shared.full.load(Ordering::Acquire) {
+            self.rest()?;
+        }
+        self.send(Order { deed: Deed::Record(batch), reply: Reply::Nobody })
+    }
+
+    /// Queues from a thread, which waits while the queue is full.
+    fn send(&self, mut order: Order) -> Result<(), StoreError> {
+        loop {
+            match self.orders.try_send(order) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) => order = back,
+                Err(TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
+            }
+            self.rest()?;
+        }
+    }
+
+    fn rest(&self) -> Result<(), StoreError> {
+        if self.shared.abandoned.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        Ok(())
     }
 
     /// Records what was said, all in one commit, and waits until it is on disk.
@@ -70,7 +92,7 @@ impl JournalWriter {
     /// When the thread is gone.
     pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
-        self.queue(Order::Deliver(deliveries, done)).await?;
+        self.queue(Deed::Deliver(deliveries), Reply::Done(done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
     }
 
@@ -81,7 +103,7 @@ impl JournalWriter {
     /// When the thread is gone.
     pub async fn introduce(&self, sink: &str) -> Result<SinkState, StoreError> {
         let (done, wait) = oneshot::channel();
-        self.queue(Order::Introduce(sink.to_owned(), done)).await?;
+        self.queue(Deed::Introduce(sink.to_owned()), Reply::Sink(done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
     }
 
@@ -90,7 +112,7 @@ impl JournalWriter {
     /// # Errors
     /// When the thread is gone.
     pub async fn note_sink(&self, sink: SinkState) -> Result<(), StoreError> {
-        self.queue(Order::Sink(sink)).await
+        self.queue(Deed::Sink(sink), Reply::Nobody).await
     }
 
     /// Keeps where a sink's trouble was told.
@@ -98,7 +120,7 @@ impl JournalWriter {
     /// # Errors
     /// When the thread is gone.
     pub async fn note_told(&self, sink: &str, told: Option<Told>) -> Result<(), StoreError> {
-        self.queue(Order::Told(sink.to_owned(), told)).await
+        self.queue(Deed::Told(sink.to_owned(), told), Reply::Nobody).await
     }
 
     /// Takes runs out of a message about several at a sink that never showed them, and waits until
@@ -108,7 +130,7 @@ impl JournalWriter {
     /// When the thread is gone.
     pub async fn withdraw(&self, sink: &str, runs: Vec<RunId>) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
-        self.queue(Order::Withdraw(sink.to_owned(), runs, done)).await?;
+        self.queue(Deed::Withdraw(sink.to_owned(), runs), Reply::Done(done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
     }
 
@@ -118,7 +140,7 @@ impl JournalWriter {
     /// When the thread is gone.
     pub async fn settle(&self) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
-        self.queue(Order::Settle(done)).await?;
+        self.queue(Deed::Settle, Reply::Done(done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
     }
 
@@ -128,12 +150,13 @@ impl JournalWriter {
     /// When the thread is gone.
     pub fn settling(&self) -> Result<oneshot::Receiver<()>, StoreError> {
         let (done, wait) = oneshot::channel();
-        self.orders.send(Order::Settle(done)).map_err(|_| StoreError::Closed)?;
+        self.send(Order { deed: Deed::Settle, reply: Reply::Done(done) })?;
         Ok(wait)
     }
 
     /// Queues without holding a thread: the queue is full only under a flood.
-    async fn queue(&self, mut order: Order) -> Result<(), StoreError> {
+    async fn queue(&self, deed: Deed, reply: Reply) -> Result<(), StoreError> {
+        let mut order = Order { deed, reply };
         loop {
             match self.orders.try_send(order) {
                 Ok(()) => return Ok(()),
@@ -149,7 +172,7 @@ impl JournalWriter {
     /// # Errors
     /// When the thread is gone.
     pub fn note(&self, key: &'static str, value: i64) -> Result<(), StoreError> {
-        self.orders.send(Order::Note(key, value)).map_err(|_| StoreError::Closed)
+        self.send(Order { deed: Deed::Note(key, value), reply: Reply::Nobody })
     }
 
     /// The number of the last entry that is on disk; changes with each commit.
@@ -157,9 +180,21 @@ impl JournalWriter {
         self.version.clone()
     }
 
-    /// Why nothing can be written at the moment.
-    pub fn trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
-        self.trouble.clone()
+    /// Whether the file can be written.
+    pub fn disk(&self) -> watch::Receiver<Disk> {
+        self.shared.disk.subscribe()
+    }
+
+    /// Says why something found no room that came at a time.
+    pub fn excuse(&self) -> impl Fn(Timestamp) -> GapReason + Send + Sync + 'static {
+        // Not the whole of it: the thread ends when the last one who may write is gone.
+        let shared = Arc::clone(&self.shared);
+        move |at| shared.why_no_room(at)
+    }
+
+    /// From now on nobody waits for the disk: the process ends.
+    pub fn abandon(&self) {
+        self.shared.abandoned.store(true, Ordering::Release);
     }
 
     /// Ends the thread once all that was queued is on disk.
@@ -172,63 +207,41 @@ impl JournalWriter {
     }
 }
 
-fn write_all(
-    mut inserter: Inserter,
-    orders: &Receiver<Order>,
-    told: &watch::Sender<u64>,
-    alarm: &watch::Sender<Option<Arc<str>>>,
-) {
-    while let Some(first) = next(&mut inserter, orders) {
+fn write_all(mut recorder: Recorder, orders: &Receiver<Order>, told: &watch::Sender<u64>) {
+    while let Some(first) = next(&mut recorder, orders) {
         let group = gather(first, orders);
-        let answers = loop {
-            match write_group(&mut inserter, &group) {
-                Ok(answers) => break answers,
-                Err(error) => {
-                    let cause = &error as &dyn std::error::Error;
-                    tracing::error!(error = cause, "the journal can't be written; trying on");
-                    alarm.send_replace(Some(chain_of(&error).into()));
-                    std::thread::sleep(RETRY);
-                }
-            }
-        };
-        if alarm.borrow().is_some() {
-            alarm.send_replace(None);
-        }
+        let (deeds, replies): (Vec<Deed>, Vec<Reply>) =
+            group.into_iter().map(|order| (order.deed, order.reply)).unzip();
+        let answers = recorder.write(deeds);
         told.send_if_modified(|last| {
-            std::mem::replace(last, inserter.last_number()) != inserter.last_number()
+            std::mem::replace(last, recorder.last_number()) != recorder.last_number()
         });
-        group.into_iter().zip(answers).for_each(|(order, answer)| order.done(answer));
+        replies.into_iter().zip(answers).for_each(|(reply, answer)| reply.send(answer));
     }
+    recorder.end();
 }
 
-impl Order {
-    /// Tells who waits for it that it is on disk.
-    fn done(self, answer: Option<SinkState>) {
-        match self {
-            Order::Deliver(_, done) | Order::Withdraw(.., done) | Order::Settle(done) => {
-                let _ = done.send(());
+/// The next order. A file that could not be written is tried again in time; what was left over is done
+/// once there is a pause.
+fn next(recorder: &mut Recorder, orders: &Receiver<Order>) -> Option<Order> {
+    while let Some(patience) = recorder.until_retry() {
+        match orders.recv_timeout(patience) {
+            Ok(order) if patience.is_zero() => {
+                recorder.retry();
+                return Some(order);
             }
-            Order::Introduce(_, done) => {
-                if let Some(answer) = answer {
-                    let _ = done.send(answer);
-                }
-            }
-            Order::Record(_) | Order::Sink(_) | Order::Told(..) | Order::Note(..) => {}
+            Ok(order) => return Some(order),
+            Err(RecvTimeoutError::Timeout) => recorder.retry(),
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
-}
-
-/// The next order. What was left over is done once there is a pause.
-fn next(inserter: &mut Inserter, orders: &Receiver<Order>) -> Option<Order> {
-    if inserter.is_behind() {
+    if recorder.is_behind() {
         match orders.recv_timeout(PAUSE) {
             Ok(order) => return Some(order),
             Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                if let Err(error) = inserter.catch_up() {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "the index is behind"
-                    );
+                if let Err(error) = recorder.catch_up() {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the index is behind");
                 }
             }
         }
@@ -247,40 +260,4 @@ fn gather(first: Order, orders: &Receiver<Order>) -> Vec<Order> {
         }
     }
     group
-}
-
-/// Writes all or nothing, and gives each order's answer.
-fn write_group(
-    inserter: &mut Inserter,
-    group: &[Order],
-) -> Result<Vec<Option<SinkState>>, StoreError> {
-    let mut answers = Vec::with_capacity(group.len());
-    inserter.transaction(|insert| {
-        for order in group {
-            answers.push(match order {
-                Order::Record(batch) => insert.batch(batch).map(|()| None)?,
-                Order::Deliver(deliveries, _) => {
-                    deliveries.iter().try_for_each(|one| insert.delivery(one)).map(|()| None)?
-                }
-                Order::Introduce(sink, _) => Some(insert.introduce(sink)?),
-                Order::Sink(sink) => insert.sink(sink).map(|()| None)?,
-                Order::Told(sink, told) => insert.told(sink, told.as_ref()).map(|()| None)?,
-                Order::Withdraw(sink, runs, _) => insert.withdraw(sink, runs).map(|()| None)?,
-                Order::Note(key, value) => insert.note(key, *value).map(|()| None)?,
-                Order::Settle(_) => None,
-            });
-        }
-        Ok(())
-    })?;
-    Ok(answers)
-}
-
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,0 +1,304 @@
+//! Where everything is written: in the file, or in memory while the file can't be, and in the file again
+//! once it can. Who writes notices nothing of it.
+//!
+//! When and how often the file is tried again is decided here; what is said of it is the daemon's matter.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use herald_core::change::{Change, GapReason, What};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::deed::Deed;
+use super::lock::Lock;
+use super::memory::Memory;
+use super::open;
+use super::overlay::Place;
+use super::write::{End, Inserter};
+use crate::metrics::JournalNumbers;
+use crate::store::{Away, Batch, Disk, SinkState, StoreError};
+
+/// How long to wait before the file is tried again, at first and at the most.
+const RETRY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
+/// How long nothing is said in the log of a file that still can't be written, at first and at the most.
+const REPEAT: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3600)];
+
+/// What is shared with those who wait for the writer.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Where readers look.
+    pub(super) place: Arc<Place>,
+    /// Counts commits.
+    pub(super) numbers: JournalNumbers,
+    /// How the file is.
+    pub(super) disk: watch::Sender<Disk>,
+    /// No more batches, for now.
+    pub(super) full: AtomicBool,
+    /// Nothing is waited for any more: the process ends.
+    pub(super) abandoned: AtomicBool,
+    /// What found no room since the file could not be written: the first and the last of it.
+    pub(super) lost: std::sync::Mutex<Option<(Timestamp, Timestamp)>>,
+}
+
+impl Shared {
+    pub(super) fn new(place: Arc<Place>, numbers: JournalNumbers) -> Self {
+        Self {
+            place,
+            numbers,
+            disk: watch::Sender::new(Disk::Well { lost: None }),
+            full: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            lost: std::sync::Mutex::new(None),
+        }
+    }
+
+    /// Why something found no room that came at that time.
+    pub(super) fn why_no_room(&self, at: Timestamp) -> GapReason {
+        if matches!(*self.disk.borrow(), Disk::Well { .. }) {
+            return GapReason::QueueFull;
+        }
+        if let Ok(mut lost) = self.lost.lock() {
+            let (from, to) = lost.unwrap_or((at, at));
+            *lost = Some((from.min(at), to.max(at)));
+        }
+        GapReason::DiskAway
+    }
+}
+
+/// Writes, wherever it can.
+pub(super) struct Recorder {
+    file: Option<Inserter>,
+    memory: Option<Memory>,
+    lock: Option<Lock>,
+    origin: [u8; 16],
+    shared: Arc<Shared>,
+    /// How many bytes may be held in memory.
+    limit: usize,
+    /// When the file is tried again, and how long after that.
+    retry: (Instant, Duration),
+    /// When the log says next that it still can't be written, and how long after that.
+    repeat: (Instant, Duration),
+    for_good: bool,
+}
+
+impl Recorder {
+    /// Writes into a file that can be written.
+    pub(super) fn new(file: Inserter, lock: Lock, limit: usize, shared: Arc<Shared>) -> Self {
+        let now = Instant::now();
+        Self {
+            origin: file.origin(),
+            file: Some(file),
+            memory: None,
+            lock: Some(lock),
+            shared,
+            limit,
+            retry: (now, RETRY[0]),
+            repeat: (now, REPEAT[0]),
+            for_good: false,
+        }
+    }
+
+    /// Begins in memory: the file can be read, but not written.
+    pub(super) fn begin_away(
+        (origin, end): ([u8; 16], End),
+        lock: Option<Lock>,
+        limit: usize,
+        shared: Arc<Shared>,
+        why: &StoreError,
+    ) -> Result<Self, StoreError> {
+        let now = Instant::now();
+        let mut recorder = Self {
+            origin,
+            file: None,
+            memory: None,
+            lock,
+            shared,
+            limit,
+            retry: (now, RETRY[0]),
+            repeat: (now, REPEAT[0]),
+            for_good: false,
+        };
+        recorder.go_away(end, why)?;
+        Ok(recorder)
+    }
+
+    /// Does some deeds, all at once, and gives their answers once that is as sure as it can be.
+    pub(super) fn write(&mut self, deeds: Vec<Deed>) -> Vec<Option<SinkState>> {
+        loop {
+            if self.memory.is_some() {
+                return self.write_in_memory(deeds);
+            }
+            let Some(file) = &mut self.file else { return Vec::new() };
+            let mut answers = Vec::with_capacity(deeds.len());
+            let written = file.transaction(|insert| {
+                deeds
+                    .iter()
+                    .try_for_each(|deed| insert.carry_out(deed).map(|one| answers.push(one)))
+            });
+            let Err(error) = written else { return answers };
+            let end = file.end();
+            if let Err(other) = self.go_away(end, &error) {
+                let cause = &other as &dyn std::error::Error;
+                tracing::error!(error = cause, "nothing can be kept in memory either");
+                std::thread::sleep(RETRY[0]);
+            }
+        }
+    }
+
+    fn write_in_memory(&mut self, deeds: Vec<Deed>) -> Vec<Option<SinkState>> {
+        let Some(memory) = &mut self.memory else { return Vec::new() };
+        let answers = match memory.write(deeds) {
+            Ok(answers) => answers,
+            // One of them is to blame: it costs only itself.
+            Err((_, deeds)) => deeds.into_iter().map(|deed| write_alone(memory, deed)).collect(),
+        };
+        self.tell();
+        answers
+    }
+
+    /// The number of the last entry that is written.
+    pub(super) fn last_number(&self) -> u64 {
+        let file = self.file.as_ref().map_or(0, Inserter::last_number);
+        self.memory.as_ref().map_or(file, Memory::last_number)
+    }
+
+    /// Whether work was left over that can be done now.
+    pub(super) fn is_behind(&self) -> bool {
+        self.memory.is_none() && self.file.as_ref().is_some_and(Inserter::is_behind)
+    }
+
+    /// Does what was left over.
+    pub(super) fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.file.as_mut().map_or(Ok(()), Inserter::catch_up)
+    }
+
+    /// How long until the file is tried again, if it is to be.
+    pub(super) fn until_retry(&self) -> Option<Duration> {
+        let is_away = self.memory.is_some() && !self.for_good;
+        is_away.then(|| self.retry.0.saturating_duration_since(Instant::now()))
+    }
+
+    /// Tries to write into the file what waits in memory.
+    pub(super) fn retry(&mut self) {
+        let Err(error) = self.come_back() else { return };
+        let now = Instant::now();
+        self.retry = (now + self.retry.1, (self.retry.1 * 2).min(RETRY[1]));
+        self.for_good |= is_damage(&error);
+        if now >= self.repeat.0 {
+            self.repeat = (now + self.repeat.1, (self.repeat.1 * 2).min(REPEAT[1]));
+            let size = self.memory.as_ref().map_or(0, Memory::size);
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(error = cause, bytes = size, "the journal still can't be written");
+        }
+    }
+
+    /// Nothing more comes: what is in memory is written now, or lost.
+    pub(super) fn end(mut self) {
+        if !self.for_good {
+            let _ = self.come_back();
+        }
+        if let Some(memory) = &self.memory {
+            let entries = memory.last_number() - memory.base.number;
+            tracing::error!(entries, "the journal could not be written: these are lost");
+        }
+    }
+
+    fn go_away(&mut self, end: End, why: &StoreError) -> Result<(), StoreError> {
+        let memory = Memory::begin(self.shared.place.path(), self.origin, end)?;
+        self.for_good = is_damage(why);
+        let now = Instant::now();
+        (self.retry, self.repeat) =
+            ((now + RETRY[0], RETRY[0] * 2), (now + REPEAT[0], REPEAT[0] * 2));
+        let cause = why as &dyn std::error::Error;
+        tracing::error!(error = cause, "the journal can't be written; it goes on in memory");
+        self.shared.place.move_to(Some(memory.place.clone()));
+        let left = self.limit;
+        let (since, recorded, for_good) = (Timestamp::now(), end.number, self.for_good);
+        let why = said(why);
+        let line = format!("in memory since {since}: {why}");
+        self.lock.iter_mut().for_each(|lock| lock.tell(Some(&line)));
+        self.memory = Some(memory);
+        self.shared.disk.send_replace(Disk::Away(Away { why, since, recorded, left, for_good }));
+        Ok(())
+    }
+
+    /// Tells how much room is left in memory.
+    fn tell(&mut self) {
+        let Some(memory) = &self.memory else { return };
+        let room = self.limit.saturating_sub(memory.size());
+        self.shared.full.store(room == 0, Ordering::Release);
+        self.shared.disk.send_if_modified(|disk| match disk {
+            Disk::Away(away) => std::mem::replace(&mut away.left, room) != room,
+            Disk::Well { .. } => false,
+        });
+    }
+
+    fn come_back(&mut self) -> Result<(), StoreError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let path = self.shared.place.path();
+        if self.lock.as_ref().is_none_or(Lock::is_weak) {
+            self.lock = None;
+            self.lock = Some(Lock::take(path)?);
+        }
+        let connection = open::reopen(path)?;
+        let mut file = Inserter::new(connection)?.counted_by(self.shared.numbers.clone());
+        if (file.origin(), file.end()) != (self.origin, memory.base) {
+            let what = "another journal lies in its place".to_owned();
+            return Err(StoreError::Damaged { what });
+        }
+        file.transaction(|insert| {
+            memory.done.iter().try_for_each(|deed| insert.carry_out(deed).map(|_| ()))
+        })?;
+        let entries = file.last_number() - memory.base.number;
+        if file.end() != memory.end() {
+            tracing::error!("what was written is not what was kept in memory");
+        }
+        tracing::info!(entries, "the journal is written again");
+        self.file = Some(file);
+        self.shared.place.move_to(None);
+        self.memory = None;
+        self.shared.full.store(false, Ordering::Release);
+        self.lock.iter_mut().for_each(|lock| lock.tell(None));
+        let lost = self.shared.lost.lock().map(|mut lost| lost.take()).unwrap_or_default();
+        self.shared.disk.send_replace(Disk::Well { lost });
+        Ok(())
+    }
+}
+
+/// What can't be kept even by itself is lost, and a gap.
+fn write_alone(memory: &mut Memory, deed: Deed) -> Option<SinkState> {
+    let (error, mut deeds) = match memory.write(vec![deed]) {
+        Ok(answers) => return answers.into_iter().next().flatten(),
+        Err(refused) => refused,
+    };
+    let cause = &error as &dyn std::error::Error;
+    tracing::error!(error = cause, "this can't be recorded, and is lost");
+    if let Some(Deed::Record(batch)) = deeds.pop()
+        && let (Some(first), Some(last)) = (batch.changes.first(), batch.changes.last())
+    {
+        let (from, to) = (first.at.min(last.at), first.at.max(last.at));
+        let what = What::Gap { from, to, reason: GapReason::DiskAway };
+        let changes = vec![Change { at: to, what, payloads: Vec::new() }];
+        let _ = memory.write(vec![Deed::Record(Batch { changes, ..Batch::default() })]);
+    }
+    None
+}
+
+fn is_damage(error: &StoreError) -> bool {
+    match error {
+        StoreError::Sqlite { source, .. } => open::is_damage(source),
+        StoreError::Broken { .. } | StoreError::Damaged { .. } => true,
+        _ => false,
+    }
+}
+
+/// An error in one line, without what everybody knows.
+fn said(error: &StoreError) -> String {
+    match error {
+        StoreError::Sqlite { source, .. } => source.to_string(),
+        StoreError::Open { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
