@@ -33,7 +33,7 @@ fn buses() -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|kind| kind == "bus"))
         .collect();
     buses.sort();
-    assert_eq!(buses.len(), 7, "{buses:?}");
+    assert_eq!(buses.len(), 9, "{buses:?}");
     buses
 }
 
