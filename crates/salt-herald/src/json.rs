@@ -3,6 +3,7 @@
 //! Lossy where JSON is poorer: keys become text, bytes that are no text become a mark with their
 //! length.
 
+use herald_core::backfill::{Added, Backfill, CacheState};
 use salt_event::{Raw, Value};
 use serde_json::{Map, Value as Json};
 
@@ -36,4 +37,36 @@ fn key_text(key: &Value<'_>) -> String {
         Some(text) => text.to_owned(),
         None => of(key).to_string(),
     }
+}
+
+/// A back-fill, without its entry.
+pub(crate) fn of_backfill(backfill: &Backfill) -> serde_json::Value {
+    serde_json::json!({
+        "gap": backfill.gap,
+        "from": backfill.from.to_string(),
+        "to": backfill.to.to_string(),
+        "cache": backfill.cache.name(),
+        "runs": backfill.added.runs,
+        "returns": backfill.added.returns,
+        "completed": backfill.added.completed,
+        "unread": backfill.unread,
+    })
+}
+
+/// What [`of_backfill`] wrote.
+pub(crate) fn read_backfill(object: &serde_json::Value) -> Option<Backfill> {
+    let time = |key: &str| object.get(key)?.as_str()?.parse().ok();
+    let count = |key: &str| object.get(key)?.as_u64();
+    Some(Backfill {
+        gap: count("gap"),
+        from: time("from")?,
+        to: time("to")?,
+        cache: CacheState::from_name(object.get("cache")?.as_str()?)?,
+        added: Added {
+            runs: count("runs")?,
+            returns: count("returns")?,
+            completed: count("completed")?,
+        },
+        unread: count("unread")?,
+    })
 }

@@ -119,6 +119,17 @@ pub(super) enum Command {
         salt-herald log --journal /tmp/journal.db"
     )]
     Replay(ReplayArgs),
+    /// Put what the master's job cache knows of a time into the journal
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald backfill --since 24h\n  \
+        salt-herald backfill --since yesterday --until today --json\n\n\
+        The daemon does so by itself at start and after each gap; this is for what was before its first\n\
+        start. What is in the journal is not added again. All that is added is told in one digest.\n\
+        Exits with 1 when the job cache can't be read. A TIME is as for log."
+    )]
+    Backfill(BackfillArgs),
     /// Say one command in Slack as the usual script behind a reactor does; needs no daemon
     #[command(
         hide = true,
@@ -296,6 +307,20 @@ pub(super) struct RecordArgs {
     pub(super) file: PathBuf,
 }
 
+/// `backfill`.
+#[derive(Debug, Args)]
+pub(super) struct BackfillArgs {
+    /// What happened at that time or later
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: String,
+    /// What happened before that time [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Print one object as JSON: stable names, times in UTC
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `replay`.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -365,8 +390,10 @@ mod tests {
         let mut command = Cli::command().term_width(100);
         command.build();
         let mut texts = command.render_help().to_string();
-        let names =
-            ["log", "show", "status", "tail", "check", "preview", "run", "announce", "routes"];
+        let names = [
+            "log", "show", "status", "tail", "check", "preview", "run", "announce", "routes",
+            "backfill",
+        ];
         for name in names {
             let command = command.find_subcommand_mut(name).unwrap();
             texts.push_str(&format!("\n=== {name}\n{}", command.render_help()));

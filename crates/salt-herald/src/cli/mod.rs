@@ -1,10 +1,11 @@
 //! The command line: arguments in, texts and an exit code out.
 //!
 //! A command reads what it needs and hands it to pure functions that make the text. What is true
-//! was decided when it was recorded; nothing here writes to the journal.
+//! was decided when it was recorded; nothing here writes to the journal. `backfill` has it written.
 
 mod announce;
 mod args;
+mod backfill;
 mod backup;
 mod check;
 mod help;
@@ -73,6 +74,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Tail(args) => tail::run(config, &args, &mut out),
         Command::Log(args) => log::run(config, &args, &mut out),
         Command::Show(args) => show::run(config, &args, &mut out),
+        Command::Backfill(args) => backfill::run(config, &args, &mut out),
         Command::Backup(args) => backup::run(config, &args, &mut out),
         Command::Announce(args) => announce::run(config, &args, &mut out),
         Command::Routes(args) => routes::run(config, &args, &mut out),

@@ -5,19 +5,21 @@
 //! ledger's matter, and what is said of it the publisher's.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use herald_core::backfill::{Added, Backfill, CacheState, Counter};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::intake::Intake;
 use super::walker::{Errand, Walker, Where};
+use super::{Limits, RunError, job_cache_of, ledger_settings};
+use crate::config::Config;
 use crate::source::job_cache::Skipped;
 use crate::source::{Heard, Item, Past, Queue};
-use crate::store::{Gap, StoreError};
+use crate::store::{Gap, Journal, StoreError};
 
 /// Most open jobs that are looked for by their jids.
 const MOST_OPEN: usize = 1_000;
@@ -32,9 +34,12 @@ pub(super) struct Backfills {
     /// A gap that ended then is to be filled, once it is on disk.
     due: Option<Timestamp>,
     now: Option<Underway>,
+    requests: Receiver<Request>,
     /// The last batch of the past is not on disk yet: no more before it is.
     settling: Option<oneshot::Receiver<()>>,
     was_connected: bool,
+    /// Who is to be told once all is on disk, and what.
+    done: Option<(mpsc::UnboundedSender<Answer>, Backfill)>,
 }
 
 struct Underway {
@@ -42,25 +47,67 @@ struct Underway {
     gaps: Vec<Gap>,
     counter: Counter,
     senseless: u64,
+    answers: Option<mpsc::UnboundedSender<Answer>>,
+}
+
+/// Somebody asks for a back-fill of a time.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// From when on.
+    pub(super) from: Timestamp,
+    /// Until when.
+    pub(super) to: Timestamp,
+    /// Where it is told how it goes.
+    pub(super) answers: mpsc::UnboundedSender<Answer>,
+}
+
+/// How a back-fill goes that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// So much was added so far.
+    Progress(Added),
+    /// It is over.
+    Done(Backfill),
+}
+
+/// Asks for back-fills.
+#[derive(Clone)]
+pub(super) struct Requests {
+    to: Sender<Request>,
+    queue: Arc<Queue>,
+}
+
+impl Requests {
+    /// Asks; false where nobody is there any more.
+    pub(super) fn ask(&self, request: Request) -> bool {
+        let is_asked = self.to.send(request).is_ok();
+        self.queue.nudge();
+        is_asked
+    }
 }
 
 impl Backfills {
-    /// Begins the thread that looks into the cache.
-    pub(super) fn start(place: Where, queue: Arc<Queue>) -> std::io::Result<Self> {
+    /// Begins the thread that looks into the cache, and gives the way to ask for more than gaps.
+    pub(super) fn start(place: Where, queue: Arc<Queue>) -> std::io::Result<(Self, Requests)> {
+        let (to, requests) = channel();
+        let asking = Requests { to, queue: Arc::clone(&queue) };
         let (errands, orders): (_, Receiver<Errand>) = sync_channel(1);
         let walker = Walker { place: place.clone(), queue };
         let thread = std::thread::Builder::new()
             .name("backfill".to_owned())
             .spawn(move || walker.walk_all(&orders))?;
-        Ok(Self {
+        let backfills = Self {
             place,
             errands: Some(errands),
             walker: Some(thread),
             due: None,
             now: None,
+            requests,
             settling: None,
             was_connected: false,
-        })
+            done: None,
+        };
+        Ok((backfills, asking))
     }
 
     /// Takes note of what was heard.
@@ -84,7 +131,11 @@ impl Backfills {
         if self.settling.as_mut().is_some_and(is_settled) {
             self.settling = None;
         }
-        self.settling.is_none()
+        let is_ready = self.settling.is_none();
+        if is_ready && let Some((answers, backfill)) = self.done.take() {
+            let _ = answers.send(Answer::Done(backfill));
+        }
+        is_ready
     }
 
     /// How long the intake may wait for what it hears.
@@ -115,6 +166,9 @@ impl Backfills {
             intake.flush()?;
             self.settling = Some(intake.writer().settling()?);
         }
+        if let Some(Underway { counter, answers: Some(answers), .. }) = &self.now {
+            let _ = answers.send(Answer::Progress(sum(counter)));
+        }
         Ok(())
     }
 
@@ -123,7 +177,34 @@ impl Backfills {
     /// # Errors
     /// When the journal can't be read.
     pub(super) fn turn(&mut self, intake: &mut Intake, now: Timestamp) -> Result<(), StoreError> {
-        let Some(due) = self.due.filter(|_| self.now.is_none()) else { return Ok(()) };
+        if self.now.is_some() {
+            return Ok(());
+        }
+        match (self.due, self.requests.try_recv()) {
+            // Who asks is served first: gaps may be waited for.
+            (_, Ok(request)) => {
+                self.begin_asked(intake, now, request);
+                Ok(())
+            }
+            (Some(due), Err(_)) => self.begin_due(intake, now, due),
+            (None, Err(_)) => Ok(()),
+        }
+    }
+
+    fn begin_asked(&mut self, intake: &mut Intake, now: Timestamp, request: Request) {
+        let Request { from, to, answers } = request;
+        let (to, not_before) = (to.min(now), self.place.not_before(now));
+        let open = intake.open_jids(MOST_OPEN);
+        let errand = Errand { from, to, not_before, open, asked_at: now };
+        self.begin(intake, errand, Vec::new(), Some(answers));
+    }
+
+    fn begin_due(
+        &mut self,
+        intake: &mut Intake,
+        now: Timestamp,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
         let gaps = intake.gaps_to_fill()?;
         let is_there = gaps.iter().any(|gap| gap.to.as_microsecond() >= due.as_microsecond());
         if due > Timestamp::MIN && !is_there {
@@ -137,11 +218,18 @@ impl Backfills {
         };
         let open = intake.open_jids(MOST_OPEN);
         let not_before = self.place.not_before(now).max(intake.begun_at()?.unwrap_or(from));
-        self.begin(intake, Errand { from, to, not_before, open, asked_at: now }, gaps);
+        let errand = Errand { from, to, not_before, open, asked_at: now };
+        self.begin(intake, errand, gaps, None);
         Ok(())
     }
 
-    fn begin(&mut self, intake: &mut Intake, errand: Errand, gaps: Vec<Gap>) {
+    fn begin(
+        &mut self,
+        intake: &mut Intake,
+        errand: Errand,
+        gaps: Vec<Gap>,
+        answers: Option<mpsc::UnboundedSender<Answer>>,
+    ) {
         let ends: Vec<Timestamp> =
             if gaps.is_empty() { vec![errand.to] } else { gaps.iter().map(|gap| gap.to).collect() };
         let sent = self.errands.as_ref().map(|errands| errands.try_send(errand.clone()));
@@ -150,7 +238,8 @@ impl Backfills {
             return;
         }
         intake.begin_past();
-        self.now = Some(Underway { errand, gaps, counter: Counter::new(ends), senseless: 0 });
+        let counter = Counter::new(ends);
+        self.now = Some(Underway { errand, gaps, counter, senseless: 0, answers });
     }
 
     /// Records what it came to.
@@ -164,10 +253,13 @@ impl Backfills {
         let gaps = underway.gaps.iter().map(|gap| Some(gap.entry));
         let gaps: Vec<Option<u64>> =
             if underway.gaps.is_empty() { vec![None] } else { gaps.collect() };
-        let mut all = Added::default();
+        let all = sum(&underway.counter);
         for (gap, added) in gaps.into_iter().zip(underway.counter.added()) {
             intake.note_backfilled(now, Backfill { gap, from, to, cache, added, unread });
-            all.add(added);
+        }
+        if let Some(answers) = &underway.answers {
+            let backfill = Backfill { gap: None, from, to, cache, added: all, unread };
+            self.done = Some((answers.clone(), backfill));
         }
         let Added { runs, returns, completed } = all;
         let (from, to, cache) = (from.to_string(), to.to_string(), cache.name());
@@ -194,4 +286,51 @@ impl Backfills {
             let _ = walker.join();
         }
     }
+}
+
+fn sum(counter: &Counter) -> Added {
+    let mut all = Added::default();
+    counter.added().for_each(|added| all.add(added));
+    all
+}
+
+/// Fills a journal that no daemon has open, and gives what it came to. `tell` hears how it goes.
+///
+/// # Errors
+/// When the journal can't be opened or written, or no thread can be had.
+pub fn backfill(
+    config: &Config,
+    from: Timestamp,
+    to: Timestamp,
+    mut tell: impl FnMut(Added),
+) -> Result<Backfill, RunError> {
+    let journal = Journal::open(&config.journal.path)?;
+    let (reader, writer) = (journal.reader()?, journal.into_writer()?);
+    let now = Timestamp::now();
+    let mut intake = Intake::new(ledger_settings(config), reader, writer.clone(), now)?;
+    let queue = Arc::new(Queue::new(crate::source::MAX_WAITING));
+    let place = job_cache_of(config, Limits::default());
+    let (mut backfills, requests) = Backfills::start(place, Arc::clone(&queue))?;
+    let (answers, mut heard) = mpsc::unbounded_channel();
+    requests.ask(Request { from, to, answers });
+    let done = loop {
+        let patience = backfills.patience(Duration::from_secs(1));
+        let is_ready = backfills.is_ready();
+        queue.take(1, patience, is_ready);
+        if is_ready {
+            backfills.take(&mut intake, &queue.take_past())?;
+        }
+        backfills.turn(&mut intake, now)?;
+        match heard.try_recv() {
+            Ok(Answer::Progress(added)) => tell(added),
+            Ok(Answer::Done(backfill)) => break backfill,
+            Err(_) => {}
+        }
+    };
+    queue.close();
+    backfills.stop();
+    intake.flush_all()?;
+    drop(intake);
+    writer.close();
+    Ok(done)
 }

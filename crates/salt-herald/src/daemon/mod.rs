@@ -8,6 +8,7 @@ mod intake;
 mod publishing;
 mod recording;
 mod reload;
+mod socket;
 mod walker;
 mod watchdog;
 
@@ -24,11 +25,14 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+pub use backfill::backfill;
 pub use intake::{Counts, Intake};
 pub use recording::{ReplayReport, record, replay};
+pub use socket::socket_path;
 
-use backfill::Backfills;
+use backfill::{Backfills, Requests};
 use publishing::Publishing;
+use socket::Socket;
 use walker::Where;
 
 use crate::config::{BusAddress, Config, LoadOptions};
@@ -130,6 +134,7 @@ pub async fn serve(
     let mut publishing = Publishing::start(&config, &writer, limits, sinks).await?;
     let (outcome, bus) = match listen(&config, limits, reader, writer.clone(), &metrics) {
         Ok(mut bus) => {
+            let _socket = Socket::open(&config.journal.path, bus.requests.clone());
             let web = Web::start(metrics, config.metrics.listen.clone());
             let publishing = &mut publishing;
             let mut now = Now { config, publishing, writer: &writer, limits, web };
@@ -236,6 +241,8 @@ struct Listening {
     pulse: Arc<AtomicU64>,
     bus: JoinHandle<()>,
     intake: JoinHandle<()>,
+    /// The way to ask for a back-fill.
+    requests: Requests,
     /// Tells when the intake ends by itself, and why.
     ended: tokio::sync::oneshot::Receiver<String>,
 }
@@ -269,7 +276,8 @@ fn listen(
     let (tell, ended) = tokio::sync::oneshot::channel();
     let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));
     let changed = Arc::clone(&settings);
-    let mut backfills = Backfills::start(job_cache_of(config, limits), Arc::clone(&queue))?;
+    let (mut backfills, requests) =
+        Backfills::start(job_cache_of(config, limits), Arc::clone(&queue))?;
     let thread = std::thread::Builder::new().name("intake".to_owned()).spawn(move || {
         if let Err(error) = take_all(&mut intake, &taken, &changed, &mut backfills) {
             tracing::error!(error = &error as &dyn Error, "the intake ended");
@@ -280,7 +288,7 @@ fn listen(
     })?;
     let pulse = Arc::new(AtomicU64::new(0));
     let bus = source::listen(bus_of(config), queue, Arc::clone(&stop), Arc::clone(&pulse), blind)?;
-    Ok(Listening { stop, settings, pulse, bus, intake: thread, ended })
+    Ok(Listening { stop, settings, pulse, bus, intake: thread, requests, ended })
 }
 
 /// Takes items until the queue is closed and empty.

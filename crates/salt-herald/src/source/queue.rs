@@ -45,6 +45,8 @@ struct State {
     size: usize,
     past: VecDeque<Item>,
     past_size: usize,
+    /// Whoever takes is to look around, though nothing came.
+    nudged: bool,
     /// When the first and the last item was dropped, while items are dropped, and why the first.
     dropping: Option<(Timestamp, Timestamp, GapReason)>,
     closed: bool,
@@ -107,6 +109,12 @@ impl Queue {
         true
     }
 
+    /// Ends the wait of whoever takes, though nothing came.
+    pub fn nudge(&self) {
+        self.lock().nudged = true;
+        self.filled.notify_one();
+    }
+
     /// Takes the past that waits; nothing while anything else does.
     pub fn take_past(&self) -> Vec<Item> {
         let mut state = self.lock();
@@ -129,9 +137,10 @@ impl Queue {
             .filled
             .wait_timeout_while(state, patience, |state| {
                 let has_past = wants_past && !state.past.is_empty();
-                state.items.is_empty() && !has_past && !state.closed
+                state.items.is_empty() && !has_past && !state.nudged && !state.closed
             })
             .unwrap_or_else(PoisonError::into_inner);
+        state.nudged = false;
         if state.items.is_empty() && state.closed {
             return None;
         }

@@ -1,5 +1,7 @@
 //! What happened while nobody listened is found in the job cache afterwards.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use herald_core::backfill::{Added, CacheState};
@@ -7,6 +9,7 @@ use herald_core::change::GapReason;
 use herald_core::run::{Flag, RunStatus};
 use jiff::Timestamp;
 use salt_herald::store::{Gap, Journal, JournalReader};
+use serde_json::Value;
 
 use crate::app::{App, Manner, all, shows};
 use crate::cache::{Cache, jid_of, jid_of_now};
@@ -319,5 +322,90 @@ async fn what_nobody_should_have_made_is_no_error() {
     let backfill = gap.filled.unwrap().backfill;
     assert_eq!((backfill.cache, backfill.added.runs), (CacheState::Read, 3));
     assert_eq!(backfill.unread, 4);
+    app.stop().await;
+}
+
+/// `salt-herald backfill --since 2h --json`: its code, and the object or what it says.
+fn ask(app: &App, more: &[&str]) -> (Option<i32>, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_salt-herald"))
+        .arg("--config")
+        .arg(app.write_config())
+        .args(["backfill", "--since", "2h", "--json"])
+        .args(more)
+        .output()
+        .unwrap();
+    let said = serde_json::from_slice(&output.stdout);
+    let error = || String::from_utf8_lossy(&output.stderr).into_owned().into();
+    (output.status.code(), said.unwrap_or_else(|_| error()))
+}
+
+/// A job of an hour ago, whose files have today's times.
+fn an_hour_ago(cache: &Cache, number: i64) {
+    let at = Timestamp::now() - Duration::from_secs(3600) + Duration::from_secs(number as u64);
+    let jid = jid_of(at);
+    cache.job(&jid, "cmd.run", &["web1"]);
+    cache.returns(&jid, "web1", 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_fills_what_it_is_asked_for() {
+    let mut app = App::started().await;
+    let cache = Cache::of(&app);
+    an_hour_ago(&cache, 1);
+    an_hour_ago(&cache, 2);
+    let (code, done) = ask(&app, &[]);
+    assert_eq!(
+        (code, &done["cache"], &done["runs"]),
+        (Some(0), &"read".into(), &2.into()),
+        "{done}"
+    );
+    let channel = app.only_message_says("Back-filled").await;
+    assert!(shows(&channel, ": 2 runs"), "{:#?}", channel.changes);
+    let (code, again) = ask(&app, &["--until", "1m"]);
+    assert_eq!((code, &again["runs"], &again["returns"]), (Some(0), &0.into(), &0.into()));
+    let socket = salt_herald::daemon::socket_path(&app.journal());
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    app.stop().await;
+    assert!(!socket.exists());
+    assert_eq!(count(&app.journal(), "run"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_daemon_the_command_fills_the_journal_itself() {
+    let mut app = App::new(Manner::Bot).await;
+    let cache = Cache::of(&app);
+    an_hour_ago(&cache, 1);
+    let (code, done) = ask(&app, &[]);
+    assert_eq!((code, &done["runs"]), (Some(0), &1.into()), "{done}");
+    assert_eq!(flagged(&mut app.reader()).len(), 1);
+    verify_chain(&app.journal());
+    // It is no gap, and no news to whoever is told from now on.
+    app.start().await;
+    let live = jid_of_now();
+    app.bus.send([new_job(&live, "pkg.install", vec![], &["web1"])]);
+    app.only_message_says("pkg.install").await;
+    app.stop().await;
+    assert_eq!(count(&app.journal(), "gap"), 0);
+    std::fs::remove_dir_all(app.folder.path().join("cache")).unwrap();
+    let (code, done) = ask(&app, &[]);
+    assert_eq!((code, &done["cache"]), (Some(1), &"absent".into()), "{done}");
+    let (code, done) = ask(&app, &["--until", "3h"]);
+    assert_eq!(code, Some(2), "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_request_is_refused() {
+    use std::io::{BufRead, BufReader, Write};
+    let mut app = App::started().await;
+    let path = salt_herald::daemon::socket_path(&app.journal());
+    let long = format!("{}\n", "x".repeat(100_000));
+    for request in ["\n", "{}\n", "{\"backfill\": {\"since\": 1}}\n", &long] {
+        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = String::new();
+        let _ = BufReader::new(stream).read_line(&mut answer);
+        assert!(answer.is_empty() || answer.contains("this is no request"), "{answer}");
+    }
     app.stop().await;
 }
