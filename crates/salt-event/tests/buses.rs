@@ -321,3 +321,50 @@ fn a_master_above_a_syndic_on_3006() {
 fn a_master_below_with_a_syndic_on_3006() {
     insta::assert_snapshot!(page(include_bytes!("buses/syndic-3006-lower.bus")));
 }
+
+#[test]
+fn a_master_above_a_syndic_on_3007() {
+    insta::assert_snapshot!(page(include_bytes!("buses/syndic-3007.bus")));
+}
+
+#[test]
+fn a_master_below_with_a_syndic_on_3007() {
+    insta::assert_snapshot!(page(include_bytes!("buses/syndic-3007-lower.bus")));
+}
+
+#[test]
+fn a_master_above_a_syndic_on_3008() {
+    insta::assert_snapshot!(page(include_bytes!("buses/syndic-3008.bus")));
+}
+
+#[test]
+fn a_master_below_with_a_syndic_on_3008() {
+    insta::assert_snapshot!(page(include_bytes!("buses/syndic-3008-lower.bus")));
+}
+
+#[test]
+fn two_masters_on_3006() {
+    let both = [
+        include_bytes!("buses/two-masters-3006.bus").as_slice(),
+        include_bytes!("buses/two-masters-3006-second.bus"),
+    ];
+    insta::assert_snapshot!(both.map(page).join("\n-- the second master\n"));
+}
+
+#[test]
+fn two_masters_on_3007() {
+    let both = [
+        include_bytes!("buses/two-masters-3007.bus").as_slice(),
+        include_bytes!("buses/two-masters-3007-second.bus"),
+    ];
+    insta::assert_snapshot!(both.map(page).join("\n-- the second master\n"));
+}
+
+#[test]
+fn two_masters_on_3008() {
+    let both = [
+        include_bytes!("buses/two-masters-3008.bus").as_slice(),
+        include_bytes!("buses/two-masters-3008-second.bus"),
+    ];
+    insta::assert_snapshot!(both.map(page).join("\n-- the second master\n"));
+}

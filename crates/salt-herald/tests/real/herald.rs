@@ -27,6 +27,11 @@ pub(crate) struct Herald {
 
 impl Herald {
     pub(crate) fn start(lab: &Lab) -> Self {
+        Self::beside(lab.text("config_dir"))
+    }
+
+    /// Beside the master with this config.
+    pub(crate) fn beside(config_dir: &str) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let options = Options::default();
         let (token, channel) = (options.token.clone(), options.channel.clone());
@@ -35,7 +40,7 @@ impl Herald {
         let config = format!(
             "salt:\n  config_dir: {}\njournal:\n  path: {}\nslack:\n  test:\n    token: {token:?}\n    \
              channel: {channel:?}\n    api_url: {:?}\n",
-            lab.text("config_dir"),
+            config_dir,
             folder.path().join("journal.db").display(),
             slack.api_url()
         );

@@ -59,6 +59,17 @@ impl Lab {
         command.args(["-c", self.text("config_dir")]).args(args).output().expect("salt runs")
     }
 
+    /// `salt ARGS` on the other master of the site.
+    pub(crate) fn salt_on_other(&self, args: &[&str]) -> Output {
+        let mut command = self.program("salt");
+        command.args(["-c", self.other_config_dir()]).args(args).output().expect("salt runs")
+    }
+
+    /// The config of the other master: the one below, or the second one.
+    pub(crate) fn other_config_dir(&self) -> &str {
+        self.site["other"]["config_dir"].as_str().expect("there are two masters")
+    }
+
     /// `salt --async ARGS`.
     pub(crate) fn salt_async(&self, args: &[&str]) {
         let args: Vec<&str> = ["--async"].into_iter().chain(args.iter().copied()).collect();

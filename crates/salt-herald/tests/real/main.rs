@@ -7,6 +7,7 @@
 
 mod herald;
 mod lab;
+mod masters;
 mod outages;
 mod reactor;
 mod scenes;
@@ -57,8 +58,8 @@ fn real_master_3008() {
 
 /// Everything that can be away, for as long as it takes to matter; some minutes.
 fn all_outages(series: &str) {
-    if !outages::all() {
-        return eprintln!("left out: it takes minutes, and HERALD_LONG is not set");
+    if !outages::all_or_left_out() {
+        return;
     }
     let mut lab = Lab::up(series, &outages::SCHEDULE);
     let since = outages::jid_of_now();
@@ -107,6 +108,26 @@ fn real_outages_of_every_day() {
     outages::the_master_restarts_in_a_highstate(&mut lab, &herald);
     outages::the_daemon_is_stopped(&lab, &mut herald);
     herald.names_the_jobs_of(&lab, &since);
+}
+
+#[test]
+fn real_syndic_on_3008() {
+    masters::below("3008");
+}
+
+#[test]
+fn real_syndic_on_3007() {
+    outages::all_or_left_out().then(|| masters::below("3007"));
+}
+
+#[test]
+fn real_syndic_on_3006() {
+    outages::all_or_left_out().then(|| masters::below("3006"));
+}
+
+#[test]
+fn real_second_master_on_3008() {
+    outages::all_or_left_out().then(|| masters::beside("3008"));
 }
 
 #[test]

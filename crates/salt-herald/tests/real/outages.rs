@@ -14,6 +14,14 @@ use crate::herald::Herald;
 use crate::lab::Lab;
 
 /// What `HERALD_LONG` asks for, and what is enough to see on every change.
+pub(crate) fn all_or_left_out() -> bool {
+    if !all() {
+        eprintln!("left out: it takes minutes, and HERALD_LONG is not set");
+    }
+    all()
+}
+
+/// Whether everything is to be seen.
 pub(crate) fn all() -> bool {
     std::env::var_os("HERALD_LONG").is_some_and(|long| !long.is_empty())
 }
