@@ -4,14 +4,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use herald_core::run::Run;
+use jiff::Timestamp;
 
 use super::args::LogArgs;
 use super::output::{Output, View};
-use super::row::{DIM, Row, table};
+use super::row::{DIM, table_with_gaps};
 use super::trouble::Trouble;
 use super::when::{self, End};
 use super::{Found, journal};
-use crate::store::{JournalReader, Order, RunFilter};
+use crate::store::{Gap, JournalReader, Order, RunFilter};
 
 /// How many runs people are shown unless they ask for more.
 const LIMIT: usize = 50;
@@ -92,11 +93,26 @@ fn print_lines(
     out: &mut Output,
 ) -> Result<(), Trouble> {
     let (runs, hidden) = latest(reader, filter, args.limit.unwrap_or(LIMIT), args.all)?;
+    let gaps = gaps_among(reader, filter, &runs, &hidden)?;
     let minions = reader.minions()?;
-    let rows: Vec<Row> = runs.iter().map(|run| Row::of(run, minions, &out.view)).collect();
-    let table = table(&rows, out.view.width);
-    out.print(&table)?;
-    out.print(&epilogue(rows.is_empty(), &hidden))
+    out.print(&table_with_gaps(&runs, &gaps, minions, &out.view))?;
+    out.print(&epilogue(runs.is_empty(), &hidden))
+}
+
+/// The times in which nothing was seen, as far back as the runs are shown.
+fn gaps_among(
+    reader: &JournalReader,
+    filter: &RunFilter,
+    runs: &[Run],
+    hidden: &Hidden,
+) -> Result<Vec<Gap>, Trouble> {
+    let shown = runs.first().map(|run| run.started_at).filter(|_| hidden.earlier.is_some());
+    let since = shown.or(filter.since).unwrap_or(Timestamp::MIN);
+    let mut gaps = reader.gaps_between(since, filter.until.unwrap_or(Timestamp::MAX))?;
+    // A bus that comes and goes all day must not push the runs away.
+    let surplus = gaps.len().saturating_sub(LIMIT);
+    gaps.drain(..surplus);
+    Ok(gaps)
 }
 
 /// The latest runs for people, the earliest of them first, and what is hidden among them.

@@ -176,6 +176,26 @@ pub(super) fn table(rows: &[Row], width: Option<usize>) -> String {
     rows.iter().map(|row| row.text(columns)).collect()
 }
 
+/// Runs below each other, and between them the times in which nothing was seen.
+pub(super) fn table_with_gaps(
+    runs: &[Run],
+    gaps: &[Gap],
+    minions: &Minions,
+    view: &View,
+) -> String {
+    let rows: Vec<Row> = runs.iter().map(|run| Row::of(run, minions, view)).collect();
+    let columns = Columns::of(&rows, view.width);
+    let begun = runs.iter().map(|run| run.started_at);
+    let mut lines: Vec<(Timestamp, String)> =
+        begun.zip(rows.iter().map(|row| row.text(columns))).collect();
+    lines.extend(gaps.iter().map(|gap| {
+        let line = cut(&format!("{} (gap)", of_gap(gap, view)), view.width.unwrap_or(usize::MAX));
+        (gap.from, format!("{DIM}{line}{DIM:#}\n"))
+    }));
+    lines.sort_by_key(|(at, _)| *at);
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
 /// What stands before the command: time, symbol, user.
 fn lead(user: usize) -> usize {
     19 + 3 + user + 2

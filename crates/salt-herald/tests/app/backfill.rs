@@ -64,6 +64,16 @@ async fn what_ran_while_it_did_not_is_found_afterwards() {
     assert!(runs.iter().all(|run| run.finished_at.unwrap() < gap.to), "at their own times");
     assert_eq!(runs[1].head.command, "salt '*' cmd.run nginx");
     app.stop().await;
+    // The gap stands between the runs, in the order of time.
+    let log = Command::new(env!("CARGO_BIN_EXE_salt-herald"))
+        .args(["log", "--journal", app.journal().to_str().unwrap()])
+        .output()
+        .unwrap();
+    let log = String::from_utf8(log.stdout).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].contains("state.apply") && lines[2].contains("cmd.run"), "{log}");
+    let found = "not running; 1 run and 3 returns back-filled, 1 run completed (gap)";
+    assert!(lines[1].ends_with(found), "{log}");
     let entries = verify_chain(&app.journal());
     let before = MADE.map(|table| dump(&app.journal(), table));
     assert!(before.iter().all(|rows| !rows.is_empty()));

@@ -72,7 +72,10 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn gaps_between(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Gap>, StoreError> {
-        let sql = gap_query("WHERE to_at >= ?1 AND from_at < ?2 ORDER BY from_at, gap.entry");
+        let sql = gap_query(
+            "WHERE gap.to_at >= ?1 AND gap.from_at < ?2 \
+             ORDER BY gap.from_at, gap.entry",
+        );
         self.all(&sql, [since.as_microsecond(), until.as_microsecond()], gap)
     }
 
