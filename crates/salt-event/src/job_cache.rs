@@ -57,6 +57,12 @@ impl<'a> Load<'a> {
         self.begun
     }
 
+    /// Who published it on a master above: a syndic publishes again with that name among the keywords,
+    /// where no other client has it (seen on 3006 to 3008) but 3008's own batches.
+    pub fn user_above(&self) -> Option<&'a str> {
+        self.fields.raw("kwargs").get("user").and_then(Raw::text)
+    }
+
     /// The event of the job's beginning, with its minions and those that the master did not know
     /// ([`Self::missing`]). Nothing where the bus would have said nothing before the first return.
     pub fn beginning(&self, minions: Raw<'a>, missing: Raw<'a>) -> Option<Event<'a>> {

@@ -36,6 +36,7 @@ pub(super) const KEYS: &[&str] = &[
     "gather_job_timeout",
     "order_masters",
     "syndic_wait",
+    "syndic_master",
     "keep_jobs",
     "keep_jobs_seconds",
     "unique_jid",
@@ -81,6 +82,8 @@ pub struct MasterConfig {
     pub order_masters: bool,
     /// How long the client waits for more minions from there.
     pub syndic_wait: Duration,
+    /// It is itself below another: it has a syndic.
+    pub has_syndic: bool,
     /// How long the job cache keeps a job; zero: for ever.
     pub keep_jobs: Duration,
     /// Whether jids have the process id at their end.
@@ -180,6 +183,7 @@ pub(super) fn read(
         gather_job_timeout: settings.seconds("gather_job_timeout", 10),
         order_masters: settings.get("order_masters", boolean).unwrap_or(false),
         syndic_wait: settings.seconds("syndic_wait", 5),
+        has_syndic: settings.get("syndic_master", is_set).unwrap_or(false),
         keep_jobs: settings.keep_jobs(),
         unique_jid: settings.get("unique_jid", boolean).unwrap_or(false),
         utc_jid: settings.get("utc_jid", boolean).unwrap_or(false),
@@ -195,6 +199,15 @@ pub(super) fn read(
         nodegroups: settings.get("nodegroups", text_table).unwrap_or_default(),
         root_dir,
     }
+}
+
+/// Salt's way to switch something off is an empty value; a syndic may have several masters above.
+fn is_set(value: Value) -> Result<bool, Mismatch> {
+    Ok(match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Text(text) => !text.is_empty(),
+        _ => true,
+    })
 }
 
 fn ipc_mode(value: Value) -> Result<IpcMode, Mismatch> {

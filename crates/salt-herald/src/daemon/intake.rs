@@ -15,6 +15,7 @@ use herald_core::run::{Run, RunStatus};
 use jiff::Timestamp;
 use salt_event::event::{Event, Kind, decode};
 
+use super::above::Above;
 use crate::metrics::{BusNumbers, RunNumbers, gauge_of};
 use crate::source::job_cache::Piece;
 use crate::source::{Heard, Item};
@@ -42,6 +43,7 @@ pub struct Intake {
     counts: Counts,
     bus: BusNumbers,
     runs: RunNumbers,
+    above: Option<Above>,
 }
 
 impl Intake {
@@ -65,12 +67,18 @@ impl Intake {
             counts: Counts::default(),
             bus: BusNumbers::default(),
             runs: RunNumbers::default(),
+            above: None,
         })
     }
 
     /// Counts there what goes through.
     pub fn counted_by(self, bus: &BusNumbers, runs: &RunNumbers) -> Self {
         Self { bus: bus.clone(), runs: runs.clone(), ..self }
+    }
+
+    /// Asks there who ran what comes from a master above.
+    pub(super) fn below(self, above: Option<Above>) -> Self {
+        Self { above, ..self }
     }
 
     /// What went through so far.
@@ -243,6 +251,7 @@ impl Intake {
         };
         self.count(&event);
         self.adopt(at, &event)?;
+        self.ask_above(at, &event);
         let changes = self.ledger.handle_event(at, &event);
         self.add(changes);
         Ok(())
@@ -258,6 +267,19 @@ impl Intake {
         let family =
             if is_new && self.seen.len() >= MAX_FAMILIES { "(others)".to_owned() } else { family };
         *self.seen.entry(family).or_default() += 1;
+    }
+
+    /// With the first return of a job the master has written its load, and a syndic who ran it above.
+    fn ask_above(&mut self, at: Timestamp, event: &Event<'_>) {
+        let (Some(above), Kind::Return(ret)) = (&mut self.above, &event.kind) else {
+            return;
+        };
+        if self.ledger.may_be_from_above(&ret.jid)
+            && let Some(user) = above.who_ran(&ret.jid)
+        {
+            let changes = self.ledger.came_from_above(at, &ret.jid, &user);
+            self.add(changes);
+        }
     }
 
     /// Gives the ledger a run that only the journal remembers.

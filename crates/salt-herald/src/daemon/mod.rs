@@ -1,6 +1,7 @@
 //! The daemon: the only place that knows all families. It puts them together, keeps them running,
 //! and takes them apart in the right order.
 
+mod above;
 mod backfill;
 mod disk;
 mod ending;
@@ -271,7 +272,8 @@ fn listen(
     let blind = heard_at.map(|at| (at, GapReason::NotRunning));
     let now = Timestamp::now();
     let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?
-        .counted_by(&metrics.bus, &metrics.runs);
+        .counted_by(&metrics.bus, &metrics.runs)
+        .below(above::Above::of(config));
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();
     let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));

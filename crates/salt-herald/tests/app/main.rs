@@ -6,6 +6,7 @@
 mod app;
 mod backfill;
 mod backups;
+mod below;
 mod bursts;
 mod bus;
 mod cache;

@@ -117,6 +117,9 @@ impl Skipped {
     }
 }
 
+/// A load that is larger is not asked who ran it, in bytes.
+const MAX_LOAD: u64 = 1 << 20;
+
 impl JobCache {
     /// The cache in a folder, `<cachedir>/jobs`.
     ///
@@ -158,6 +161,15 @@ impl JobCache {
     /// One job by the place at which the usual hashes put it: without a search.
     pub fn look_up(&self, jid: &str) -> Option<Place> {
         list::look_up(&self.root, &self.zone, jid)
+    }
+
+    /// Who published a job on a master above, if a syndic brought it. Reads one small file.
+    pub fn user_above(&self, jid: &str) -> Option<String> {
+        let place = self.look_up(jid)?;
+        let file = self.root.join(&*place.folder).join(".load.p");
+        let (bytes, _) = files::read(&file, MAX_LOAD).ok()?;
+        let load = salt_event::job_cache::Load::read(&bytes).ok()??;
+        load.user_above().map(str::to_owned)
     }
 
     /// One job, if the cache holds it.
