@@ -90,12 +90,13 @@ impl Worker {
     /// Runs of which nothing was said yet.
     fn next_new(&mut self, now: Instant) -> Option<Next> {
         let ripens = |view: &View| view.waits_until.filter(|until| *until > now);
-        let new = self.pending.values().filter(|view| view.step == Some(Step::Post));
+        let is_new = |view: &View| view.step == Some(Step::Post) && !view.is_held;
+        let new = self.pending.values().filter(|view| is_new(view));
         let first_ripe = new.filter_map(ripens).min();
         let waiting: Vec<Waiting> = self
             .pending
             .iter()
-            .filter(|(_, view)| view.step == Some(Step::Post) && ripens(view).is_none())
+            .filter(|(_, view)| is_new(view) && ripens(view).is_none())
             .filter_map(|(subject, view)| match subject {
                 Subject::Run(run) => {
                     let (run, likeness, news_at) = (*run, view.likeness, view.news_at);

@@ -47,6 +47,9 @@ pub(super) struct View {
     pub(super) is_new: bool,
     /// The back-fill that found it, if it is to be told of with that.
     pub(super) missed: Option<(u64, Missed)>,
+    /// Nothing of the past is news: it is told of once all of it is found. It is owed all the same, so
+    /// that it is looked for when it may be there already.
+    pub(super) is_held: bool,
     /// Not to be said before: what decides where it goes may still come.
     pub(super) waits_until: Option<Instant>,
     /// The first run in its message, where it is told together with others.
@@ -126,8 +129,6 @@ fn look_at_run(
     let is_told = |(_, missed): (u64, Missed)| ended_within(missed, run.finished_at);
     let manner =
         Manner { stale: manner.stale || was_told_late && found.is_some_and(is_told), ..manner };
-    // Nothing of the past is news: it is told of once all of it is found.
-    let is_owed = is_owed && !(deliveries.is_empty() && finding == Finding::UnderWay);
     let mut said = said(&deliveries, version, &announcement);
     if service.rewrite.contains(&Subject::Run(id)) {
         said.message = said.message.map(|_| Digest::ZERO);
@@ -142,6 +143,7 @@ fn look_at_run(
         message: place(&deliveries, part),
         thread: place(&deliveries, Part::Thread),
         is_new: deliveries.is_empty(),
+        is_held: deliveries.is_empty() && finding == Finding::UnderWay,
         missed: found,
         waits_until: waits_until.filter(|_| found.is_none()),
         lead: deliveries.iter().find_map(|delivery| delivery.lead),
@@ -187,6 +189,7 @@ fn look_at_together(
         message: own.message.clone(),
         thread: None,
         is_new: false,
+        is_held: false,
         missed: None,
         waits_until: None,
         lead: Some(lead),

@@ -36,11 +36,16 @@ impl Cache {
 
     /// A job of alice's.
     pub(crate) fn job(&self, jid: &str, fun: &str, minions: &[&str]) {
+        self.job_with(jid, fun, "nginx", minions);
+    }
+
+    /// A job of alice's with another argument.
+    pub(crate) fn job_with<T: AsRef<str>>(&self, jid: &str, fun: &str, arg: &str, minions: &[T]) {
         let load = map(vec![
             ("cmd", text("publish")),
             ("jid", text(jid)),
             ("fun", text(fun)),
-            ("arg", texts(&["nginx"])),
+            ("arg", texts(&[arg])),
             ("tgt", text("*")),
             ("tgt_type", text("glob")),
             ("ret", text("")),

@@ -25,7 +25,9 @@ fn the_daemon() {
     let options = LoadOptions { file: Some(file.into()), ..LoadOptions::default() };
     let (config, _) = load(&options).unwrap();
     let pace = std::env::var(PACE).map_or(1, |times| times.parse().unwrap());
-    let limits = Limits { pace: Pace::times(pace), ..Limits::default() };
+    let usual = Limits::default();
+    let written_within = usual.written_within / pace;
+    let limits = Limits { pace: Pace::times(pace), written_within, ..usual };
     daemon::run(config, options, limits).unwrap();
 }
 

@@ -92,6 +92,18 @@ pub(super) fn check_run(known: &Known, told: &Told) {
     assert_eq!(run.status, wanted, "{mark}: {run:#?} {:#?}", known.job);
 }
 
+/// With a job cache everything is known in the end: that it began, and each return.
+pub(super) fn lacks(known: Option<&Known>, told: &Told) -> Option<String> {
+    let mark = &told.mark;
+    if told.happened.is_empty() {
+        return None;
+    }
+    let Some(known) = known else { return Some(format!("{mark} is not in the journal")) };
+    let lacks =
+        told.happened.iter().find(|tells| has(Some(known), told.deed, tells) == Some(false));
+    lacks.map(|lacks| format!("{mark} lacks {lacks:?}: {:#?}", known.run))
+}
+
 /// A message, read once.
 struct Read<'a> {
     message: &'a Message,
@@ -163,7 +175,10 @@ impl<'a> Said<'a> {
     /// The bot's messages that are this part of the run, by their label or by what they say.
     fn by_bot(&self, part: Part) -> Vec<&'a Read<'a>> {
         let Heard { messages, by_run, by_mark } = self.heard;
-        let named = by_run.get(&(part, self.run)).into_iter().flatten();
+        // The label says what was told when it was posted: one that was found after a kill may tell of
+        // fewer runs by now. It counts where not every run has a line.
+        let counts = |index: &&usize| part != Part::Message || messages[**index].folds();
+        let named = by_run.get(&(part, self.run)).into_iter().flatten().filter(counts);
         let shown = by_mark.get(self.mark).into_iter().flatten().filter(|_| part == Part::Message);
         let found: BTreeSet<usize> = named.chain(shown).copied().collect();
         found
@@ -205,16 +220,19 @@ impl<'a> Said<'a> {
         let wanted = symbol_of(run);
         let shown: Vec<char> = messages.iter().filter_map(|read| self.symbol(read)).collect();
         // What came too late to be waited for may stand there.
+        // A digest of what was missed says how it was found, once.
+        let is_found = run.flags.contains(&Flag::Backfilled);
         let is_folded = shown.is_empty() && messages.iter().any(|read| read.folds());
         let is_right = *doubtful > before
             || is_folded
+            || is_found
             || !shown.is_empty() && shown.iter().all(|symbol| *symbol == wanted);
         if !is_right {
             let all = describe(&messages);
             return Some(format!("{} shows {shown:?}, not {wanted}:{all}", self.mark));
         }
         let threads = self.by_bot(Part::Thread).len();
-        (run.status == RunStatus::Failed && threads == 0)
+        (run.status == RunStatus::Failed && threads == 0 && !is_found)
             .then(|| format!("{} lacks its thread", self.mark))
     }
 
@@ -244,7 +262,8 @@ impl<'a> Said<'a> {
             }
         }
         let wanted = symbol_of(run);
-        let is_bad = matches!(run.status, RunStatus::Failed | RunStatus::Incomplete);
+        let is_found = run.flags.contains(&Flag::Backfilled);
+        let is_bad = !is_found && matches!(run.status, RunStatus::Failed | RunStatus::Incomplete);
         (is_bad && said.iter().all(|read| self.symbol(read) != Some(wanted)))
             .then(|| format!("{} never ends:{}", self.mark, describe(&said)))
     }

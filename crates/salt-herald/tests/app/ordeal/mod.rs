@@ -15,11 +15,12 @@ use rustix::process::Signal;
 use salt_herald::store::{Journal, JournalReader};
 
 use crate::app::{App, Manner};
+use crate::cache::Cache;
 use crate::chance::{Chance, rounds};
 use crate::crash::{PACE, Process};
 use crate::journal::{MADE, dump, verify_chain};
 
-use check::{Heard, Known, Said, check_run, count_recorded, known};
+use check::{Heard, Known, Said, check_run, count_recorded, known, lacks};
 use story::{Deed, Sent, Story};
 
 /// When it is killed: after so much of something was seen.
@@ -46,12 +47,25 @@ struct Ordeal {
     story: Story,
     /// What was sent in each life, and how much of it was on disk at its end.
     lives: Vec<(Vec<Sent>, usize)>,
+    /// The master's, if it keeps one.
+    cache: Option<Cache>,
+    kills: usize,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_again_and_again_it_loses_nothing_and_says_nothing_twice() {
-    let mut ordeal = Ordeal::new().await;
-    let kills = rounds(50, 1_000);
+    let ordeal = Ordeal::new(false).await;
+    undergo(ordeal, rounds(50, 1_000)).await;
+}
+
+/// The master goes on while it is dead, and keeps what happens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_again_and_again_it_finds_every_run_in_the_job_cache() {
+    let ordeal = Ordeal::new(true).await;
+    undergo(ordeal, rounds(15, 300)).await;
+}
+
+async fn undergo(mut ordeal: Ordeal, kills: usize) {
     let begun = Instant::now();
     for life in 1..=kills {
         ordeal.live_and_die().await;
@@ -66,11 +80,19 @@ async fn killed_again_and_again_it_loses_nothing_and_says_nothing_twice() {
 }
 
 impl Ordeal {
-    async fn new() -> Self {
+    async fn new(is_kept: bool) -> Self {
         let mut app = App::new(Manner::Both).await;
         app.slack.change_options(|options| (options.posts, options.edits) = (None, None));
         app.more = "runs: {patience: 1}\n".to_owned();
-        Self { app, chance: Chance::new(), story: Story::new(), lives: Vec::new() }
+        let cache = is_kept.then(|| Cache::of(&app));
+        Self {
+            app,
+            chance: Chance::new(),
+            story: Story::new(is_kept),
+            lives: Vec::new(),
+            cache,
+            kills: 0,
+        }
     }
 
     fn start(&mut self) -> Process {
@@ -92,6 +114,7 @@ impl Ordeal {
             let before =
                 (last_entry(&self.app), self.app.slack.count_changes(), self.app.slack.calls());
             for (what, event) in self.story.go_on(&mut self.chance) {
+                self.keep(&what);
                 self.app.bus.send([event]);
                 sent.push(what);
             }
@@ -99,10 +122,23 @@ impl Ordeal {
         }
         process.signal(Signal::KILL);
         assert!(!process.ended(), "it ended by itself");
+        self.kills += 1;
         self.app.slack.stop_failing();
         self.app.slack.settled().await.unwrap();
+        if self.cache.is_some() {
+            for (what, _) in self.story.go_on(&mut self.chance) {
+                self.keep(&what);
+            }
+            return;
+        }
         let recorded = self.count_recorded(&sent);
         self.lives.push((sent, recorded));
+    }
+
+    fn keep(&self, sent: &Sent) {
+        if let Some(cache) = &self.cache {
+            self.story.jobs[sent.job].keep(cache, &sent.tells);
+        }
     }
 
     fn moment(&mut self) -> Moment {
@@ -164,6 +200,7 @@ impl Ordeal {
         self.app.bus.accept();
         let mut sent = Vec::new();
         for (what, event) in self.story.end(&mut self.chance) {
+            self.keep(&what);
             self.app.bus.send([event]);
             sent.push(what);
         }
@@ -174,6 +211,9 @@ impl Ordeal {
         }
         process.signal(Signal::TERM);
         assert!(process.ended(), "SIGTERM is an orderly end");
+        if self.cache.is_some() {
+            return;
+        }
         let recorded = self.count_recorded(&sent);
         let seen = sent.iter().rposition(|sent| sent.tells != story::Tells::More);
         assert_eq!(recorded, seen.map_or(0, |last| last + 1), "all of the last life is recorded");
@@ -186,7 +226,13 @@ impl Ordeal {
         let channel = self.app.slack.channel();
         let heard = Heard::of(&channel);
         self.story.jobs.iter().find_map(|told| {
-            let known = known(&mut reader, told)?;
+            let known = known(&mut reader, told);
+            if self.cache.is_some()
+                && let Some(lacks) = lacks(known.as_ref(), told)
+            {
+                return Some(lacks);
+            }
+            let known = known?;
             let runner_is_out = known.job.returns_itself && !known.job.ended;
             if !runner_is_out && known.run.finished_at.is_none() {
                 return Some(format!("{} is not over", told.mark));
@@ -226,7 +272,7 @@ impl Ordeal {
         for (table, before) in MADE.iter().zip(before) {
             assert!(before == dump(&path, table), "{table} is not what the entries make it");
         }
-        let kills = self.lives.len() - 1;
+        let kills = self.kills;
         let messages = channel.messages.len();
         eprintln!(
             "{kills} kills: {runs} runs in the journal ({lost} were told to nobody), {entries} entries, \

@@ -4,7 +4,11 @@
 //! Every job has a mark that stands in its command and in no other.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::cache::{Cache, jid_of};
 use crate::chance::Chance;
 use crate::events::{
     Event, batch_ends, batch_new, jid, map_of, new_job, ret_of, runner_ret_with, runner_with,
@@ -45,6 +49,8 @@ pub(super) struct Told {
     /// Those that return a failure.
     pub(super) failing: BTreeSet<String>,
     coming: VecDeque<(Tells, Event)>,
+    /// What happened of it so far.
+    pub(super) happened: Vec<Tells>,
     /// So many lives pass before what comes next.
     rests: usize,
 }
@@ -59,11 +65,14 @@ pub(super) struct Sent {
 pub(super) struct Story {
     pub(super) jobs: Vec<Told>,
     open: Vec<usize>,
+    /// Only what a job cache keeps, with jids of the time at which it happens.
+    is_kept: bool,
+    last: Timestamp,
 }
 
 impl Story {
-    pub(super) fn new() -> Self {
-        Self { jobs: Vec::new(), open: Vec::new() }
+    pub(super) fn new(is_kept: bool) -> Self {
+        Self { jobs: Vec::new(), open: Vec::new(), is_kept, last: Timestamp::UNIX_EPOCH }
     }
 
     /// What happens in one more life.
@@ -71,13 +80,25 @@ impl Story {
         let more = if chance.happens(6) { 5 + chance.index(20) } else { chance.index(4) };
         for _ in 0..more {
             self.open.push(self.jobs.len());
-            self.jobs.push(begin(self.jobs.len(), chance));
+            let told = self.begin(chance);
+            self.jobs.push(told);
         }
         for job in &self.open {
             self.jobs[*job].rests = self.jobs[*job].rests.saturating_sub(1);
         }
         let count = chance.index(4 + 3 * self.open.len());
         self.mix(count, chance)
+    }
+
+    fn begin(&mut self, chance: &mut Chance) -> Told {
+        let number = self.jobs.len();
+        let mut id = jid(u32::try_from(number).unwrap());
+        if self.is_kept {
+            let next = self.last + Duration::from_micros(1);
+            self.last = Timestamp::now().max(next);
+            id = jid_of(self.last);
+        }
+        begin(number, id, self.is_kept, chance)
     }
 
     /// All that is still to come.
@@ -99,6 +120,7 @@ impl Story {
             let job = chance.one_of(&ready);
             let told = &mut self.jobs[job];
             let Some((tells, event)) = told.coming.pop_front() else { continue };
+            told.happened.push(tells.clone());
             events.push((Sent { job, tells }, event));
             if chance.happens(5) {
                 // A minion that takes its time.
@@ -109,19 +131,19 @@ impl Story {
     }
 }
 
-fn begin(number: usize, chance: &mut Chance) -> Told {
-    let id = jid(u32::try_from(number).unwrap());
+fn begin(number: usize, id: String, is_kept: bool, chance: &mut Chance) -> Told {
     let mark = format!("role{number:05}");
-    let deed = chance.one_of(&[
+    let deeds = [
         Deed::Command,
         Deed::Command,
         Deed::States,
         Deed::States,
         Deed::States,
+        Deed::Quiet,
         Deed::Batch,
         Deed::Runner,
-        Deed::Quiet,
-    ]);
+    ];
+    let deed = chance.one_of(if is_kept { &deeds[..6] } else { &deeds });
     let count = match deed {
         Deed::Runner => 0,
         Deed::Batch => 4,
@@ -130,8 +152,16 @@ fn begin(number: usize, chance: &mut Chance) -> Told {
     let minions: Vec<String> = (0..count).map(|n| format!("web{n}")).collect();
     let fails = chance.happens(20) && deed != Deed::Quiet;
     let failing = minions.iter().filter(|_| fails && chance.happens(50)).cloned().collect();
-    let mut told =
-        Told { jid: id, mark, deed, minions, failing, coming: VecDeque::new(), rests: 0 };
+    let mut told = Told {
+        jid: id,
+        mark,
+        deed,
+        minions,
+        failing,
+        coming: VecDeque::new(),
+        happened: Vec::new(),
+        rests: 0,
+    };
     told.coming = told.events(chance).into();
     told
 }
@@ -164,6 +194,18 @@ impl Told {
                 events.extend(answer.into_iter().map(|minion| self.ret(minion)));
                 events
             }
+        }
+    }
+
+    /// As the master keeps what an event tells.
+    pub(super) fn keep(&self, cache: &Cache, tells: &Tells) {
+        match tells {
+            Tells::Begin => cache.job_with(&self.jid, self.fun(), &self.mark, &self.minions),
+            Tells::Return(minion) => {
+                let failed = self.failing.contains(minion);
+                cache.returns(&self.jid, minion, if failed { 2 } else { 0 });
+            }
+            Tells::RunnerReturn | Tells::More => {}
         }
     }
 
