@@ -391,3 +391,19 @@ fn people_and_minions_are_called_as_the_config_says() {
     lines(&mut out, "of several users", &said);
     insta::assert_snapshot!(out);
 }
+
+#[test]
+fn what_is_said_of_a_journal_that_cannot_be_written() {
+    use herald_core::compose::{unwritable, written_again};
+    let at = |text: &str| format!("2026-11-22T{text}Z").parse().unwrap();
+    let full = "database or disk is full";
+    let notices = [
+        unwritable(full, 60 << 20, false, None),
+        unwritable("database disk image is malformed", 64 << 20, true, Some("prod")),
+        written_again(None, Some("prod")),
+        written_again(Some((at("14:02:07"), at("14:09:00"))), None),
+    ];
+    let texts = notices
+        .map(|notice| format!("{} {}\n{}", notice.mood.symbol(), notice.headline, notice.more));
+    insta::assert_snapshot!(texts.join("\n"));
+}

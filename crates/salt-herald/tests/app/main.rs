@@ -14,6 +14,7 @@ mod chance;
 mod crash;
 mod disk;
 mod events;
+mod faults;
 mod fleet;
 mod gaps;
 mod journal;
