@@ -186,9 +186,52 @@ pub enum What {
     },
     /// The job cache was read for what we were blind to.
     Backfilled(Backfill),
+    /// What is old was taken out: a checkpoint, from which on the chain can be checked.
+    Cut(Cut),
 }
 
+/// Where the chain begins from now on, and what has to be known of what stood before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    /// The number of the last entry that went.
+    pub last: u64,
+    /// Its hash, on which the next entry's builds.
+    pub hash: Digest,
+    /// Runs up to this one went, with all of their jobs: the numbers are not given again.
+    pub run: RunId,
+    /// Numbers of jobs up to this one are not given again.
+    pub job: JobId,
+    /// All minions that were ever seen, by number.
+    pub minions: Named<MinionNames>,
+}
+
+/// The ids of minions, in the order of their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MinionNames(pub Vec<String>);
+
 impl What {
+    /// The payloads by which it is folded, and a job's load: they stay as long as its entry. What a
+    /// return consists of is not among them.
+    pub fn contents(&self) -> [Option<Digest>; 3] {
+        match self {
+            What::RunStarted { head, .. } => [Some(head.digest), None, None],
+            What::RunRevised { head, expected, .. } => {
+                [Some(head.digest), Some(expected.digest), None]
+            }
+            What::JobStarted { load, expected, missing, .. } => {
+                [Some(*load), Some(expected.digest), Some(missing.digest)]
+            }
+            What::JobNarrowed { passed_on, missing, .. } => {
+                [Some(passed_on.digest), Some(missing.digest), None]
+            }
+            What::JobExpects { expected: set, .. } | What::RunEnded { silent: set, .. } => {
+                [Some(set.digest), None, None]
+            }
+            What::Cut(cut) => [Some(cut.minions.digest), None, None],
+            _ => [None, None, None],
+        }
+    }
+
     /// The runs that it names: those that it changes beside its job's.
     pub fn runs(&self) -> [Option<RunId>; 2] {
         match self {
@@ -263,6 +306,20 @@ impl Storable for MinionSet {
 
     fn from_payload_bytes(bytes: &[u8]) -> Option<Self> {
         read_set(bytes)
+    }
+}
+
+impl Storable for MinionNames {
+    const KIND: PayloadKind = PayloadKind::Minions;
+
+    fn to_payload_bytes(&self) -> Vec<u8> {
+        Value::Array(self.0.iter().map(|name| Value::from(name.as_str())).collect()).to_bytes()
+    }
+
+    fn from_payload_bytes(bytes: &[u8]) -> Option<Self> {
+        let raw = salt_event::msgpack::Reader::new(bytes).raw().ok()?;
+        let name = |name: salt_event::Raw<'_>| name.text().map(str::to_owned);
+        raw.items().map(name).collect::<Option<_>>().map(Self)
     }
 }
 

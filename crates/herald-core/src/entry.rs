@@ -15,7 +15,7 @@ mod fields;
 use thiserror::Error;
 
 use crate::backfill::{Added, Backfill, CacheState};
-use crate::change::{Change, Failure, GapReason, What};
+use crate::change::{Change, Cut, Failure, GapReason, What};
 use crate::digest::Digest;
 use crate::run::{Flag, JobId, Outcome, RunId, RunStatus};
 
@@ -82,6 +82,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Forged { .. } => 13,
         What::Unreadable { .. } => 14,
         What::Backfilled(_) => 15,
+        What::Cut(_) => 16,
         What::JobNarrowed { .. } => 18,
     }
 }
@@ -142,6 +143,13 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.digest(*digest);
         }
         What::Backfilled(backfill) => encode_backfill(out, backfill),
+        What::Cut(cut) => {
+            out.u64(cut.last);
+            out.digest(cut.hash);
+            out.u64(cut.run.0);
+            out.u64(cut.job.0);
+            out.digest(cut.minions.digest);
+        }
         What::JobNarrowed { job, passed_on, missing } => {
             out.u64(job.0);
             out.digest(passed_on.digest);
@@ -283,6 +291,13 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             digest: input.digest("digest")?,
         },
         15 => decode_backfill(input)?,
+        16 => What::Cut(Cut {
+            last: input.u64("last")?,
+            hash: input.digest("hash")?,
+            run: RunId(input.u64("run")?),
+            job: JobId(input.u64("job")?),
+            minions: input.named("minions", contents)?,
+        }),
         18 => What::JobNarrowed {
             job: JobId(input.u64("job")?),
             passed_on: input.named("syndics", contents)?,

@@ -21,6 +21,8 @@ named! {
         Body = 5, "body";
         /// What a return consists of: pairs of definition and body, by digest.
         Shape = 6, "shape";
+        /// The ids of all minions, by number.
+        Minions = 7, "minions";
     }
 }
 

@@ -90,6 +90,12 @@ impl Splitter {
         Self { redactor, known: Known::default(), keys: KeyMaker::default() }
     }
 
+    /// Forgets what was given out, and not used since this was called last. What a journal has not been
+    /// named for long it may have thrown away: it must be given out again.
+    pub fn forget_unused(&mut self) {
+        self.known.age();
+    }
+
     /// The redactor.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor

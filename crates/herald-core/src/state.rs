@@ -32,6 +32,9 @@ impl State {
             What::MinionSeen { name, .. } => {
                 self.minions.intern(name);
             }
+            What::Cut(cut) => cut.minions.value.0.iter().for_each(|name| {
+                self.minions.intern(name);
+            }),
             What::RunStarted { run, head, said } => {
                 let run = Run {
                     id: *run,

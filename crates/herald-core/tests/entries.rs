@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use herald_core::backfill::{Added, Backfill, CacheState};
-use herald_core::change::{Change, Failure, GapReason, Named, Storable, What};
+use herald_core::change::{Change, Cut, Failure, GapReason, MinionNames, Named, Storable, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryError, EntryHead, VERSION, chain, decode, encode};
 use herald_core::minions::MinionSet;
@@ -51,6 +51,7 @@ fn every_kind() -> Vec<Change> {
     let head = named(head, &mut payloads);
     let set = named(MinionSet::from_iter([0, 1, 70_000]), &mut payloads);
     let none = named(MinionSet::new(), &mut payloads);
+    let minions = named(MinionNames(vec!["web1".into(), "web2".into()]), &mut payloads);
     let (run, job) = (RunId(3), JobId(4));
     let failure = Failure { definition: Digest([1; 32]), body: Digest([2; 32]), follows: true };
     let outcome = Outcome {
@@ -104,6 +105,13 @@ fn every_kind() -> Vec<Change> {
             cache: CacheState::Read,
             added: Added { runs: 3, returns: 9, completed: 1 },
             unread: 2,
+        }),
+        What::Cut(Cut {
+            last: 200,
+            hash: Digest([6; 32]),
+            run: RunId(3),
+            job: JobId(4),
+            minions: minions.clone(),
         }),
         What::JobNarrowed { job, passed_on: set, missing: none },
     ];

@@ -306,14 +306,27 @@ impl Ledger {
             && !self.touched.contains(&id)
         {
             self.ended.pop_front();
-            self.returned_at.remove(&id);
-            let Some(run) = self.state.runs.remove(&id) else {
-                continue;
-            };
-            for job in &run.jobs {
-                if let Some(job) = self.state.jobs.remove(job) {
-                    self.forget_jid(&job, &run);
-                }
+            self.forget_run(id);
+        }
+    }
+
+    /// Forgets the ended runs up to this number: the journal has thrown them away. What still comes of
+    /// one begins a run of its own.
+    pub fn forget_up_to(&mut self, last: RunId) {
+        let is_gone = |id: &RunId| *id <= last && !self.touched.contains(id);
+        let gone: Vec<RunId> = self.ended.iter().copied().filter(is_gone).collect();
+        self.ended.retain(|id| !gone.contains(id));
+        gone.into_iter().for_each(|id| self.forget_run(id));
+    }
+
+    fn forget_run(&mut self, id: RunId) {
+        self.returned_at.remove(&id);
+        let Some(run) = self.state.runs.remove(&id) else {
+            return;
+        };
+        for job in &run.jobs {
+            if let Some(job) = self.state.jobs.remove(job) {
+                self.forget_jid(&job, &run);
             }
         }
     }

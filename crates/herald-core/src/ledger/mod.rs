@@ -88,6 +88,8 @@ pub struct Restored {
 
 /// Ended runs that are kept in memory, for late returns; older ones are asked of the journal.
 const MAX_ENDED: usize = 512;
+/// What no return named for twice as long is given out again. A journal keeps contents longer.
+const FORGET_EVERY: Duration = Duration::from_secs(12 * 3600);
 /// Arguments whose secrets are known, by digest.
 const MAX_LEARNED: usize = 16_384;
 
@@ -96,6 +98,8 @@ pub struct Ledger {
     settings: Settings,
     state: State,
     splitter: Splitter,
+    /// When the splitter last forgot what was not used.
+    forgot_at: Timestamp,
     /// Jobs in memory by jid; for jobs without a publication also by minion.
     by_jid: HashMap<String, JobId>,
     live: LiveRuns,
@@ -135,6 +139,7 @@ impl Ledger {
             settings,
             state: State { minions: Minions::restore(from.minions), ..State::default() },
             splitter: Splitter::new(redactor),
+            forgot_at: now,
             by_jid: HashMap::new(),
             live: LiveRuns::new(patience),
             parents: Parents::default(),
@@ -193,6 +198,7 @@ impl Ledger {
 
     /// Takes an event.
     pub fn handle_event(&mut self, now: Timestamp, event: &Event<'_>) -> Vec<Change> {
+        self.forget_contents(now);
         self.dispatch(now, event);
         // Not only when a time-out is due: where everything ends well, none ever is.
         self.forget_ended();
@@ -220,8 +226,21 @@ impl Ledger {
         }
     }
 
+    /// After a long silence all is forgotten at once.
+    fn forget_contents(&mut self, now: Timestamp) {
+        let mut since = now.duration_since(self.forgot_at).unsigned_abs();
+        for _ in 0..2 {
+            if since >= FORGET_EVERY {
+                since -= FORGET_EVERY;
+                self.forgot_at = now;
+                self.splitter.forget_unused();
+            }
+        }
+    }
+
     /// Takes note that time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Change> {
+        self.forget_contents(now);
         self.parents.forget_before(now);
         self.give_up_silent(now);
         self.forget_ended();

@@ -93,9 +93,14 @@ impl Known {
 
     pub(super) fn insert(&mut self, key: Key, item: Item) {
         if self.newer.len() >= GENERATION {
-            std::mem::swap(&mut self.newer, &mut self.older);
-            self.newer.clear();
+            self.age();
         }
         self.newer.insert(key, item);
+    }
+
+    /// Forgets what was not asked for since the last time.
+    pub(super) fn age(&mut self) {
+        std::mem::swap(&mut self.newer, &mut self.older);
+        self.newer.clear();
     }
 }

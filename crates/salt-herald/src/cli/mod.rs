@@ -8,6 +8,7 @@ mod args;
 mod backfill;
 mod backup;
 mod check;
+mod extent;
 mod help;
 mod journal;
 mod log;

@@ -16,8 +16,8 @@ use super::args::StatusArgs;
 use super::output::{Output, View};
 use super::row::{self, BOLD, DIM, Row, local, table};
 use super::trouble::Trouble;
-use super::{Found, journal, record};
-use crate::store::{Delivery, Gap, JournalReader, RunFilter, SinkState};
+use super::{Found, extent, journal, record};
+use crate::store::{Delivery, Extent, Gap, JournalReader, RunFilter, SinkState};
 
 /// The daemon notes six times as often that it is connected, whether or not the master speaks.
 const QUIET: SignedDuration = SignedDuration::from_mins(1);
@@ -33,6 +33,7 @@ struct Status {
     holder: Option<String>,
     elsewhere: Option<String>,
     entries: u64,
+    extent: Extent,
     heard_at: Option<Timestamp>,
     connected: Option<bool>,
     running: Vec<(Run, bool)>,
@@ -78,6 +79,7 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
         elsewhere: JournalReader::elsewhere(&path),
         journal: path,
         entries: reader.last_entry()?,
+        extent: reader.extent()?,
         heard_at: reader
             .noted("heard_at")?
             .and_then(|micros| Timestamp::from_microsecond(micros).ok()),
@@ -148,6 +150,10 @@ fn text(status: &Status, minions: &Minions, view: &View) -> String {
     line("daemon", &daemon);
     let path = literal::line(&status.journal.display().to_string());
     line("journal", &format!("{path}, {} entries", status.entries));
+    line("size", &extent::size(&status.extent, view));
+    if let Some(taken) = extent::taken(&status.extent, view) {
+        line("taken out", &taken);
+    }
     line("bus", &bus(status, view));
     if !status.seen.is_empty() {
         let seen: Vec<String> = status
@@ -244,6 +250,7 @@ fn object(status: &Status, minions: &Minions) -> Value {
         },
         "journal": status.journal.display().to_string(),
         "entries": status.entries,
+        "extent": extent::object(&status.extent),
         "bus": {
             "connected": status.connected.filter(|_| status.is_known_now()),
             "heard_at": status.heard_at.map(|at| at.to_string()),
@@ -263,7 +270,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::store::{Backfilled, DeliveryState, Part};
+    use crate::store::{Backfilled, DeliveryState, Part, Taken};
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-22T{text}Z").parse().unwrap()
@@ -282,6 +289,7 @@ mod tests {
             holder: None,
             elsewhere: None,
             entries: 0,
+            extent: Extent::default(),
             heard_at: None,
             connected: None,
             running: Vec::new(),
@@ -293,6 +301,22 @@ mod tests {
         let mut texts = vec![said(&status)];
         status.holder = Some("4711".to_owned());
         status.entries = 12;
+        status.extent = Extent {
+            file: 1_300_000_000,
+            wal: 4_000_000,
+            free: 80_000_000,
+            first_entry: 5,
+            oldest: Some(at("11:02:03")),
+            looked_at: Some(at("00:00:10")),
+            taken: Some(Taken {
+                at: at("00:00:12"),
+                why: "age".to_owned(),
+                entries: 80_112,
+                runs: 1_204,
+                results: 3_001,
+                bytes: 45_000_000,
+            }),
+        };
         status.connected = Some(false);
         status.heard_at = Some(at("11:58:00"));
         let gap = Gap {

@@ -7,6 +7,7 @@
 mod files;
 mod glob;
 mod include;
+mod keeping;
 mod master;
 mod merge;
 mod metrics;
@@ -31,6 +32,8 @@ use std::time::Duration;
 use herald_core::names::Names;
 use herald_core::route::Route;
 use secrecy::SecretString;
+
+use crate::store::Keeping;
 
 pub use master::{BusAddress, IpcMode, MasterConfig};
 pub use metrics::MetricsConfig;
@@ -80,6 +83,8 @@ pub struct Config {
 pub struct JournalConfig {
     /// Its file; absolute.
     pub path: PathBuf,
+    /// How long it keeps what.
+    pub keeping: Keeping,
 }
 
 /// A place in Slack to which is posted.

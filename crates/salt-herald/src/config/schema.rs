@@ -10,7 +10,7 @@ use super::table::Table;
 use super::values::{absolute_path, boolean, line, some_seconds, texts};
 use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig};
 use super::{Config, DEFAULT_JOURNAL};
-use super::{master, metrics, people, routes, slack};
+use super::{keeping, master, metrics, people, routes, slack};
 
 /// The keys of one sink under `slack`.
 pub(super) const SINK_KEYS: &[&str] = &[
@@ -36,6 +36,7 @@ pub(super) const ROUTE_KEYS: &[&str] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("slack.NAME", SINK_KEYS),
     ("announce", &["say", "quiet", "scheduled", "service_users"]),
+    ("journal", keeping::KEYS),
     ("runs", &["patience"]),
     ("metrics", &["listen"]),
     ("routes", ROUTE_KEYS),
@@ -108,8 +109,9 @@ fn read_journal(mut table: Table, problems: &mut Vec<Problem>) -> JournalConfig 
     let path = table
         .take("path", absolute_path, problems)
         .map_or_else(|| PathBuf::from(DEFAULT_JOURNAL), |given| given.value);
+    let keeping = keeping::read(&mut table, problems);
     table.finish(elsewhere("journal"), problems);
-    JournalConfig { path }
+    JournalConfig { path, keeping }
 }
 
 fn read_announce(mut table: Table, problems: &mut Vec<Problem>) -> AnnounceConfig {

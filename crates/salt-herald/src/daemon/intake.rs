@@ -11,7 +11,7 @@ use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::ledger::{Ledger, Settings};
 use herald_core::redact::Redactor;
-use herald_core::run::{Run, RunStatus};
+use herald_core::run::{Run, RunId, RunStatus};
 use jiff::Timestamp;
 use salt_event::event::{Event, Kind, decode};
 
@@ -44,6 +44,8 @@ pub struct Intake {
     bus: BusNumbers,
     runs: RunNumbers,
     above: Option<Above>,
+    /// Runs up to this one were taken out of the journal.
+    gone: RunId,
 }
 
 impl Intake {
@@ -68,6 +70,7 @@ impl Intake {
             bus: BusNumbers::default(),
             runs: RunNumbers::default(),
             above: None,
+            gone: RunId(0),
         })
     }
 
@@ -180,6 +183,11 @@ impl Intake {
 
     /// Lets time pass, up to `now`, one deadline after the other.
     pub fn catch_up(&mut self, now: Timestamp) {
+        let gone = self.writer.gone();
+        if gone > self.gone {
+            self.gone = gone;
+            self.ledger.forget_up_to(gone);
+        }
         while let Some(due) = self.ledger.next_timeout().filter(|due| *due <= now) {
             let changes = self.ledger.handle_timeout(due);
             self.add(changes);

@@ -36,7 +36,7 @@ use publishing::Publishing;
 use socket::Socket;
 use walker::Where;
 
-use crate::config::{BusAddress, Config, LoadOptions};
+use crate::config::{BusAddress, Config, JournalConfig, LoadOptions};
 use crate::metrics::{Metrics, gauge_of};
 pub use crate::publish::Pace;
 use crate::source::{self, Bus, Clock, Heard, Item, Queue};
@@ -133,6 +133,7 @@ pub async fn serve(
     // Before the bus is heard: what comes first is news already.
     let sinks = metrics.sinks.clone();
     let mut publishing = Publishing::start(&config, &writer, limits, sinks).await?;
+    writer.keep(config.journal.keeping.clone(), publishing.sinks()).await?;
     let (outcome, bus) = match listen(&config, limits, reader, writer.clone(), &metrics) {
         Ok(mut bus) => {
             let _socket = Socket::open(&config.journal.path, bus.requests.clone());
@@ -194,9 +195,12 @@ impl Now<'_> {
         *bus.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
         reload::say_what_waits(&self.config, &config);
         // The runs stand in the file that is open.
-        self.config = Config { journal: self.config.journal.clone(), ..config };
+        let path = self.config.journal.path.clone();
+        self.config = Config { journal: JournalConfig { path, ..config.journal }, ..config };
         self.web.change_to(self.config.metrics.listen.clone());
         self.publishing.change_to(&self.config, self.writer, self.limits).await?;
+        let keeping = self.config.journal.keeping.clone();
+        self.writer.keep(keeping, self.publishing.sinks()).await?;
         tracing::info!("the config was read again");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Status("the config was read again")]);
         Ok(())

@@ -18,6 +18,7 @@ pub(super) struct Publishing {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     numbers: SinkFamilies,
+    sinks: Vec<String>,
 }
 
 impl Publishing {
@@ -37,10 +38,16 @@ impl Publishing {
             pace: limits.pace,
         };
         let targets = targets(config)?;
+        let sinks = targets.iter().map(|target| target.sink.name().to_owned()).collect();
         tracing::info!(sinks = targets.len(), "publishing");
         let grace = limits.grace;
         let publisher = Publisher::start(settings, targets, writer.clone(), stopping, grace).await;
-        Ok(Self { stop, task: tokio::spawn(publisher.run()), numbers })
+        Ok(Self { stop, task: tokio::spawn(publisher.run()), numbers, sinks })
+    }
+
+    /// The sinks that are served, by name.
+    pub(super) fn sinks(&self) -> Vec<String> {
+        self.sinks.clone()
     }
 
     /// Says what is owed and can be said within the grace, and ends.

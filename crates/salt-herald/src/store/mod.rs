@@ -3,6 +3,7 @@
 //! A store carries out: what is recorded was decided, redacted and put into words before.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use herald_core::backfill::Backfill;
 use herald_core::change::Change;
@@ -15,8 +16,8 @@ mod sqlite;
 
 pub use herald_core::owed::Part;
 pub use sqlite::{
-    BackedUp, Chain, Journal, JournalReader, JournalWriter, MEMORY, Order, Progress, Returned,
-    RunFilter,
+    BackedUp, Chain, Extent, Journal, JournalReader, JournalWriter, MEMORY, Order, Progress,
+    Returned, RunFilter, Taken,
 };
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.
@@ -36,6 +37,24 @@ impl Batch {
     /// Whether there is nothing to record.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.seen.is_empty()
+    }
+}
+
+/// How long things are kept. Nothing is for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Runs, with their entries.
+    pub runs: Option<Duration>,
+    /// What returns hold, of runs that are said, and of returns that failed.
+    pub results: Option<Duration>,
+    /// Likewise of quiet runs.
+    pub quiet: Option<Duration>,
+}
+
+impl Keeping {
+    /// Whether anything ever goes.
+    pub fn is_limited(&self) -> bool {
+        *self != Self::default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! The chain of a file's entries, computed again from the first to the last.
 //!
-//! It says whether what stands there is what was written. Whether entries mean something is not looked
+//! It begins where the chain was cut last, by what the checkpoint says. It says whether what stands
+//! there is what was written. Whether entries mean something is not looked
 //! at, nor whether the payloads that they name are there.
 
 use herald_core::digest::Digest;
 use herald_core::entry::chain;
 use rusqlite::Connection;
 
+use super::cut;
 use super::write::reading;
 use crate::store::StoreError;
 
@@ -27,10 +29,13 @@ pub struct Chain {
 /// When the file can't be read, or an entry is not what follows from the one before.
 pub(super) fn verify(connection: &Connection) -> Result<Chain, StoreError> {
     let mut select = connection
-        .prepare("SELECT number, bytes, hash FROM entry ORDER BY number")
+        .prepare("SELECT number, bytes, hash FROM entry WHERE number > ?1 ORDER BY number")
         .map_err(reading)?;
-    let mut rows = select.query([]).map_err(reading)?;
-    let mut so_far = Chain { entries: 0, last: 0, hash: Digest::ZERO };
+    // What stands before it is on its way out.
+    let base = cut::base(connection).map_err(reading)?;
+    let mut rows = select.query([base.last]).map_err(reading)?;
+    let last = u64::try_from(base.last).unwrap_or_default();
+    let mut so_far = Chain { entries: 0, last, hash: base.hash };
     while let Some(row) = rows.next().map_err(reading)? {
         let number: i64 = row.get(0).map_err(reading)?;
         let next = chain(so_far.hash, row.get_ref(1).and_then(as_bytes).map_err(reading)?);

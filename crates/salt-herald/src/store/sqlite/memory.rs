@@ -18,7 +18,7 @@ use super::{migrate, overlay};
 use crate::store::{SinkState, StoreError};
 
 /// What is taken over whole.
-pub(super) const SEEDED: [&str; 3] = ["meta", "minion", "sink"];
+pub(super) const SEEDED: [&str; 4] = ["meta", "minion", "sink", "cut"];
 /// What hangs on a run, and which of it.
 const OF_A_RUN: [(&str, &str); 5] = [
     ("run", "id = ?1"),

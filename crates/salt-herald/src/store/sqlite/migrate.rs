@@ -17,10 +17,11 @@ const STEPS: &[(i64, &str)] = &[
     (1, include_str!("001_journal.sql")),
     (2, include_str!("002_outbox.sql")),
     (3, include_str!("003_backfill.sql")),
+    (4, include_str!("004_size.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 3;
+pub(super) const LATEST: i64 = 4;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@
 
 mod backup;
 mod chain;
+mod cut;
 mod deed;
 mod examine;
 mod failures;
@@ -22,8 +23,11 @@ mod read;
 mod rebuild;
 mod recorder;
 mod restore;
+mod retention;
 mod returns;
 mod rows;
+mod size;
+mod stamps;
 mod upsert;
 mod write;
 mod writer;
@@ -39,4 +43,5 @@ pub use list::{Order, RunFilter};
 pub use open::Journal;
 pub use read::JournalReader;
 pub use returns::Returned;
+pub use size::{Extent, Taken};
 pub use writer::{JournalWriter, MEMORY};

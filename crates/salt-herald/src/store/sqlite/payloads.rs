@@ -23,6 +23,8 @@ const NO_PAYLOAD: i64 = 0;
 
 /// Up to which payload the index reaches, in `meta`.
 const INDEXED: &str = "payloads_indexed";
+/// The last id that was given when a payload was taken out last, in `meta`.
+const LAST: &str = "payloads_last";
 
 /// The writer's knowledge of which payloads there are.
 pub(super) struct Payloads {
@@ -33,6 +35,9 @@ pub(super) struct Payloads {
     cached: DigestMap<i64>,
     /// What is not here may be in the database that is attached as `disk`.
     attached: bool,
+    /// The last id that was given. None is given twice: what named contents that are gone must not
+    /// come to name others.
+    last: i64,
 }
 
 impl Payloads {
@@ -54,8 +59,12 @@ impl Payloads {
             Ok((Digest(row.get::<_, [u8; 32]>(0)?), row.get(1)?))
         })?;
         let fresh = rows.collect::<Result<_, _>>()?;
+        let last: i64 =
+            connection
+                .query_row("SELECT coalesce(max(id), 0) FROM payload", [], |row| row.get(0))?;
+        let last = last.max(indexed(connection)?).max(noted(connection, LAST)?);
         let cached = DigestMap::default();
-        Ok(Self { filter: load_filter(connection)?, fresh, cached, attached: false })
+        Ok(Self { filter: load_filter(connection)?, fresh, cached, attached: false, last })
     }
 
     /// Keeps payloads, unless they are kept already.
@@ -68,19 +77,23 @@ impl Payloads {
             return Ok(());
         }
         let mut insert =
-            connection.prepare_cached("INSERT INTO payload VALUES (NULL, ?1, ?2, ?3)")?;
+            connection.prepare_cached("INSERT INTO payload VALUES (?1, ?2, ?3, ?4)")?;
+        let mut measure = connection.prepare_cached("INSERT INTO used VALUES (?1, 0, 0, 0, ?2)")?;
         for payload in payloads {
             let digest = payload.digest;
             if self.find(connection, digest)?.is_some() {
                 continue;
             }
-            insert.execute(params![digest.0, payload.kind.code(), &payload.bytes[..]])?;
-            self.fresh.insert(digest, connection.last_insert_rowid());
+            let id = self.last + 1;
+            insert.execute(params![id, digest.0, payload.kind.code(), &payload.bytes[..]])?;
+            measure.execute(params![id, payload.bytes.len() as i64])?;
+            self.last = id;
+            self.fresh.insert(digest, id);
         }
         Ok(())
     }
 
-    /// The id of a payload that is there.
+    /// The id of a payload. One that is not kept any more has none, and is not shown.
     pub(super) fn id_of(
         &mut self,
         connection: &Connection,
@@ -88,7 +101,7 @@ impl Payloads {
     ) -> rusqlite::Result<i64> {
         match self.find(connection, digest)? {
             None if self.attached => self.find_attached(connection, digest),
-            found => found.ok_or(rusqlite::Error::QueryReturnedNoRows),
+            found => Ok(found.unwrap_or(NO_PAYLOAD)),
         }
     }
 
@@ -100,7 +113,12 @@ impl Payloads {
         Ok(found)
     }
 
-    fn find(&mut self, connection: &Connection, digest: Digest) -> rusqlite::Result<Option<i64>> {
+    /// The id of a payload, if it is there.
+    pub(super) fn find(
+        &mut self,
+        connection: &Connection,
+        digest: Digest,
+    ) -> rusqlite::Result<Option<i64>> {
         if let Some(id) = self.cached.get(&digest).or_else(|| self.fresh.get(&digest)) {
             return Ok(Some(*id));
         }
@@ -110,6 +128,27 @@ impl Payloads {
         let found = find(connection, digest)?;
         self.cached.extend(found.map(|id| (digest, id)));
         Ok(found)
+    }
+
+    /// Takes a payload out.
+    pub(super) fn remove(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<()> {
+        let digest: Option<[u8; 32]> = connection
+            .prepare_cached("DELETE FROM payload WHERE id = ?1 RETURNING digest")?
+            .query_row([id], |row| row.get(0))
+            .optional()?;
+        connection.prepare_cached("DELETE FROM used WHERE payload = ?1")?.execute([id])?;
+        let Some(digest) = digest.map(Digest) else {
+            return Ok(());
+        };
+        connection
+            .prepare_cached("DELETE FROM payload_key WHERE key = ?1 AND payload = ?2")?
+            .execute([key(digest), id])?;
+        self.fresh.remove(&digest);
+        self.cached.remove(&digest);
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
+            .execute(params![LAST, self.last])?;
+        Ok(())
     }
 
     /// Whether the index should be brought up to date with this commit.
@@ -204,10 +243,14 @@ pub(super) fn bytes_of(
 }
 
 fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
-    let last = connection
+    noted(connection, INDEXED)
+}
+
+fn noted(connection: &Connection, key: &str) -> rusqlite::Result<i64> {
+    let value = connection
         .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
-        .query_row([INDEXED], |row| row.get(0));
-    Ok(last.optional()?.unwrap_or_default())
+        .query_row([key], |row| row.get(0));
+    Ok(value.optional()?.unwrap_or_default())
 }
 
 /// What the index knows of a digest.
@@ -233,6 +276,7 @@ mod tests {
     fn connection() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("001_journal.sql")).unwrap();
+        connection.execute_batch(include_str!("004_size.sql")).unwrap();
         connection
     }
 
@@ -250,7 +294,7 @@ mod tests {
         let mut writer = Payloads::load(&file).unwrap();
         writer.insert(&file, &many).unwrap();
         assert_eq!((count(&file, "payload"), count(&file, "payload_key")), (1000, 0));
-        assert_eq!(writer.id_of(&file, last.digest).unwrap(), 1000);
+        assert_eq!(writer.find(&file, last.digest).unwrap(), Some(1000));
     }
 
     #[test]
@@ -274,6 +318,34 @@ mod tests {
             );
         }
         assert_eq!(bytes_of(&file, Digest::of(b"never")).unwrap(), None);
-        assert!(writer.id_of(&file, Digest::of(b"never")).is_err());
+        assert_eq!(writer.find(&file, Digest::of(b"never")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_was_taken_out_is_not_found_and_its_id_is_never_given_again() {
+        let file = connection();
+        let many = payloads(0..300);
+        let mut writer = Payloads::load(&file).unwrap();
+        writer.insert(&file, &many).unwrap();
+        for is_indexed in [false, true] {
+            let ids: Vec<i64> = many
+                .iter()
+                .filter_map(|payload| writer.find(&file, payload.digest).unwrap())
+                .collect();
+            assert_eq!(ids.len(), 300);
+            for id in &ids {
+                writer.remove(&file, *id).unwrap();
+            }
+            let tables = ["payload", "payload_key", "used"].map(|table| count(&file, table));
+            assert_eq!(tables, [0, 0, 0]);
+            assert_eq!(writer.find(&file, many[7].digest).unwrap(), None);
+            // As after a restart.
+            writer = Payloads::load(&file).unwrap();
+            writer.insert(&file, &many).unwrap();
+            assert!(writer.find(&file, many[7].digest).unwrap() > ids.iter().max().copied());
+            if !is_indexed {
+                writer.index(&file).unwrap();
+            }
+        }
     }
 }

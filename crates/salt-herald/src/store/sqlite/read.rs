@@ -125,9 +125,18 @@ impl JournalReader {
         Ok(Restored {
             minions: names,
             open: open.into_iter().map(|(run, _)| self.with_jobs(run)).collect::<Result<_, _>>()?,
-            last_run: self.one("SELECT coalesce(max(id), 0) FROM run", [], 0)?.unwrap_or(0),
-            last_job: self.one("SELECT coalesce(max(id), 0) FROM job", [], 0)?.unwrap_or(0),
+            last_run: self.last_given("run")?,
+            last_job: self.last_given("job")?,
         })
+    }
+
+    /// The last number that a run or a job was given, whether or not it is still there.
+    fn last_given(&self, table: &str) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT max((SELECT coalesce(max(id), 0) FROM {table}), \
+             (SELECT coalesce(max({table}), 0) FROM cut))"
+        );
+        Ok(self.one(&sql, [], 0)?.unwrap_or(0))
     }
 
     /// The runs that have a job with this jid.

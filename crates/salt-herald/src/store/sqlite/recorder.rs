@@ -4,7 +4,7 @@
 //! When and how often the file is tried again is decided here; what is said of it is the daemon's matter.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use herald_core::change::{Change, GapReason, What};
@@ -18,7 +18,7 @@ use super::open;
 use super::overlay::Place;
 use super::write::{End, Inserter};
 use crate::metrics::JournalNumbers;
-use crate::store::{Away, Batch, Disk, SinkState, StoreError};
+use crate::store::{Away, Batch, Disk, Keeping, SinkState, StoreError};
 
 /// How long to wait before the file is tried again, at first and at the most.
 const RETRY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
@@ -40,6 +40,10 @@ pub(super) struct Shared {
     pub(super) abandoned: AtomicBool,
     /// What found no room since the file could not be written: the first and the last of it.
     pub(super) lost: std::sync::Mutex<Option<(Timestamp, Timestamp)>>,
+    /// How long things are to be kept from now on, and the sinks that are heeded.
+    pub(super) rules: std::sync::Mutex<Option<(Keeping, Vec<String>)>>,
+    /// Runs up to this one were taken out.
+    pub(super) gone: Arc<AtomicU64>,
 }
 
 impl Shared {
@@ -51,6 +55,8 @@ impl Shared {
             full: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             lost: std::sync::Mutex::new(None),
+            rules: std::sync::Mutex::new(None),
+            gone: Arc::default(),
         }
     }
 
@@ -167,6 +173,16 @@ impl Recorder {
     /// Whether work was left over that can be done now.
     pub(super) fn is_behind(&self) -> bool {
         self.memory.is_none() && self.file.as_ref().is_some_and(Inserter::is_behind)
+    }
+
+    /// How long things are to be kept, if that changed.
+    pub(super) fn take_rules(&self) -> Option<(Keeping, Vec<String>)> {
+        self.shared.rules.lock().ok().and_then(|mut rules| rules.take())
+    }
+
+    /// The file's, while it can be written.
+    pub(super) fn file(&mut self) -> Option<&mut Inserter> {
+        self.file.as_mut().filter(|_| self.memory.is_none())
     }
 
     /// Does what was left over.

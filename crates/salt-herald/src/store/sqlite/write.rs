@@ -3,15 +3,19 @@
 //! Everything happens in the caller's transaction; what is remembered here (the chain's end, the
 //! payloads) goes back with it when it fails.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{EntryHead, chain, encode, kind_code};
+use herald_core::run::{JobId, Run, RunId};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::payloads::Payloads;
+use super::rows;
+use super::stamps::{Stamps, Voice};
 use crate::metrics::JournalNumbers;
 use crate::store::{Batch, StoreError};
 
@@ -22,7 +26,17 @@ pub(super) struct Inserter {
     end: End,
     payloads: Payloads,
     numbers: JournalNumbers,
+    stamps: Stamps,
+    /// Runs up to this one were taken out.
+    gone: u64,
+    /// The day that was noted last.
+    day: i64,
+    /// Tells the time: days are noted by it.
+    clock: Clock,
 }
+
+/// Where the time comes from.
+pub(super) type Clock = fn() -> Timestamp;
 
 /// The end of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +50,29 @@ pub(super) struct Insert<'a> {
     pub(super) connection: &'a Connection,
     origin: [u8; 16],
     pub(super) end: End,
-    payloads: &'a mut Payloads,
+    pub(super) payloads: &'a mut Payloads,
+    pub(super) stamps: &'a mut Stamps,
+    pub(super) gone: u64,
+    day: i64,
+    today: i64,
+    /// What the writer's clock said when it began.
+    pub(super) now: Timestamp,
+}
+
+/// What is to be known of a change beside itself.
+#[derive(Debug, Clone, Copy)]
+struct About {
+    /// It comes to a run that was taken out already.
+    gone: bool,
+    voice: Voice,
 }
 
 impl Inserter {
     pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+        Self::with_clock(connection, Timestamp::now)
+    }
+
+    pub(super) fn with_clock(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         let origin: Vec<u8> = connection
             .query_row("SELECT value FROM meta WHERE key = 'origin'", [], |row| row.get(0))
             .map_err(reading)?;
@@ -60,8 +92,9 @@ impl Inserter {
         };
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
         let payloads = Payloads::load(&connection).map_err(reading)?;
-        let numbers = JournalNumbers::default();
-        Ok(Self { connection, origin, end, payloads, numbers })
+        let gone = last_gone(&connection).map_err(reading)?;
+        let (stamps, numbers) = (Stamps::default(), JournalNumbers::default());
+        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, clock })
     }
 
     /// Counts commits there.
@@ -78,8 +111,10 @@ impl Inserter {
         attached: bool,
     ) -> rusqlite::Result<Self> {
         let payloads = Payloads::load_on_top(&connection, attached)?;
-        let numbers = JournalNumbers::default();
-        Ok(Self { connection, origin, end, payloads, numbers })
+        let gone = last_gone(&connection)?;
+        let (stamps, numbers) = (Stamps::default(), JournalNumbers::default());
+        let clock = Timestamp::now;
+        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, clock })
     }
 
     /// The journal's own name.
@@ -96,6 +131,21 @@ impl Inserter {
         &self.connection
     }
 
+    /// Runs up to this one were taken out.
+    pub(super) fn gone(&self) -> u64 {
+        self.gone
+    }
+
+    /// What the writer's clock says.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Days since 1970, by the writer's clock.
+    pub(super) fn today(&self) -> i64 {
+        self.now().as_second().div_euclid(86_400)
+    }
+
     /// The number of the last entry that is committed.
     pub(super) fn last_number(&self) -> u64 {
         self.end.number
@@ -107,23 +157,30 @@ impl Inserter {
         work: impl FnOnce(&mut Insert<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let began = Instant::now();
+        let (now, today) = (self.now(), self.today());
         let transaction = self.connection.unchecked_transaction().map_err(writing)?;
         let mut insert = Insert {
             connection: &self.connection,
             origin: self.origin,
             end: self.end,
             payloads: &mut self.payloads,
+            stamps: &mut self.stamps,
+            gone: self.gone,
+            day: self.day,
+            today,
+            now,
         };
         let done = work(&mut insert).and_then(|()| insert.index_if_due());
-        let end = insert.end;
+        let (end, gone, day) = (insert.end, insert.gone, insert.day);
         let done = done.and_then(|()| transaction.commit().map_err(writing));
         self.numbers.commit(began, done.is_ok());
         match done {
             Ok(()) => {
-                self.end = end;
+                (self.end, self.gone, self.day) = (end, gone, day);
                 Ok(())
             }
             Err(error) => {
+                self.stamps = Stamps::default();
                 self.payloads.forget(&self.connection).map_err(reading)?;
                 Err(error)
             }
@@ -141,24 +198,34 @@ impl Inserter {
     }
 }
 
+/// The last run that was taken out.
+fn last_gone(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT coalesce(max(run), 0) FROM cut";
+    connection.query_row(sql, [], |row| rows::number(row, 0))
+}
+
 impl Insert<'_> {
     pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let run_of: HashMap<_, _> = batch.jobs.iter().map(|job| (job.id, job.run)).collect();
+        let is_said = |run: &Run| (run.id, run.said || run.told_with.is_some());
+        let said: HashMap<_, _> = batch.runs.iter().map(is_said).collect();
         let mut versions = HashMap::new();
         for change in &batch.changes {
-            self.change(change)?;
+            self.change(change, self.about(change, &run_of, &said))?;
             let run = change.what.job().and_then(|job| run_of.get(&job).copied());
             for run in change.what.runs().into_iter().flatten().chain(run) {
                 versions.insert(run, self.end.number);
             }
         }
-        for run in &batch.runs {
+        let gone = self.gone;
+        for run in batch.runs.iter().filter(|run| run.id.0 > gone) {
             let version = versions.get(&run.id).copied();
             self.run(run, version.unwrap_or(self.end.number)).map_err(writing)?;
         }
-        for job in &batch.jobs {
+        for job in batch.jobs.iter().filter(|job| job.run.0 > gone) {
             self.job(job).map_err(writing)?;
         }
+        self.raise_voices(batch, &said).map_err(writing)?;
         for (family, count) in &batch.seen {
             let last = batch.changes.last().map_or(0, |change| change.at.as_microsecond());
             self.seen(family, *count, last).map_err(writing)?;
@@ -166,8 +233,62 @@ impl Insert<'_> {
         Ok(())
     }
 
-    fn change(&mut self, change: &Change) -> Result<(), StoreError> {
+    /// A return to a run that was taken out is recorded, but does not bring the run back.
+    fn about(
+        &self,
+        change: &Change,
+        run_of: &HashMap<JobId, RunId>,
+        said: &HashMap<RunId, bool>,
+    ) -> About {
+        let job = change.what.job();
+        let run = job.and_then(|job| run_of.get(&job).copied()).or(change
+            .what
+            .runs()
+            .into_iter()
+            .flatten()
+            .next());
+        let failed = matches!(&change.what, What::Returned { outcome, .. } if outcome.failed);
+        let is_quiet = run.is_some_and(|run| said.get(&run) == Some(&false)) && !failed;
+        About {
+            gone: run.is_some_and(|run| run.0 <= self.gone),
+            voice: if is_quiet { Voice::Quiet } else { Voice::Loud },
+        }
+    }
+
+    /// What came back in runs that turn out to be said is kept as long as of those that always were.
+    fn raise_voices(&mut self, batch: &Batch, said: &HashMap<RunId, bool>) -> rusqlite::Result<()> {
+        let louder = batch.changes.iter().filter_map(|change| match &change.what {
+            What::ToldWith { run, .. }
+            | What::RunRevised { run, .. }
+            | What::JobMoved { to: run, .. } => Some(*run),
+            _ => None,
+        });
+        let louder: BTreeSet<RunId> = louder.filter(|run| said.get(run) == Some(&true)).collect();
+        for run in louder {
+            let returned = self
+                .connection
+                .prepare_cached(
+                    "SELECT shape, max(at) / 86400000000 FROM return \
+                     WHERE job IN (SELECT id FROM job WHERE run = ?1) GROUP BY shape",
+                )?
+                .query_map([run.0 as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
+            for (shape, day) in returned {
+                let day = day.min(self.today);
+                self.stamps.shape(self.connection, self.payloads, shape, Voice::Loud, day)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry that follows from no event.
+    pub(super) fn entry(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.change(change, About { gone: false, voice: Voice::Loud })
+    }
+
+    fn change(&mut self, change: &Change, about: About) -> Result<(), StoreError> {
         self.payloads.insert(self.connection, &change.payloads).map_err(writing)?;
+        self.note_day().map_err(writing)?;
         let number = self.end.number + 1;
         let bytes = encode(EntryHead { origin: self.origin, number }, change);
         let hash = chain(self.end.hash, &bytes);
@@ -184,7 +305,33 @@ impl Insert<'_> {
             })
             .map_err(writing)?;
         self.end = End { number, hash };
-        self.project(number as i64, change).map_err(writing)
+        self.stamp(number as i64, change, about).map_err(writing)?;
+        if about.gone { Ok(()) } else { self.project(number as i64, change).map_err(writing) }
+    }
+
+    /// Notes that what comes from now on comes on another day.
+    fn note_day(&mut self) -> rusqlite::Result<()> {
+        if self.day == self.today {
+            return Ok(());
+        }
+        // A clock that was ahead for a while must not keep anything for ever.
+        self.connection.execute("DELETE FROM day WHERE day > ?1", [self.today])?;
+        let next = self.end.number as i64 + 1;
+        self.connection.execute("INSERT OR IGNORE INTO day VALUES (?1, ?2)", [self.today, next])?;
+        self.day = self.today;
+        Ok(())
+    }
+
+    fn stamp(&mut self, entry: i64, change: &Change, about: About) -> rusqlite::Result<()> {
+        let named = change.what.contents().into_iter().flatten();
+        Stamps::entry(self.connection, self.payloads, entry, named)?;
+        if let What::Returned { shape, .. } = &change.what
+            && let Some(shape) = self.payloads.find(self.connection, *shape)?
+        {
+            let (voice, today) = (about.voice, self.today);
+            self.stamps.shape(self.connection, self.payloads, shape, voice, today)?;
+        }
+        Ok(())
     }
 
     /// The rows that follow from one change alone.
@@ -192,9 +339,10 @@ impl Insert<'_> {
         match &change.what {
             What::MinionSeen { minion, name } => {
                 self.connection
-                    .prepare_cached("INSERT INTO minion VALUES (?1, ?2)")?
+                    .prepare_cached("INSERT OR IGNORE INTO minion VALUES (?1, ?2)")?
                     .execute(params![minion, name])?;
             }
+            What::Cut(cut) => self.cut(entry, change.at, cut)?,
             What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
                 self.blindness(entry, &change.what)?;
             }
@@ -251,6 +399,7 @@ impl Insert<'_> {
         Ok(())
     }
 
+    /// The number of some contents in this file; 0, which none has, where they are not kept any more.
     fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
         self.payloads.id_of(self.connection, digest)
     }

@@ -16,7 +16,8 @@ use tokio::sync::{oneshot, watch};
 use super::deed::{Deed, Order, Reply};
 use super::read::JournalReader;
 use super::recorder::{Recorder, Shared};
-use crate::store::{Batch, Delivery, Disk, SinkState, StoreError, Told};
+use super::retention::Retention;
+use crate::store::{Batch, Delivery, Disk, Keeping, SinkState, StoreError, Told};
 
 /// How many batches may wait, each of some 2 MiB at the most. The sender waits when it is full.
 const QUEUE: usize = 8;
@@ -24,6 +25,12 @@ const QUEUE: usize = 8;
 const GATHER: Duration = Duration::from_millis(20);
 /// So long nothing has to come for what was left over to be done.
 const PAUSE: Duration = Duration::from_millis(200);
+/// So long nothing has to come for something old to be taken out.
+const LULL: Duration = Duration::from_millis(25);
+/// Where no lull comes, some is taken out as often as this.
+const STARVED: Duration = Duration::from_secs(2);
+/// How often it is looked whether another day has come.
+const LOOK: Duration = Duration::from_secs(60);
 /// How many bytes may wait in memory while the file can't be written.
 pub const MEMORY: usize = 64 << 20;
 
@@ -40,9 +47,10 @@ impl JournalWriter {
     pub(super) fn start(recorder: Recorder, shared: Arc<Shared>) -> Self {
         let (orders, receiver) = sync_channel(QUEUE);
         let (told, version) = watch::channel(recorder.last_number());
+        let retention = Retention::new(Arc::clone(&shared.gone));
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(recorder, &receiver, &told));
+            .spawn(move || write_all(recorder, retention, &receiver, &told));
         let thread = Arc::new(std::sync::Mutex::new(thread.ok()));
         Self { orders, version, shared, thread }
     }
@@ -105,6 +113,24 @@ impl JournalWriter {
         let (done, wait) = oneshot::channel();
         self.queue(Deed::Introduce(sink.to_owned()), Reply::Sink(done)).await?;
         wait.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Takes out what is older than that from now on, while nothing else is to be written. What is
+    /// still owed to one of these sinks stays.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn keep(&self, keeping: Keeping, sinks: Vec<String>) -> Result<(), StoreError> {
+        if let Ok(mut rules) = self.shared.rules.lock() {
+            *rules = Some((keeping, sinks));
+        }
+        // The thread looks when it wakes.
+        self.queue(Deed::Settle, Reply::Nobody).await
+    }
+
+    /// Runs up to this one were taken out, because they were old.
+    pub fn gone(&self) -> RunId {
+        RunId(self.shared.gone.load(Ordering::Relaxed))
     }
 
     /// Keeps how far a sink is.
@@ -207,8 +233,13 @@ impl JournalWriter {
     }
 }
 
-fn write_all(mut recorder: Recorder, orders: &Receiver<Order>, told: &watch::Sender<u64>) {
-    while let Some(first) = next(&mut recorder, orders) {
+fn write_all(
+    mut recorder: Recorder,
+    mut retention: Retention,
+    orders: &Receiver<Order>,
+    told: &watch::Sender<u64>,
+) {
+    while let Some(first) = next(&mut recorder, &mut retention, orders) {
         let group = gather(first, orders);
         let (deeds, replies): (Vec<Deed>, Vec<Reply>) =
             group.into_iter().map(|order| (order.deed, order.reply)).unzip();
@@ -222,8 +253,12 @@ fn write_all(mut recorder: Recorder, orders: &Receiver<Order>, told: &watch::Sen
 }
 
 /// The next order. A file that could not be written is tried again in time; what was left over is done
-/// once there is a pause.
-fn next(recorder: &mut Recorder, orders: &Receiver<Order>) -> Option<Order> {
+/// once there is a pause, and what is old is taken out.
+fn next(
+    recorder: &mut Recorder,
+    retention: &mut Retention,
+    orders: &Receiver<Order>,
+) -> Option<Order> {
     while let Some(patience) = recorder.until_retry() {
         match orders.recv_timeout(patience) {
             Ok(order) if patience.is_zero() => {
@@ -235,18 +270,48 @@ fn next(recorder: &mut Recorder, orders: &Receiver<Order>) -> Option<Order> {
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
-    if recorder.is_behind() {
-        match orders.recv_timeout(PAUSE) {
+    if let Some((keeping, sinks)) = recorder.take_rules() {
+        retention.keep(keeping, sinks);
+    }
+    if retention.is_starved(STARVED) {
+        take_out(recorder, retention);
+    }
+    loop {
+        let is_due = recorder.file().is_some_and(|file| retention.is_due(file));
+        let patience = match (is_due, recorder.is_behind()) {
+            (true, _) => LULL,
+            (false, true) => PAUSE,
+            (false, false) => LOOK,
+        };
+        match orders.recv_timeout(patience) {
             Ok(order) => return Some(order),
-            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                if let Err(error) = recorder.catch_up() {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "the index is behind");
-                }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                catch_up(recorder);
+                return None;
             }
         }
+        catch_up(recorder);
+        take_out(recorder, retention);
     }
-    orders.recv().ok()
+}
+
+fn catch_up(recorder: &mut Recorder) {
+    if recorder.is_behind()
+        && let Err(error) = recorder.catch_up()
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(error, "the index is behind");
+    }
+}
+
+/// Takes out some of what is old, if anything is due.
+fn take_out(recorder: &mut Recorder, retention: &mut Retention) {
+    if let Some(file) = recorder.file()
+        && retention.is_due(file)
+    {
+        retention.work(file);
+    }
 }
 
 /// What waits, up to a time; nothing is waited for.
