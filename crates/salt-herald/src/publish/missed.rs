@@ -38,6 +38,8 @@ pub(super) fn finding(reader: &JournalReader, run: &Run) -> Result<Finding, Stor
     Ok(match reader.found_by(run.id)? {
         None => Finding::UnderWay,
         Some(found) if reader.news_at(run)? >= found.backfill.to => Finding::News,
+        // It was seen to begin, and would have been told of if anything could have been said.
+        Some(found) if run.started_at < found.backfill.from => Finding::News,
         Some(found) => Finding::Found(found.entry, missed(&found)),
     })
 }
