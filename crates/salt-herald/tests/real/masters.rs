@@ -32,7 +32,7 @@ pub(crate) fn below(series: &str) {
         })
     });
     let run = lower.run_where("the same below", over("from above"));
-    assert_eq!(run["minions"]["returned"], 2);
+    assert_eq!((&run["minions"]["returned"], flags(&run)), (&json!(2), vec!["syndic"]), "{run}");
 
     lab.salt(&["-L", "web1,top1,ghost", "cmd.run", "echo on a list"]);
     let run = upper.run_where("a list", over("on a list"));
