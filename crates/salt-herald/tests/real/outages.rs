@@ -150,8 +150,21 @@ pub(crate) fn the_daemon_is_stopped(lab: &Lab, herald: &mut Herald) {
     let run =
         herald.run_where("its end, which nobody heard", |run| run["jid"] == jid && ended(run));
     assert_eq!(run["minions"]["returned"], 4, "{run:#}");
-    for words in ["echo while", "echo batch while", "echo call while", "echo last while"] {
-        herald.run_where(words, |run| says(run, words) && ended(run));
+    let missed = ["echo while", "echo batch while", "echo call while", "echo last while"];
+    for words in missed {
+        let run = herald.run_where(words, |run| says(run, words) && ended(run));
+        let flags = run["flags"].as_array().expect("a list");
+        assert!(flags.contains(&"backfilled".into()), "{run:#}");
+    }
+    let is_digest = |text: &str| text.contains("While I was away");
+    let channel = herald.channel_where("a digest", |channel| {
+        channel.roots().any(|message| is_digest(&message.content.shown()))
+    });
+    // Each of them is told once, all in one message: no news.
+    for words in missed {
+        let tells = channel.roots().map(|message| message.content.shown());
+        let tells: Vec<String> = tells.filter(|text| text.contains(words)).collect();
+        assert!(tells.len() == 1 && is_digest(&tells[0]), "{words}: {tells:#?}");
     }
 }
 
