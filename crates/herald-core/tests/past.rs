@@ -9,11 +9,13 @@ use herald_core::announce::Announcement;
 use herald_core::backfill::{Added, Counter};
 use herald_core::change::What;
 use herald_core::compose::{Context, announce};
+use herald_core::ledger::Settings;
 use herald_core::names::AS_THEY_ARE;
 use herald_core::run::{Flag, Run, RunKind, RunStatus};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use salt_event::Value;
+use salt_event::event::Event;
 use salt_event::job_cache::Load;
 use salt_event::msgpack::Reader;
 use support::{
@@ -107,18 +109,22 @@ fn recall(heard: &mut Heard, now: Timestamp, deed: &Deed) -> usize {
     let minions = list(&act.minions).to_bytes();
     let minions = Reader::new(&minions).raw().unwrap();
     let none = list(&[]).to_bytes();
-    let changes = match deed {
+    match deed {
         Deed::Begins(_) => {
-            let event = load.beginning(minions, Reader::new(&none).raw().unwrap()).unwrap();
-            heard.ledger.handle_past_event(now, &event)
+            let none = Reader::new(&none).raw().unwrap();
+            hear_past(heard, now, &load.beginning(minions, none).unwrap())
         }
         Deed::Returns(_, minion, kind) => {
             let (value, code) = returned(*kind);
             let kept = map(vec![("return", value), ("retcode", Value::Int(code))]).to_bytes();
-            let event = load.returned(minion, &kept).unwrap().unwrap();
-            heard.ledger.handle_past_event(now, &event)
+            hear_past(heard, now, &load.returned(minion, &kept).unwrap().unwrap())
         }
-    };
+    }
+}
+
+fn hear_past(heard: &mut Heard, now: Timestamp, event: &Event<'_>) -> usize {
+    heard.adopt(now, event);
+    let changes = heard.ledger.handle_past_event(now, event);
     heard.take(changes)
 }
 
@@ -362,34 +368,87 @@ fn past_and_present_infer_nothing_of_each_other() {
     assert!(heard.runs().iter().all(|run| run.head.kind != RunKind::Batch));
 }
 
+const SECRET: &str = "correct-horse-9";
+const WITH_SECRET: &str = "mysql --password='correct-horse-9' shop";
+
+/// A job of `cmd.run`, as [`act`] makes one.
+fn command(seconds: u32, line: &'static str) -> Act {
+    Act { arg: vec![line], ..act(seconds, "cmd.run", &["web1"]) }
+}
+
+/// Hands over what a minion returned of a job, by the cache.
+fn recall_return(heard: &mut Heard, now: Timestamp, act: &Act, shown: &str) {
+    let load = act.load();
+    let load = Load::read(&load).unwrap().unwrap();
+    let kept = map(vec![("return", text(shown)), ("retcode", Value::Int(0))]).to_bytes();
+    hear_past(heard, now, &load.returned("web1", &kept).unwrap().unwrap());
+}
+
+fn shows(heard: &Heard, what: &str) -> bool {
+    let is_in = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(what);
+    heard.payloads.values().any(|(_, bytes)| is_in(bytes))
+        || format!("{:?}", heard.changes).contains(what)
+}
+
 #[test]
 fn secrets_of_the_past_are_hidden() {
-    let load = map(vec![
-        ("cmd", text("publish")),
-        ("jid", text(&jid(1000))),
+    let act = command(1, WITH_SECRET);
+    let mut heard = Heard::default();
+    recall(&mut heard, at(began(1)), &Deed::Begins(act.clone()));
+    recall_return(&mut heard, at(2.0), &act, "used correct-horse-9");
+    assert!(!shows(&heard, SECRET));
+}
+
+#[test]
+fn the_load_of_what_is_open_over_a_restart_tells_what_is_secret_in_it() {
+    let open = command(1, WITH_SECRET);
+    let mut heard = Heard::default();
+    heard.hear(at(began(1)), &Deed::Begins(open.clone()).frame());
+    let mut heard = heard.restart(Settings::default(), at(50.0));
+    gap(&mut heard, at(51.0));
+    heard.ledger.begin_past();
+    recall(&mut heard, at(began(1)), &Deed::Begins(open.clone()));
+    // Another job shows it, then and now.
+    let other = command(2, "ps aux");
+    recall(&mut heard, at(began(2)), &Deed::Begins(other.clone()));
+    recall_return(&mut heard, at(3.0), &other, "mysqld correct-horse-9 shop");
+    let changes = heard.ledger.end_past(at(52.0), true);
+    heard.take(changes);
+    let live = command(53, "ps aux");
+    heard.hear(at(began(53)), &Deed::Begins(live.clone()).frame());
+    let shown = text("mysqld correct-horse-9 shop");
+    heard.hear(at(54.0), &support::ret(&live.jid, "web1", "cmd.run", shown, 0));
+    assert!(!shows(&heard, SECRET));
+    assert!(shows(&heard, "mysqld [hidden] shop"));
+}
+
+#[test]
+fn the_load_of_a_batch_that_is_open_over_a_restart_tells_what_is_secret_in_it() {
+    let open = command(1, WITH_SECRET);
+    let state = map(vec![
+        ("jid", text(&open.jid)),
         ("fun", text("cmd.run")),
-        ("arg", list(&["mysql --password='correct-horse-9' shop"])),
+        ("arg", list(&open.arg)),
         ("tgt", text("*")),
         ("tgt_type", text("glob")),
         ("user", text("alice")),
-    ])
-    .to_bytes();
-    let load = Load::read(&load).unwrap().unwrap();
-    let minions = list(&["web1"]).to_bytes();
-    let none = list(&[]).to_bytes();
-    let raw = |bytes| Reader::new(bytes).raw().unwrap();
+        ("minions", list(&["web1", "web2"])),
+        ("all_minions", list(&["web1", "web2"])),
+        ("batch_size", Value::Int(1)),
+    ]);
     let mut heard = Heard::default();
-    let event = load.beginning(raw(&minions), raw(&none)).unwrap();
-    let changes = heard.ledger.handle_past_event(at(1.0), &event);
-    heard.take(changes);
-    let kept = map(vec![("return", text("used correct-horse-9")), ("retcode", Value::Int(0))]);
-    let kept = kept.to_bytes();
-    let event = load.returned("web1", &kept).unwrap().unwrap();
-    let changes = heard.ledger.handle_past_event(at(2.0), &event);
-    heard.take(changes);
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("correct-horse-9");
-    assert!(heard.payloads.values().all(|(_, bytes)| !shown(bytes)));
-    assert!(!format!("{:?}", heard.changes).contains("correct-horse-9"));
+    heard.hear(at(1.0), &frame(&format!("salt/batch/{}/new", open.jid), &state));
+    let mut heard = heard.restart(Settings::default(), at(50.0));
+    gap(&mut heard, at(51.0));
+    heard.ledger.begin_past();
+    let (load, state) = (open.load(), state.to_bytes());
+    let load = Load::read(&load).unwrap().unwrap();
+    let state = Reader::new(&state).raw().unwrap();
+    hear_past(&mut heard, at(began(1)), &load.batch(state).unwrap());
+    let other = command(2, "ps aux");
+    recall(&mut heard, at(began(2)), &Deed::Begins(other.clone()));
+    recall_return(&mut heard, at(3.0), &other, "mysqld correct-horse-9 shop");
+    assert!(!shows(&heard, SECRET));
 }
 
 #[test]

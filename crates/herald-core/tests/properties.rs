@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 
 use herald_core::announce::Announcement;
 use herald_core::compose::{Context, announce};
-use herald_core::digest::Digest;
-use herald_core::entry::{Contents, EntryHead, decode, encode};
-use herald_core::ledger::Restored;
+use herald_core::entry::{EntryHead, encode};
+use herald_core::ledger::{Restored, Settings};
 use herald_core::names::AS_THEY_ARE;
-use herald_core::run::{Job as RunJob, Run, RunStatus};
-use herald_core::state::State;
+use herald_core::run::{Run, RunStatus};
 use proptest::prelude::*;
 use salt_event::Value;
+use support::journal::folded;
 use support::{
     Heard, Job, at, frame, jid, list, map, recorded, ret, ret_with, state, states, text,
 };
@@ -92,27 +91,6 @@ fn heard(frames: &[Vec<u8>]) -> Heard {
     heard
 }
 
-struct Payloads<'a>(&'a Heard);
-
-impl Contents for Payloads<'_> {
-    fn payload(&mut self, digest: Digest) -> Option<Vec<u8>> {
-        self.0.payloads.get(&digest).map(|(_, bytes)| bytes.clone())
-    }
-}
-
-/// The fold of everything that was given out, by the way of its bytes.
-fn folded(heard: &Heard) -> State {
-    let mut state = State::default();
-    for (place, change) in heard.changes.iter().enumerate() {
-        let head = EntryHead { origin: [7; 16], number: place as u64 + 1 };
-        let bytes = encode(head, change);
-        let (read, change) = decode(&bytes, &mut Payloads(heard)).unwrap();
-        assert_eq!(read, head);
-        state.apply(&change);
-    }
-    state
-}
-
 fn assert_folds(heard: &Heard) {
     let state = folded(heard);
     for run in heard.ledger.runs() {
@@ -122,47 +100,12 @@ fn assert_folds(heard: &Heard) {
     assert_eq!(state.minions.len(), heard.ledger.minions().len());
 }
 
-/// What a journal would give back after a restart.
-fn restored(heard: &Heard) -> Restored {
-    let state = folded(heard);
-    let minions = &state.minions;
-    let jobs =
-        |run: &Run| -> Vec<RunJob> { run.jobs.iter().map(|job| state.jobs[job].clone()).collect() };
-    let mut open: Vec<_> = state
-        .runs
-        .values()
-        .filter(|run| run.status == RunStatus::Running)
-        .map(|run| (run.clone(), jobs(run)))
-        .collect();
-    open.sort_by_key(|(run, _)| run.id);
-    Restored {
-        minions: (0..minions.len()).map(|no| minions.name(no as u32).to_owned()).collect(),
-        open,
-        last_run: state.runs.keys().map(|run| run.0).max().unwrap_or(0),
-        last_job: state.jobs.keys().map(|job| job.0).max().unwrap_or(0),
-    }
-}
-
 /// Goes on after a restart, as the daemon does: what ended is asked of the journal when it is named.
 fn go_on(first: Heard, frames: &[Vec<u8>], from: usize) -> Heard {
-    let state = folded(&first);
-    let mut second = Heard::restored(restored(&first), at(from as f64 / 10.0));
-    second.changes = first.changes;
-    second.payloads = first.payloads;
+    let time = |place: usize| at(place as f64 / 10.0);
+    let mut second = first.restart(Settings::default(), time(from));
     for (place, frame) in frames.iter().enumerate().skip(from) {
-        let now = at(place as f64 / 10.0);
-        second.wait(now);
-        let Ok(event) = salt_event::event::decode(frame) else {
-            continue;
-        };
-        if let Some(jid) = second.ledger.unknown_jid(&event) {
-            for run in state.runs.values().filter(|run| run.jids.iter().any(|known| known == jid)) {
-                let jobs = run.jobs.iter().map(|job| state.jobs[job].clone()).collect();
-                second.ledger.adopt(now, run.clone(), jobs);
-            }
-        }
-        let changes = second.ledger.handle_event(now, &event);
-        second.take(changes);
+        second.hear(time(place), frame);
     }
     second
 }

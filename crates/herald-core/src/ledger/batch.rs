@@ -13,7 +13,7 @@ use crate::change::{Storable, What};
 use crate::command::{Batched, CommandParts, Program, command_line};
 use crate::minions::MinionSet;
 use crate::redact::Secrets;
-use crate::run::{Flag, JobId, RunId, RunKind};
+use crate::run::{Flag, JobId, Run, RunId, RunKind};
 use crate::state::State;
 
 /// What a run is, once it is known to be a batch.
@@ -42,6 +42,7 @@ impl Ledger {
     pub(super) fn new_batch(&mut self, now: Timestamp, at: Timestamp, batch: &Batch<'_>) {
         let expected = self.intern_all(at, batch.minions);
         if let Some(known) = self.by_jid.get(batch.jid.as_ref()).copied() {
+            self.hear_secrets_of_batch(known, batch);
             self.turn_out_batch(at, known, batch, &expected);
             self.widen(at, known, expected);
             return;
@@ -111,6 +112,17 @@ impl Ledger {
         self.reopen(at, id);
         if let Some(mut live) = self.live.get_mut(&id) {
             live.told_end = true;
+        }
+    }
+
+    /// As of a job: what is secret in it the journal does not give back.
+    fn hear_secrets_of_batch(&mut self, known: JobId, batch: &Batch<'_>) {
+        let run = self.state.jobs.get(&known).and_then(|job| self.state.runs.get(&job.run));
+        let is_same = |run: &&Run| run.head.user == known_user(batch.user);
+        if let Some(run) =
+            run.filter(is_same).map(|run| run.id).filter(|id| self.lacks_secrets(*id))
+        {
+            self.learn_arguments(run, batch);
         }
     }
 

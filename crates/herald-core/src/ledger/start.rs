@@ -50,6 +50,7 @@ impl Ledger {
             if self.past.is_now {
                 self.hear_start(now, at, known, job, expected);
             } else if self.is_same(known, job) {
+                self.hear_secrets(known, job);
                 self.widen(at, known, expected);
             } else {
                 self.flag_conflict(at, known);
@@ -87,6 +88,7 @@ impl Ledger {
         let run = self.state.jobs.get(&known).and_then(|job| self.state.runs.get(&job.run));
         let Some(run) = run.filter(|run| run.flags.contains(&Flag::NoStart)) else {
             if self.is_same(known, job) {
+                self.hear_secrets(known, job);
                 self.widen(at, known, expected);
             }
             return;
@@ -116,6 +118,31 @@ impl Ledger {
         }
         self.widen(at, known, expected);
         self.end_if_complete(at, id);
+    }
+
+    /// What is secret in an open run the journal does not give back: the job's load tells it anew.
+    fn hear_secrets(&mut self, known: JobId, job: &NewJob<'_>) {
+        let Some(run) = self.state.jobs.get(&known).map(|job| job.run) else {
+            return;
+        };
+        if !self.lacks_secrets(run) {
+            return;
+        }
+        let mut secrets = Secrets::default();
+        self.redact_load(&begun_by(job, MinionSet::new(), MinionSet::new()), &mut secrets);
+        self.secrets.extend(&secrets);
+        let is_all = self.state.runs.get(&run).is_some_and(|run| run.jobs.len() == 1);
+        if let Some(mut live) = self.live.get_mut(&run) {
+            live.secrets.extend(&secrets);
+            if is_all {
+                live.known_by = KnownBy::Publication;
+            }
+        }
+    }
+
+    /// Whether a run is open, and the journal gave it back without its secrets.
+    pub(super) fn lacks_secrets(&self, run: RunId) -> bool {
+        self.live.get(&run).is_some_and(|live| live.known_by == KnownBy::Journal)
     }
 
     /// Whether a publication is of the job that we know by its jid: a later slice, or said again.

@@ -2,6 +2,8 @@
 //! text.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod journal;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use herald_core::names::AS_THEY_ARE;
 use herald_core::payload::PayloadKind;
 use herald_core::redact::Redactor;
 use herald_core::run::{Run, RunId};
+use herald_core::state::State;
 use jiff::Timestamp;
 use salt_event::Value;
 use salt_event::capture::{Capture, Captured};
@@ -183,6 +186,8 @@ pub struct Heard {
     pub ledger: Ledger,
     pub changes: Vec<Change>,
     pub payloads: HashMap<Digest, (PayloadKind, Vec<u8>)>,
+    /// What an earlier process left.
+    pub journal: State,
 }
 
 impl Default for Heard {
@@ -201,6 +206,7 @@ impl Heard {
             ledger: Ledger::restore(settings, Redactor::new(), now, from),
             changes: Vec::new(),
             payloads: HashMap::new(),
+            journal: State::default(),
         }
     }
 
@@ -228,6 +234,7 @@ impl Heard {
     pub fn hear(&mut self, now: Timestamp, frame: &[u8]) -> usize {
         self.wait(now);
         let Ok(event) = decode(frame) else { return 0 };
+        self.adopt(now, &event);
         let changes = self.ledger.handle_event(now, &event);
         self.take(changes)
     }
