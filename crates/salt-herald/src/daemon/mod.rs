@@ -384,7 +384,7 @@ fn job_cache_of(config: &Config, limits: Limits) -> Where {
         zone: master.jid_zone(),
         keeps_returns: master.keeps_returns(),
         keep_jobs: master.keep_jobs,
-        keep_runs: None,
+        keep_runs: config.journal.keeping.runs,
         written_within: limits.written_within,
     }
 }
