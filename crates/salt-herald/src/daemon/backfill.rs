@@ -5,7 +5,7 @@
 //! ledger's matter, and what is said of it the publisher's.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::intake::Intake;
+use super::recording::refuse_away;
 use super::walker::{Errand, Walker, Where};
 use super::{Limits, RunError, job_cache_of, ledger_settings};
 use crate::config::Config;
 use crate::source::job_cache::Skipped;
 use crate::source::{Heard, Item, Past, Queue};
-use crate::store::{Gap, Journal, StoreError};
+use crate::store::{Gap, Journal, JournalWriter, StoreError};
 
 /// Most open jobs that are looked for by their jids.
 const MOST_OPEN: usize = 1_000;
@@ -123,8 +124,8 @@ impl Backfills {
         }
     }
 
-    /// Whether the past may be taken now.
-    pub(super) fn is_ready(&mut self) -> bool {
+    /// Whether the past may be taken now. While the disk is away, the memory is for what happens.
+    pub(super) fn is_ready(&mut self, writer: &JournalWriter) -> bool {
         let is_settled = |waiting: &mut oneshot::Receiver<()>| {
             !matches!(waiting.try_recv(), Err(oneshot::error::TryRecvError::Empty))
         };
@@ -135,7 +136,7 @@ impl Backfills {
         if is_ready && let Some((answers, backfill)) = self.done.take() {
             let _ = answers.send(Answer::Done(backfill));
         }
-        is_ready
+        is_ready && !writer.is_away()
     }
 
     /// How long the intake may wait for what it hears.
@@ -178,6 +179,10 @@ impl Backfills {
     /// When the journal can't be read.
     pub(super) fn turn(&mut self, intake: &mut Intake, now: Timestamp) -> Result<(), StoreError> {
         if self.now.is_some() {
+            if self.walker.as_ref().is_none_or(JoinHandle::is_finished) {
+                tracing::error!("the thread that looks into the job cache is gone");
+                self.end(intake, now, CacheState::Failed, Skipped::default());
+            }
             return Ok(());
         }
         match (self.due, self.requests.try_recv()) {
@@ -232,11 +237,8 @@ impl Backfills {
     ) {
         let ends: Vec<Timestamp> =
             if gaps.is_empty() { vec![errand.to] } else { gaps.iter().map(|gap| gap.to).collect() };
-        let sent = self.errands.as_ref().map(|errands| errands.try_send(errand.clone()));
-        if let Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) = sent {
-            tracing::error!("the thread that looks into the job cache is gone");
-            return;
-        }
+        // If nobody is there to take it, the next turn ends it.
+        let _ = self.errands.as_ref().map(|errands| errands.try_send(errand.clone()));
         intake.begin_past();
         let counter = Counter::new(ends);
         self.now = Some(Underway { errand, gaps, counter, senseless: 0, answers });
@@ -315,7 +317,8 @@ pub fn backfill(
     requests.ask(Request { from, to, answers });
     let done = loop {
         let patience = backfills.patience(Duration::from_secs(1));
-        let is_ready = backfills.is_ready();
+        refuse_away(&writer.disk())?;
+        let is_ready = backfills.is_ready(&writer);
         queue.take(1, patience, is_ready);
         if is_ready {
             backfills.take(&mut intake, &queue.take_past())?;
@@ -324,13 +327,18 @@ pub fn backfill(
         match heard.try_recv() {
             Ok(Answer::Progress(added)) => tell(added),
             Ok(Answer::Done(backfill)) => break backfill,
-            Err(_) => {}
+            Err(mpsc::error::TryRecvError::Empty) => {}
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                return Err("the thread that looks into the job cache is gone".into());
+            }
         }
     };
     queue.close();
     backfills.stop();
     intake.flush_all()?;
     drop(intake);
+    let disk = writer.disk();
     writer.close();
+    refuse_away(&disk)?;
     Ok(done)
 }

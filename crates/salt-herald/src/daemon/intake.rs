@@ -46,6 +46,8 @@ pub struct Intake {
     above: Option<Above>,
     /// Runs up to this one were taken out of the journal.
     gone: RunId,
+    /// The journal could not be read the last time: that is logged once.
+    cannot_read: bool,
 }
 
 impl Intake {
@@ -71,6 +73,7 @@ impl Intake {
             runs: RunNumbers::default(),
             above: None,
             gone: RunId(0),
+            cannot_read: false,
         })
     }
 
@@ -163,14 +166,12 @@ impl Intake {
 
     /// The gaps that wait for a back-fill, as far as they are on disk.
     pub(super) fn gaps_to_fill(&mut self) -> Result<Vec<Gap>, StoreError> {
-        self.reader.follow()?;
-        self.reader.gaps_to_fill()
+        self.ask(|reader| reader.gaps_to_fill())
     }
 
     /// When the journal was begun: what was before is nobody's news.
     pub(super) fn begun_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        self.reader.follow()?;
-        self.reader.begun_at()
+        self.ask(|reader| reader.begun_at())
     }
 
     /// The jids of the runs that are open, the latest first.
@@ -295,11 +296,34 @@ impl Intake {
         let Some(jid) = self.ledger.unknown_jid(event) else {
             return Ok(());
         };
-        self.reader.follow()?;
-        for (run, jobs) in self.reader.runs_with_jid(jid)? {
+        for (run, jobs) in self.ask(|reader| reader.runs_with_jid(jid))? {
             self.ledger.adopt(at, run, jobs);
         }
         Ok(())
+    }
+
+    /// Asks the journal. Where its file can't be read, what is in memory has to do, and then nothing:
+    /// a run whose start is not known is better than none.
+    fn ask<T: Default>(
+        &mut self,
+        question: impl Fn(&mut JournalReader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        for _ in 0..2 {
+            match self.reader.follow().and_then(|()| question(&mut self.reader)) {
+                Err(error @ (StoreError::Sqlite { .. } | StoreError::Damaged { .. })) => {
+                    if !std::mem::replace(&mut self.cannot_read, true) {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "the journal can't be read; going on without");
+                    }
+                    self.reader.leave_file();
+                }
+                answered => {
+                    self.cannot_read = false;
+                    return answered;
+                }
+            }
+        }
+        Ok(T::default())
     }
 
     fn add_unreadable(&mut self, at: Timestamp, tag: &str, length: u64, bytes: &[u8]) {

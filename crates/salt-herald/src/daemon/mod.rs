@@ -309,7 +309,7 @@ fn take_all(
     let mut clock = Clock::default();
     loop {
         let patience = backfills.patience(patience(intake, clock.steady()));
-        let is_ready = backfills.is_ready();
+        let is_ready = backfills.is_ready(intake.writer());
         let Some(items) = queue.take(MOST, patience, is_ready) else { break };
         if let Some(settings) = changed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             intake.change_settings(settings);

@@ -14,6 +14,7 @@ use herald_core::ledger::Settings;
 use jiff::Timestamp;
 use salt_event::capture::{Capture, Captured, Record, write_header, write_record};
 use salt_event::frame::FrameBuffer;
+use tokio::sync::watch;
 
 use super::intake::Intake;
 use super::{MOST, RunError, bus_of};
@@ -90,9 +91,7 @@ pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
     drop(intake);
     let disk = writer.disk();
     writer.close();
-    if let Disk::Away(away) = &*disk.borrow() {
-        return Err(format!("the journal can't be written: {}", away.why).into());
-    }
+    refuse_away(&disk)?;
     let runs = crate::store::JournalReader::open(journal)?.count_runs()?;
     Ok(ReplayReport {
         events: counts.events,
@@ -100,6 +99,14 @@ pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
         runs,
         cut_off: capture.unread() as u64,
     })
+}
+
+/// What stands in memory only is lost when we end.
+pub(super) fn refuse_away(disk: &watch::Receiver<Disk>) -> Result<(), RunError> {
+    match &*disk.borrow() {
+        Disk::Away(away) => Err(format!("the journal can't be written: {}", away.why).into()),
+        Disk::Well { .. } => Ok(()),
+    }
 }
 
 fn take_capture(

@@ -11,6 +11,7 @@ use herald_core::change::GapReason;
 use salt_herald::store::{Journal, JournalReader};
 
 use crate::app::{App, Manner, all, shows};
+use crate::cache::{Cache, jid_of_now};
 use crate::events::{good, highstate, jid, new_job, text};
 use crate::journal::{count, open, verify_chain};
 
@@ -259,4 +260,45 @@ async fn what_finds_no_room_in_memory_either_is_one_gap() {
     let runs = app.reader().runs(&all()).unwrap().len();
     assert!((10..590).contains(&runs), "{runs}");
     verify_chain(&app.journal());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_can_not_be_read_ends_nothing() {
+    let mut app = App::started().await;
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.only_message_says("0 of 1 returned").await;
+    // Whoever asks for a jid is refused from now on, as on a damaged page.
+    open(&app.journal()).execute_batch("ALTER TABLE job RENAME COLUMN jid TO gone").unwrap();
+    app.bus.send([echo(2)]);
+    app.until("that it is recorded", |_| (count(&app.journal(), "run") == 2).then_some(())).await;
+    open(&app.journal()).execute_batch("ALTER TABLE job RENAME COLUMN gone TO jid").unwrap();
+    app.bus.send([echo(3), good(&jid(1), "web1", true)]);
+    app.said("what came meanwhile, and after", |channel| {
+        ["echo 2.", "echo 3.", "1 changed"].iter().all(|part| shows(channel, part))
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_back_fill_by_hand_fails_where_nothing_can_be_written() {
+    let mut app = App::new(Manner::Bot).await;
+    let disk = Disk::Pretended(app.journal());
+    app.start().await;
+    app.stop().await;
+    let cache = Cache::of(&app);
+    for _ in 0..3 {
+        let job = jid_of_now();
+        cache.job(&job, "cmd.run", &["web1"]);
+        cache.returns(&job, "web1", 0);
+    }
+    disk.fill();
+    let done = Command::new(env!("CARGO_BIN_EXE_salt-herald"))
+        .args(["--config", app.write_config().to_str().unwrap(), "backfill", "--since", "1h"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("can't be written"), "{said}");
+    disk.free();
 }

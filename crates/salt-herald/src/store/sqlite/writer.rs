@@ -211,6 +211,11 @@ impl JournalWriter {
         self.shared.disk.subscribe()
     }
 
+    /// Whether what is recorded now goes into memory.
+    pub fn is_away(&self) -> bool {
+        matches!(*self.shared.disk.borrow(), Disk::Away(_))
+    }
+
     /// Says why something found no room that came at a time.
     pub fn excuse(&self) -> impl Fn(Timestamp) -> GapReason + Send + Sync + 'static {
         // Not the whole of it: the thread ends when the last one who may write is gone.
