@@ -21,17 +21,17 @@ pub(super) fn fill(path: &Path) {
     execute(path, sql);
 }
 
-fn free(path: &Path) {
+pub(super) fn free(path: &Path) {
     execute(path, "DROP TRIGGER no_room");
 }
 
-fn execute(path: &Path, sql: &str) {
+pub(super) fn execute(path: &Path, sql: &str) {
     let connection = Connection::open(path).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();
     connection.execute_batch(sql).unwrap();
 }
 
-fn until(writer: &JournalWriter, what: &str, wanted: impl Fn(&Disk) -> bool) -> Disk {
+pub(super) fn until(writer: &JournalWriter, what: &str, wanted: impl Fn(&Disk) -> bool) -> Disk {
     let until = Instant::now() + Duration::from_secs(30);
     loop {
         let disk = writer.disk().borrow().clone();
@@ -43,7 +43,7 @@ fn until(writer: &JournalWriter, what: &str, wanted: impl Fn(&Disk) -> bool) -> 
     }
 }
 
-fn is_away(disk: &Disk) -> bool {
+pub(super) fn is_away(disk: &Disk) -> bool {
     matches!(disk, Disk::Away(_))
 }
 
@@ -83,7 +83,7 @@ fn run(id: u64, status: RunStatus) -> Run {
 }
 
 /// A run begins.
-fn begin(writer: &JournalWriter, id: u64) {
+pub(super) fn begin(writer: &JournalWriter, id: u64) {
     let run = run(id, RunStatus::Running);
     let head = Payload::new(PayloadKind::Head, run.head.command.as_bytes());
     let what = What::RunStarted {
@@ -96,7 +96,7 @@ fn begin(writer: &JournalWriter, id: u64) {
 }
 
 /// Its minion returns, and it failed. The contents are given only once, as the ledger does.
-fn fail(writer: &JournalWriter, id: u64, bodies: &[Payload]) {
+pub(super) fn fail(writer: &JournalWriter, id: u64, bodies: &[Payload]) {
     let run = run(id, RunStatus::Failed);
     let body = Payload::new(PayloadKind::Body, b"\xa2no");
     let shape = Payload::new(PayloadKind::Shape, b"shape");
@@ -118,7 +118,7 @@ fn fail(writer: &JournalWriter, id: u64, bodies: &[Payload]) {
     write(writer, vec![change], run);
 }
 
-fn contents() -> Vec<Payload> {
+pub(super) fn contents() -> Vec<Payload> {
     vec![Payload::new(PayloadKind::Body, b"\xa2no"), Payload::new(PayloadKind::Shape, b"shape")]
 }
 
@@ -137,7 +137,7 @@ fn write(writer: &JournalWriter, changes: Vec<Change>, run: Run) {
     writer.record(batch).unwrap();
 }
 
-fn minion(writer: &JournalWriter) {
+pub(super) fn minion(writer: &JournalWriter) {
     let what = What::MinionSeen { minion: 0, name: "web1".to_owned() };
     record(writer, vec![Change { at: Timestamp::UNIX_EPOCH, what, payloads: Vec::new() }]);
 }

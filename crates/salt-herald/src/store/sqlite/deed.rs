@@ -27,6 +27,9 @@ pub(super) struct Order {
     pub(super) reply: Reply,
 }
 
+/// What is told to who waits for a deed, unless it is lost.
+pub(super) type Answer = Option<Option<SinkState>>;
+
 /// Who waits.
 pub(super) enum Reply {
     Nobody,
@@ -35,8 +38,9 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// Tells who waits that it is written.
-    pub(super) fn send(self, answer: Option<SinkState>) {
+    /// Tells who waits that it is written. Who waits for what is lost learns that it is.
+    pub(super) fn send(self, answer: Answer) {
+        let Some(answer) = answer else { return };
         match (self, answer) {
             (Reply::Done(done), _) => {
                 let _ = done.send(());

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use herald_core::run::RunId;
 use rusqlite::{Connection, OpenFlags, params};
@@ -27,6 +28,9 @@ const OF_A_RUN: [(&str, &str); 5] = [
     ("delivery", "run = ?1"),
     ("job", "run = ?1"),
 ];
+
+/// How long those who read are waited for in one go. Those who come meanwhile wait, too.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The journal in memory.
 pub(super) struct Memory {
@@ -50,6 +54,7 @@ impl Memory {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let place = format!("file:/journal-{}-{number}?vfs=memdb", std::process::id());
         let mut connection = Connection::open_with_flags(&place, flags()).map_err(writing)?;
+        connection.busy_timeout(PATIENCE).map_err(writing)?;
         connection.set_prepared_statement_cache_capacity(64);
         migrate::migrate(&mut connection, path)?;
         let attached = overlay::attach(&connection, path);

@@ -22,6 +22,7 @@ mod payloads;
 mod read;
 mod rebuild;
 mod recorder;
+mod refused;
 mod restore;
 mod retention;
 mod returns;
@@ -34,6 +35,8 @@ mod writer;
 
 #[cfg(test)]
 mod away_tests;
+#[cfg(test)]
+mod sick_tests;
 #[cfg(test)]
 mod tests;
 

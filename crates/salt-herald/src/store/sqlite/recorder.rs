@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use herald_core::change::{Change, GapReason, What};
+use herald_core::change::GapReason;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::deed::Deed;
+use super::deed::{Answer, Deed};
 use super::lock::Lock;
 use super::memory::Memory;
-use super::open;
 use super::overlay::Place;
 use super::write::{End, Inserter};
+use super::{open, refused};
 use crate::metrics::JournalNumbers;
 use crate::store::{Away, Batch, Disk, Keeping, SinkState, StoreError};
 
@@ -24,6 +24,9 @@ use crate::store::{Away, Batch, Disk, Keeping, SinkState, StoreError};
 const RETRY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
 /// How long nothing is said in the log of a file that still can't be written, at first and at the most.
 const REPEAT: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3600)];
+
+/// How long to rest before what has to wait for readers is tried again.
+const REST: Duration = Duration::from_millis(5);
 
 /// What is shared with those who wait for the writer.
 #[derive(Debug)]
@@ -131,7 +134,7 @@ impl Recorder {
     }
 
     /// Does some deeds, all at once, and gives their answers once that is as sure as it can be.
-    pub(super) fn write(&mut self, deeds: Vec<Deed>) -> Vec<Option<SinkState>> {
+    pub(super) fn write(&mut self, deeds: Vec<Deed>) -> Vec<Answer> {
         loop {
             if self.memory.is_some() {
                 return self.write_in_memory(deeds);
@@ -141,7 +144,7 @@ impl Recorder {
             let written = file.transaction(|insert| {
                 deeds
                     .iter()
-                    .try_for_each(|deed| insert.carry_out(deed).map(|one| answers.push(one)))
+                    .try_for_each(|deed| insert.carry_out(deed).map(|one| answers.push(Some(one))))
             });
             let Err(error) = written else { return answers };
             let end = file.end();
@@ -153,12 +156,14 @@ impl Recorder {
         }
     }
 
-    fn write_in_memory(&mut self, deeds: Vec<Deed>) -> Vec<Option<SinkState>> {
+    fn write_in_memory(&mut self, deeds: Vec<Deed>) -> Vec<Answer> {
         let Some(memory) = &mut self.memory else { return Vec::new() };
-        let answers = match memory.write(deeds) {
-            Ok(answers) => answers,
+        let answers = match write_patiently(memory, &self.shared, deeds) {
+            Ok(answers) => answers.into_iter().map(Some).collect(),
             // One of them is to blame: it costs only itself.
-            Err((_, deeds)) => deeds.into_iter().map(|deed| write_alone(memory, deed)).collect(),
+            Err((_, deeds)) => {
+                deeds.into_iter().map(|deed| write_alone(memory, &self.shared, deed)).collect()
+            }
         };
         self.tell();
         answers
@@ -283,23 +288,60 @@ impl Recorder {
     }
 }
 
+/// Writes in memory, however long somebody reads there. Who reads file and memory as one holds the
+/// memory, too, while a sick disk lets it wait; that is no fault of what is to be written.
+fn write_patiently(
+    memory: &mut Memory,
+    shared: &Shared,
+    mut deeds: Vec<Deed>,
+) -> Result<Vec<Option<SinkState>>, (StoreError, Vec<Deed>)> {
+    let mut repeat = Instant::now();
+    loop {
+        match memory.write(deeds) {
+            Err((error, back))
+                if is_passing(&error) && !shared.abandoned.load(Ordering::Acquire) =>
+            {
+                if Instant::now() >= repeat {
+                    repeat = Instant::now() + REPEAT[0];
+                    let cause = &error as &dyn std::error::Error;
+                    tracing::warn!(error = cause, "what is to be kept in memory has to wait");
+                }
+                std::thread::sleep(REST);
+                deeds = back;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// What can't be kept even by itself is lost, and a gap.
-fn write_alone(memory: &mut Memory, deed: Deed) -> Option<SinkState> {
-    let (error, mut deeds) = match memory.write(vec![deed]) {
-        Ok(answers) => return answers.into_iter().next().flatten(),
+fn write_alone(memory: &mut Memory, shared: &Shared, deed: Deed) -> Answer {
+    let (error, mut deeds) = match write_patiently(memory, shared, vec![deed]) {
+        Ok(answers) => return answers.into_iter().next(),
         Err(refused) => refused,
     };
     let cause = &error as &dyn std::error::Error;
     tracing::error!(error = cause, "this can't be recorded, and is lost");
     if let Some(Deed::Record(batch)) = deeds.pop()
-        && let (Some(first), Some(last)) = (batch.changes.first(), batch.changes.last())
+        && let Some(gap) = refused::gap_instead(&batch)
     {
-        let (from, to) = (first.at.min(last.at), first.at.max(last.at));
-        let what = What::Gap { from, to, reason: GapReason::DiskAway };
-        let changes = vec![Change { at: to, what, payloads: Vec::new() }];
-        let _ = memory.write(vec![Deed::Record(Batch { changes, ..Batch::default() })]);
+        let batch = Batch { changes: vec![gap], ..Batch::default() };
+        if let Err((error, _)) = write_patiently(memory, shared, vec![Deed::Record(batch)]) {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(error = cause, "nor can it be recorded that it is lost");
+        }
     }
     None
+}
+
+/// Whether it is worth trying again, as nothing is wrong with what is to be written.
+fn is_passing(error: &StoreError) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, OperationInterrupted, OutOfMemory};
+    let StoreError::Sqlite { source, .. } = error else { return false };
+    matches!(
+        source.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked | OperationInterrupted | OutOfMemory)
+    )
 }
 
 fn is_damage(error: &StoreError) -> bool {

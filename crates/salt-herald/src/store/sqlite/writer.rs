@@ -97,7 +97,7 @@ impl JournalWriter {
     /// Records what was said, all in one commit, and waits until it is on disk.
     ///
     /// # Errors
-    /// When the thread is gone.
+    /// When the thread is gone, or it can't be kept anywhere.
     pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
         self.queue(Deed::Deliver(deliveries), Reply::Done(done)).await?;
@@ -153,7 +153,7 @@ impl JournalWriter {
     /// that is on disk.
     ///
     /// # Errors
-    /// When the thread is gone.
+    /// When the thread is gone, or it can't be kept anywhere.
     pub async fn withdraw(&self, sink: &str, runs: Vec<RunId>) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
         self.queue(Deed::Withdraw(sink.to_owned(), runs), Reply::Done(done)).await?;
