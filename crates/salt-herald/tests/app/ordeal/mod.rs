@@ -61,7 +61,8 @@ async fn killed_again_and_again_it_loses_nothing_and_says_nothing_twice() {
 /// The master goes on while it is dead, and keeps what happens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_again_and_again_it_finds_every_run_in_the_job_cache() {
-    let ordeal = Ordeal::new(true).await;
+    let mut ordeal = Ordeal::new(true).await;
+    ordeal.be_born().await;
     undergo(ordeal, rounds(15, 300)).await;
 }
 
@@ -100,6 +101,19 @@ impl Ordeal {
         self.app.bus.hang_up();
         self.app.bus.come_back();
         Process::start_with(&self.app, &[(PACE, "10")])
+    }
+
+    /// Listens once: what was before that is nobody's to find.
+    async fn be_born(&mut self) {
+        let mut process = self.start();
+        self.app.bus.accept();
+        self.app
+            .until("connected", |journal| {
+                (journal.noted("connected").unwrap() == Some(1)).then_some(())
+            })
+            .await;
+        process.signal(Signal::TERM);
+        assert!(process.ended(), "SIGTERM is an orderly end");
     }
 
     async fn live_and_die(&mut self) {
