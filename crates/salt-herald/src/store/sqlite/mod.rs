@@ -4,6 +4,7 @@
 //! One writer (a thread that owns its connection) and any number of readers. This knows SQL and
 //! rows; what is recorded, and what it means, is decided elsewhere.
 
+mod age;
 mod backup;
 mod chain;
 mod cut;

@@ -103,7 +103,7 @@ impl Retention {
     pub(super) fn is_due(&self, inserter: &Inserter) -> bool {
         let is_resting = matches!(self.phase, Phase::Resting);
         self.keeping.is_limited()
-            && (!is_resting || self.done != Some(inserter.today()))
+            && (!is_resting || self.done != Some(inserter.aged_to()))
             && self.not_before.is_none_or(|until| until <= Instant::now())
     }
 
@@ -126,7 +126,10 @@ impl Retention {
 
     fn portion(&mut self, inserter: &mut Inserter) -> Result<(), StoreError> {
         let since = Instant::now();
-        let today = inserter.today();
+        if let Phase::Resting = self.phase {
+            inserter.advance_age().map_err(writing)?;
+        }
+        let today = inserter.aged_to();
         if let Phase::Vacuum = self.phase {
             if !give_back(inserter.connection()).map_err(writing)? {
                 self.phase = Phase::Resting;

@@ -13,6 +13,7 @@ use herald_core::run::{JobId, Run, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::age::Age;
 use super::payloads::Payloads;
 use super::rows;
 use super::stamps::{Stamps, Voice};
@@ -21,7 +22,7 @@ use crate::store::{Batch, StoreError};
 
 /// Writes into one file, and knows the end of its chain.
 pub(super) struct Inserter {
-    connection: Connection,
+    pub(super) connection: Connection,
     origin: [u8; 16],
     end: End,
     payloads: Payloads,
@@ -31,6 +32,8 @@ pub(super) struct Inserter {
     gone: u64,
     /// The day that was noted last.
     day: i64,
+    /// By which day things get old; there is none where nothing is taken out.
+    pub(super) age: Option<Age>,
     /// Tells the time: days are noted by it.
     clock: Clock,
 }
@@ -53,8 +56,8 @@ pub(super) struct Insert<'a> {
     pub(super) payloads: &'a mut Payloads,
     pub(super) stamps: &'a mut Stamps,
     pub(super) gone: u64,
-    day: i64,
-    today: i64,
+    pub(super) day: i64,
+    pub(super) today: i64,
     /// What the writer's clock said when it began.
     pub(super) now: Timestamp,
 }
@@ -93,8 +96,9 @@ impl Inserter {
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
         let payloads = Payloads::load(&connection).map_err(reading)?;
         let gone = last_gone(&connection).map_err(reading)?;
+        let age = Some(Age::load(&connection).map_err(reading)?);
         let (stamps, numbers) = (Stamps::default(), JournalNumbers::default());
-        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, clock })
+        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, age, clock })
     }
 
     /// Counts commits there.
@@ -113,8 +117,8 @@ impl Inserter {
         let payloads = Payloads::load_on_top(&connection, attached)?;
         let gone = last_gone(&connection)?;
         let (stamps, numbers) = (Stamps::default(), JournalNumbers::default());
-        let clock = Timestamp::now;
-        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, clock })
+        let (age, clock) = (None, Timestamp::now as Clock);
+        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, age, clock })
     }
 
     /// The journal's own name.
@@ -139,11 +143,6 @@ impl Inserter {
     /// What the writer's clock says.
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
-    }
-
-    /// Days since 1970, by the writer's clock.
-    pub(super) fn today(&self) -> i64 {
-        self.now().as_second().div_euclid(86_400)
     }
 
     /// The number of the last entry that is committed.
@@ -307,19 +306,6 @@ impl Insert<'_> {
         self.end = End { number, hash };
         self.stamp(number as i64, change, about).map_err(writing)?;
         if about.gone { Ok(()) } else { self.project(number as i64, change).map_err(writing) }
-    }
-
-    /// Notes that what comes from now on comes on another day.
-    fn note_day(&mut self) -> rusqlite::Result<()> {
-        if self.day == self.today {
-            return Ok(());
-        }
-        // A clock that was ahead for a while must not keep anything for ever.
-        self.connection.execute("DELETE FROM day WHERE day > ?1", [self.today])?;
-        let next = self.end.number as i64 + 1;
-        self.connection.execute("INSERT OR IGNORE INTO day VALUES (?1, ?2)", [self.today, next])?;
-        self.day = self.today;
-        Ok(())
     }
 
     fn stamp(&mut self, entry: i64, change: &Change, about: About) -> rusqlite::Result<()> {

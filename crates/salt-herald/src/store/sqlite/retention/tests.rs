@@ -180,6 +180,7 @@ impl History {
                 NOW.set(NOW.get() + hours * 3600);
                 let changes = self.ledger.handle_timeout(now());
                 self.record(changes);
+                self.kept.writer().set_age(NOW.get() / DAY);
                 self.sweep();
             }
             Deed::Restart => {
@@ -459,6 +460,40 @@ fn the_script_in_the_documentation_checks_what_is_left() {
     drop(connection);
     let (code, said) = check();
     assert_eq!(code, Some(1), "{said}");
+}
+
+/// A machine boots with a clock that is wrong by years, and is put right a minute later.
+#[test]
+fn a_clock_that_is_wrong_for_a_minute_takes_nothing() {
+    let days = |days: u64| Some(Duration::from_secs(days * DAY as u64));
+    let keeping = Keeping { runs: days(9), results: days(6), quiet: days(3) };
+    for wrong in [10 * 365 * DAY, -10 * 365 * DAY] {
+        let mut history = History::new(keeping.clone());
+        for content in 0..4 {
+            history.happen(&Deed::Job { quiet: false, minions: 1 });
+            history.happen(&Deed::Return { job: 0, minion: 0, failed: false, content });
+            history.happen(&Deed::Pass(24));
+        }
+        for offset in [wrong, -wrong] {
+            history.happen(&Deed::Restart);
+            NOW.set(NOW.get() + offset);
+            history.happen(&Deed::Job { quiet: true, minions: 1 });
+            history.happen(&Deed::Return { job: 0, minion: 0, failed: false, content: 1 });
+            history.sweep();
+        }
+        let kept = Connection::open(&history.kept.path).unwrap();
+        let count = |sql: &str| rows(&kept, sql)[0][0].clone();
+        assert_eq!(count("SELECT count(*) FROM run"), Cell::Integer(6), "{wrong}");
+        assert_eq!(count("SELECT count(*) FROM payload WHERE kind = 5"), Cell::Integer(4));
+        assert_eq!(
+            count("SELECT count(*) FROM day WHERE day > unixepoch() / 86400 + 400"),
+            Cell::Integer(0)
+        );
+        // Once it is right again, all goes as ever.
+        history.happen(&Deed::Pass(24 * 10));
+        history.happen(&Deed::Pass(24));
+        assert_eq!(count("SELECT count(*) FROM return"), Cell::Integer(0), "{wrong}");
+    }
 }
 
 /// What is owed to a sink stays, and so does all that came after it.
