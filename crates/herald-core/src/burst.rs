@@ -23,8 +23,8 @@ pub const ALIKE_FOR: Duration = Duration::from_secs(60);
 /// A message about many commands takes up more for so long after it was begun: it must not be
 /// filled where nobody looks any more.
 pub const MIXED_FOR: Duration = Duration::from_secs(30);
-/// Most runs in the digest of what a back-fill found.
-pub const MOST_MISSED: usize = 2_000;
+/// Most runs in the digest of what a back-fill found: they are read at once.
+pub const MOST_MISSED: usize = 10_000;
 /// Of what nothing could be said for so long it is old news.
 pub const OLD_AFTER: Duration = Duration::from_secs(600);
 

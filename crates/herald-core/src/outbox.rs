@@ -29,6 +29,9 @@ pub struct Label {
     pub together: bool,
     /// It is about old news.
     pub late: bool,
+    /// The entry of the back-fill that found the runs, and the last of them: they can be more than a
+    /// label names.
+    pub missed: Option<(u64, RunId)>,
 }
 
 /// A message of ours that was found.
@@ -104,8 +107,15 @@ impl Lineage {
 }
 
 /// What to take for said of the messages that were found, the oldest first: those that say what is
-/// still `owed`. Each is said once, though it was found twice.
-pub fn adopt(found: &[Found], lineage: &Lineage, sink: &str, owed: &Doubt) -> Vec<Adoption> {
+/// still `owed`. Each is said once, though it was found twice. `missed` has the runs that wait to be
+/// told as missed, with the entry of the back-fill that found each.
+pub fn adopt(
+    found: &[Found],
+    lineage: &Lineage,
+    sink: &str,
+    owed: &Doubt,
+    missed: &[(RunId, u64)],
+) -> Vec<Adoption> {
     let mut owed = owed.clone();
     let mut adopted = Vec::new();
     for Found { place, label } in found {
@@ -113,6 +123,10 @@ pub fn adopt(found: &[Found], lineage: &Lineage, sink: &str, owed: &Doubt) -> Ve
             continue;
         }
         let mut runs = label.runs.clone();
+        if let Some((entry, last)) = label.missed {
+            let is_in_it = |(run, of): &&(RunId, u64)| *of == entry && *run <= last;
+            runs.extend(missed.iter().filter(is_in_it).map(|(run, _)| *run));
+        }
         runs.retain(|run| lineage.means(&label.journal, *run) && owed.remove(&(label.part, *run)));
         if !runs.is_empty() {
             let (place, part, late) = (place.clone(), label.part, label.late);
@@ -202,6 +216,7 @@ mod tests {
             runs: ids(runs),
             together: runs.len() > 1,
             late: false,
+            missed: None,
         };
         Found { place: place.to_owned(), label }
     }
@@ -234,9 +249,21 @@ mod tests {
             found("f", Part::Thread, &[1]),
         ];
         let lineage = Lineage::new("j".to_owned(), Vec::new());
-        let adopted = adopt(&found, &lineage, "s", &owed);
+        let adopted = adopt(&found, &lineage, "s", &owed, &[]);
         let places: Vec<&str> = adopted.iter().map(|adoption| adoption.place.as_str()).collect();
         assert_eq!(places, ["a", "e"]);
+    }
+
+    #[test]
+    fn of_what_was_missed_more_is_adopted_than_a_label_names() {
+        let owed = [1, 2, 3, 4, 5].map(|run| (Part::Message, RunId(run)));
+        let mut digest = found("a", Part::Message, &[1]);
+        digest.label.missed = Some((70, RunId(4)));
+        // One is news, one another back-fill's, one comes after this digest.
+        let missed = [(1, 70), (2, 70), (4, 71), (5, 70)].map(|(run, of)| (RunId(run), of));
+        let lineage = Lineage::new("j".to_owned(), Vec::new());
+        let adopted = adopt(&[digest], &lineage, "s", &Doubt::from(owed), &missed);
+        assert_eq!(adopted[0].runs, ids(&[1, 2]));
     }
 
     #[test]
@@ -259,7 +286,7 @@ mod tests {
             message("of now", "k", &[100, 201]),
             message("of the first time", "i", &[101]),
         ];
-        let adopted = adopt(&found, &lineage, "s", &Doubt::from(owed));
+        let adopted = adopt(&found, &lineage, "s", &Doubt::from(owed), &[]);
         let runs: Vec<Vec<RunId>> = adopted.into_iter().map(|adoption| adoption.runs).collect();
         assert_eq!(runs, [ids(&[99]), ids(&[100, 201]), ids(&[101])]);
     }

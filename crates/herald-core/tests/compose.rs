@@ -346,6 +346,10 @@ fn what_was_missed_is_told_afterwards() {
             lines(&mut out, &what, &announce_together(&runs, telling, context).unwrap());
         }
     }
+    // So many are read at once; the next message has the others.
+    let many: Vec<Run> = (1..=10_000).map(|id| Run { id: RunId(id), ..two.clone() }).collect();
+    let telling = Telling::Missed(Missed { from, to, asked: false });
+    lines(&mut out, "10000 runs", &announce_together(&many, telling, context).unwrap());
     let why = "there is no job cache: what ran is not known";
     let notice = not_known(from, to, why, Some("prod"));
     writeln!(out, "{} {}\n  {}", notice.mood.symbol(), notice.headline, notice.more).unwrap();

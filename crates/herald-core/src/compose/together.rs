@@ -3,10 +3,12 @@
 //! Which runs are told together is decided in [`crate::burst`]. What failed in them has no place
 //! here: a run that fails gets a message of its own.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::announce::{Announcement, CommandLine, MAX_COMMAND, Mood};
-use crate::burst::{Likeness, MOST_COMMANDS};
+use crate::burst::{Likeness, MOST_COMMANDS, MOST_MISSED};
 use crate::run::{Run, RunKind, RunStatus};
 
 use super::{
@@ -133,15 +135,16 @@ fn by_function<'a>(groups: &[Vec<&'a Run>]) -> Vec<(String, Vec<&'a Run>)> {
 
 /// The runs by their likeness, in order of each one's first.
 fn alike(runs: &[Run]) -> Vec<Vec<&Run>> {
-    let mut groups: Vec<(Likeness, Vec<&Run>)> = Vec::new();
+    let mut groups: Vec<Vec<&Run>> = Vec::new();
+    let mut places = HashMap::new();
     for run in runs {
-        let likeness = Likeness::of(&run.head);
-        match groups.iter_mut().find(|(known, _)| *known == likeness) {
-            Some((_, group)) => group.push(run),
-            None => groups.push((likeness, vec![run])),
+        let place = *places.entry(Likeness::of(&run.head)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
         }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
+    groups
 }
 
 /// All as one: it runs while one does, and ends as its worst did.
@@ -194,7 +197,9 @@ fn while_blind(missed: Missed, runs: &[Run]) -> String {
             counts.push_str(&format!(", {} {word}", count(status)));
         }
     }
-    format!("{what}, {}: {counts}", between(missed.from, missed.to))
+    // So many were not all that was found, unless by chance.
+    let more = if runs.len() >= MOST_MISSED { ", and more in the next message" } else { "" };
+    format!("{what}, {}: {counts}{more}", between(missed.from, missed.to))
 }
 
 /// `22 Nov 14:02 to 14:09 UTC`

@@ -2,6 +2,7 @@
 //!
 //! It takes permissions from the sink's limits, and carries nothing out.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herald_core::burst::{Plan, Waiting, plan};
@@ -112,7 +113,13 @@ impl Worker {
             return Some(before);
         }
         // What may be there already is said again by itself, so that it can be marked.
-        let is_repeat = |one: &&Waiting| self.doubts.is_repeat(Part::Message, one.run);
+        let may_be = |one: &Waiting| self.doubts.is_repeat(Part::Message, one.run);
+        // Of a digest of what was missed only some may be noted.
+        let digests: BTreeSet<u64> =
+            waiting.iter().filter(|one| may_be(one)).filter_map(|one| one.missed).collect();
+        let is_repeat = |one: &&Waiting| {
+            may_be(one) || one.missed.is_some_and(|entry| digests.contains(&entry))
+        };
         let repeats: Vec<Waiting> = waiting.iter().filter(is_repeat).copied().collect();
         let today = Timestamp::now();
         let planned = if repeats.is_empty() {

@@ -217,6 +217,15 @@ impl Worker {
         self.pending.iter().filter_map(post).collect()
     }
 
+    /// The runs that wait to be told as missed, with the entry of the back-fill that found each.
+    fn missed(&self) -> Vec<(RunId, u64)> {
+        let found = |(subject, view): (&Subject, &View)| match subject {
+            Subject::Run(run) => Some((*run, view.missed.filter(|_| view.is_new)?.0)),
+            Subject::Together(_) => None,
+        };
+        self.pending.iter().filter_map(found).collect()
+    }
+
     /// What a post is about.
     pub(super) fn label(&self, part: Part, runs: &[RunId]) -> Label {
         Label {
@@ -226,6 +235,7 @@ impl Worker {
             runs: runs.to_vec(),
             together: false,
             late: false,
+            missed: None,
         }
     }
 
@@ -335,7 +345,8 @@ impl Worker {
 
     async fn take_for_said(&mut self, place: Place, found: &[Found]) {
         let owed = self.owed_posts();
-        let adopted = adopt(found, &self.lineage, &self.service.sink, &owed);
+        let missed = self.missed();
+        let adopted = adopt(found, &self.lineage, &self.service.sink, &owed, &missed);
         let mut runs = Vec::new();
         for adoption in adopted {
             let count = adoption.runs.len();

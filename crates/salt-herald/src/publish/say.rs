@@ -25,22 +25,34 @@ impl Worker {
         match plan {
             Plan::Post(runs) => match runs.as_slice() {
                 [run] => self.take_step(Subject::Run(*run)).await,
-                _ => self.say_together(runs, Telling::News).await,
+                _ => self.say_together(runs, Telling::News, None).await,
             },
-            Plan::Late(runs) => self.say_together(runs, Telling::Late).await,
+            Plan::Late(runs) => self.say_together(runs, Telling::Late, None).await,
             Plan::Missed(runs) => {
                 let first = runs.first().and_then(|run| self.pending.get(&Subject::Run(*run)));
-                let missed = first.and_then(|view| view.missed);
-                let telling = missed.map_or(Telling::Late, |(_, missed)| Telling::Missed(missed));
-                self.say_together(runs, telling).await;
+                match first.and_then(|view| view.missed) {
+                    Some((entry, missed)) => {
+                        self.say_together(runs, Telling::Missed(missed), Some(entry)).await;
+                    }
+                    None => self.look_at(runs).await,
+                }
             }
             Plan::Join { lead, runs } => self.join(lead, runs).await,
         }
     }
 
-    /// Says several runs in one new message.
-    async fn say_together(&mut self, mut runs: Vec<RunId>, telling: Telling) {
-        runs.truncate(fitting(&runs).len());
+    /// Says several runs in one new message. What a back-fill found can be more than its label names:
+    /// there the back-fill's entry stands for them.
+    async fn say_together(
+        &mut self,
+        mut runs: Vec<RunId>,
+        telling: Telling,
+        found_by: Option<u64>,
+    ) {
+        let named = fitting(&runs).to_vec();
+        if found_by.is_none() {
+            runs.truncate(named.len());
+        }
         let (service, ids) = (self.service.clone(), runs.clone());
         let composed = self
             .with_reader(move |reader| compose_together(reader, &service, &ids, telling))
@@ -49,16 +61,20 @@ impl Worker {
             .flatten();
         if let Some((announcement, version)) = composed {
             let late = telling != Telling::News;
-            let label = Label { together: true, late, ..self.label(Part::Message, &runs) };
+            let missed = found_by.zip(runs.last().copied());
+            let own = self.label(Part::Message, &named);
+            let label = Label { together: true, late, missed, ..own };
             let repeat = runs.iter().any(|run| self.doubts.is_repeat(Part::Message, *run));
             let began = Timestamp::now();
-            self.begin_post(Part::Message, &runs).await;
+            self.begin_post(Part::Message, &named).await;
             let worded = self.worded(&announcement, version);
             let sent = self.sink.post(&worded, Post { label: &label, repeat });
             let sent = self.counted(Request::Post, sent).await;
-            self.end_post(Part::Message, &runs, began, &sent).await;
+            self.end_post(Part::Message, &named, began, &sent).await;
             match sent {
-                Ok(place) => self.note_together(&label, &place, &announcement, version).await,
+                Ok(place) => {
+                    self.note_together(&label, &runs, &place, &announcement, version).await;
+                }
                 Err(error) => self.handle_together(&runs, error).await,
             }
         }
@@ -69,11 +85,12 @@ impl Worker {
     async fn note_together(
         &mut self,
         label: &Label,
+        runs: &[RunId],
         place: &MessageRef,
         announcement: &Announcement,
         version: u64,
     ) {
-        let Some(first) = label.runs.first().copied() else { return };
+        let Some(first) = runs.first().copied() else { return };
         let delivery = |run: &RunId| Delivery {
             run: *run,
             sink: self.service.sink.clone(),
@@ -87,11 +104,11 @@ impl Worker {
             error: None,
             at: Timestamp::now(),
         };
-        self.note(label.runs.iter().map(delivery).collect()).await;
+        self.note(runs.iter().map(delivery).collect()).await;
         self.succeeded().await;
         self.was_worded(Subject::Together(first), version);
         if self.service.edits && !label.late {
-            self.recent.posted(Instant::now(), &self.likes(&label.runs));
+            self.recent.posted(Instant::now(), &self.likes(runs));
         }
         self.wrote(Subject::Together(first));
     }

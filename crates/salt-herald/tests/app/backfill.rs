@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
+use fake_slack::Fault;
 use herald_core::backfill::{Added, CacheState};
 use herald_core::change::GapReason;
 use herald_core::run::{Flag, RunStatus};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::app::{App, Manner, all, shows};
 use crate::cache::{Cache, jid_of, jid_of_now};
 use crate::events::{new_job, ret_of, text};
-use crate::journal::{MADE, count, dump, verify_chain};
+use crate::journal::{MADE, count, dump, number, verify_chain};
 
 /// Waits until every gap was looked into, and gives them, the latest first.
 async fn until_filled(app: &App, count: usize) -> Vec<Gap> {
@@ -130,6 +131,42 @@ async fn what_was_missed_is_one_digest_and_no_news() {
             assert!(shows(&channel, "1 succeeded"), "{:#?}", channel.changes);
         }
         app.stop().await;
+    }
+}
+
+/// More than a label can name: quiet runs stand between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_runs_that_were_missed_are_one_digest_with_their_count() {
+    for (manner, messages) in [(Manner::Bot, 1), (Manner::Webhook, 2)] {
+        let mut app = App::new(manner).await;
+        app.bus.hang_up();
+        app.start().await;
+        app.stop().await;
+        let cache = Cache::of(&app);
+        for _ in 0..800 {
+            for fun in ["cmd.run", "test.ping"] {
+                let jid = jid_of_now();
+                cache.job(&jid, fun, &["web1"]);
+                cache.returns(&jid, "web1", 0);
+            }
+        }
+        let method = if manner == Manner::Bot { "chat.postMessage" } else { "webhook" };
+        app.slack.fail_next(Some(method), 1, Fault::DroppedAnswer);
+        app.bus.hang_up();
+        app.start().await;
+        until_filled(&app, 1).await;
+        app.until("that all are told", |_| {
+            let sql = "SELECT count(*) FROM delivery WHERE late";
+            (number(&app.journal(), sql) == 800).then_some(())
+        })
+        .await;
+        app.stop().await;
+        let channel = app.slack.channel();
+        assert_eq!(channel.roots().count(), messages, "{:#?}", channel.changes);
+        for message in channel.roots() {
+            let shown = message.content.shown();
+            assert!(shown.contains(": 800 runs"), "{shown}");
+        }
     }
 }
 

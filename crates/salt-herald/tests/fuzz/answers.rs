@@ -68,6 +68,7 @@ fn any_answer_of_slack_is_understood_or_leaves_the_post_in_doubt() {
         runs: vec![RunId(1)],
         together: false,
         late: false,
+        missed: None,
     };
     let place = RefCell::new(MessageRef("C0FAKE0001/1795634019.537332".to_owned()));
     let seeds: Vec<Vec<u8>> = ANSWERS.iter().map(|text| text.as_bytes().to_vec()).collect();

@@ -81,6 +81,7 @@ pub(crate) fn label(part: Part, runs: &[u64]) -> Label {
         runs: runs.iter().copied().map(RunId).collect(),
         together: runs.len() > 1,
         late: false,
+        missed: None,
     }
 }
 

@@ -27,15 +27,21 @@ const MOST_PAGES: usize = 40;
 
 /// What a message carries unseen.
 pub(super) fn metadata(label: &Label) -> Value {
-    let Label { journal, sink, part, runs, together, late } = label;
-    json!({
+    let Label { journal, sink, part, runs, together, late, missed } = label;
+    let mut metadata = json!({
         "event_type": EVENT,
         "event_payload": {
             "journal": journal, "sink": sink, "part": part.name(),
             "run": runs.first().map_or(0, |run| run.0), "runs": write_runs(runs),
             "together": together, "late": late,
         },
-    })
+    });
+    let payload = metadata.get_mut("event_payload").and_then(Value::as_object_mut);
+    if let (Some((entry, last)), Some(payload)) = (missed, payload) {
+        payload.insert("missed".to_owned(), json!(entry));
+        payload.insert("last".to_owned(), json!(last.0));
+    }
+    metadata
 }
 
 /// See [`Slack::seek`].
@@ -157,6 +163,7 @@ fn read_label(metadata: &Value) -> Option<Label> {
     let payload = metadata.get("event_payload").filter(|_| is_ours)?;
     let text = |field: &str| payload.get(field).and_then(Value::as_str);
     let says = |field: &str| payload.get(field).and_then(Value::as_bool) == Some(true);
+    let number = |field: &str| payload.get(field).and_then(Value::as_u64);
     let runs: Vec<RunId> = read_runs(text("runs")?)?;
     Some(Label {
         journal: text("journal")?.to_owned(),
@@ -165,6 +172,7 @@ fn read_label(metadata: &Value) -> Option<Label> {
         runs,
         together: says("together"),
         late: says("late"),
+        missed: number("missed").zip(number("last").map(RunId)),
     })
 }
 
@@ -180,13 +188,16 @@ mod tests {
             runs: [7, 8, 9, 12].map(RunId).to_vec(),
             together: true,
             late: false,
+            missed: None,
         }
     }
 
     #[test]
     fn a_label_is_known_again() {
         assert_eq!(read_label(&metadata(&label())), Some(label()));
-        insta::assert_snapshot!(metadata(&label()));
+        let missed = Label { missed: Some((310, RunId(4_711))), ..label() };
+        assert_eq!(read_label(&metadata(&missed)), Some(missed.clone()));
+        insta::assert_snapshot!([label(), missed].map(|it| metadata(&it).to_string()).join("\n"));
     }
 
     #[test]
