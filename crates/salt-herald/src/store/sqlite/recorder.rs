@@ -269,9 +269,17 @@ impl Recorder {
             let what = "another journal lies in its place".to_owned();
             return Err(StoreError::Damaged { what });
         }
-        file.transaction(|insert| {
-            memory.done.iter().try_for_each(|deed| insert.carry_out(deed).map(|_| ()))
-        })?;
+        let done = &memory.done;
+        let whole = file.transaction(|insert| {
+            done.iter().try_for_each(|deed| insert.carry_out(deed).map(|_| ()))
+        });
+        match whole {
+            // One of them is to blame: it must not keep all others away for ever.
+            Err(error) if refused::is_refusal(&error) => file.transaction(|insert| {
+                done.iter().try_for_each(|deed| insert.carry_out_or_gap(deed))
+            })?,
+            whole => whole?,
+        }
         let entries = file.last_number() - memory.base.number;
         if file.end() != memory.end() {
             tracing::error!("what was written is not what was kept in memory");

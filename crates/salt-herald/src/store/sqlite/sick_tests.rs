@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use herald_core::run::RunId;
 
-use super::away_tests::{begin, fill, free, is_away, minion, until};
+use super::away_tests::{begin, execute, fill, free, is_away, minion, until};
 use super::tests::{delivery, place, writer};
 use crate::store::{Delivery, Part};
 
@@ -53,4 +53,38 @@ async fn while_somebody_reads_slowly_what_is_to_be_kept_in_memory_waits_and_is_n
         }
     }
     writer.close();
+}
+
+#[tokio::test]
+async fn what_the_file_refuses_is_a_gap_and_keeps_nothing_else_away() {
+    let (_folder, path) = place();
+    let writer = writer(&path);
+    minion(&writer);
+    writer.settle().await.unwrap();
+    fill(&path);
+    (1..=3).for_each(|id| begin(&writer, id));
+    let said = Delivery { run: RunId(3), version: 4, ..delivery(Part::Message) };
+    writer.deliver(vec![said.clone()]).await.unwrap();
+    assert!(is_away(&writer.disk().borrow()));
+    execute(
+        &path,
+        "CREATE TRIGGER refused BEFORE INSERT ON run WHEN new.id = 2 \
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    free(&path);
+    until(&writer, "back", |disk| !is_away(disk));
+    let mut reader = writer.reader().unwrap();
+    reader.follow().unwrap();
+    let there = [1, 2, 3].map(|id| reader.run(RunId(id)).unwrap().map(|(_, version)| version));
+    assert_eq!(there, [Some(2), None, Some(4)], "those after it have the numbers that were told");
+    assert_eq!(reader.deliveries(RunId(3), "monitoring").unwrap(), [said]);
+    assert_eq!(reader.last_entry().unwrap(), 4);
+    let count = "SELECT count(*) FROM gap";
+    let gaps: i64 = reader.connection.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(gaps, 1);
+    begin(&writer, 4);
+    writer.settle().await.unwrap();
+    assert!(!is_away(&writer.disk().borrow()));
+    writer.close();
+    super::examine::examine(&path, true).unwrap();
 }
