@@ -206,13 +206,36 @@ impl Recorder {
         let Err(error) = self.come_back() else { return };
         let now = Instant::now();
         self.retry = (now + self.retry.1, (self.retry.1 * 2).min(RETRY[1]));
-        self.for_good |= is_damage(&error);
-        if now >= self.repeat.0 {
+        let gives_up = is_damage(&error);
+        if gives_up {
+            self.tell_for_good(&error);
+        }
+        if gives_up || now >= self.repeat.0 {
             self.repeat = (now + self.repeat.1, (self.repeat.1 * 2).min(REPEAT[1]));
             let size = self.memory.as_ref().map_or(0, Memory::size);
             let cause = &error as &dyn std::error::Error;
             tracing::error!(error = cause, bytes = size, "the journal still can't be written");
         }
+    }
+
+    /// The file is not tried again: whoever was told that it would be is told otherwise.
+    fn tell_for_good(&mut self, error: &StoreError) {
+        self.for_good = true;
+        let mut since = None;
+        self.shared.disk.send_modify(|disk| {
+            if let Disk::Away(away) = disk {
+                (away.why, away.for_good) = (said(error), true);
+                since = Some(away.since);
+            }
+        });
+        if let Some(since) = since {
+            self.tell_lock(since, &said(error));
+        }
+    }
+
+    fn tell_lock(&mut self, since: Timestamp, why: &str) {
+        let line = format!("in memory since {since}: {why}");
+        self.lock.iter_mut().for_each(|lock| lock.tell(Some(&line)));
     }
 
     /// Nothing more comes: what is in memory is written now, or lost.
@@ -238,8 +261,7 @@ impl Recorder {
         let left = self.limit;
         let (since, recorded, for_good) = (Timestamp::now(), end.number, self.for_good);
         let why = said(why);
-        let line = format!("in memory since {since}: {why}");
-        self.lock.iter_mut().for_each(|lock| lock.tell(Some(&line)));
+        self.tell_lock(since, &why);
         self.memory = Some(memory);
         self.shared.disk.send_replace(Disk::Away(Away { why, since, recorded, left, for_good }));
         Ok(())

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use herald_core::run::RunId;
 
+use super::JournalReader;
 use super::away_tests::{begin, execute, fill, free, is_away, minion, until};
 use super::tests::{delivery, place, writer};
-use crate::store::{Delivery, Part};
+use crate::store::{Delivery, Disk, Part};
 
 /// A sick disk lets a reader hold the memory for as long as it likes.
 #[tokio::test(flavor = "multi_thread")]
@@ -87,4 +88,24 @@ async fn what_the_file_refuses_is_a_gap_and_keeps_nothing_else_away() {
     assert!(!is_away(&writer.disk().borrow()));
     writer.close();
     super::examine::examine(&path, true).unwrap();
+}
+
+#[tokio::test]
+async fn that_the_file_is_given_up_is_told_when_it_is_found_later() {
+    let (_folder, path) = place();
+    let writer = writer(&path);
+    minion(&writer);
+    fill(&path);
+    begin(&writer, 1);
+    writer.settle().await.unwrap();
+    let Disk::Away(away) = writer.disk().borrow().clone() else { panic!("it is not away") };
+    assert!(!away.for_good, "{away:?}");
+    // As if somebody had put another one in its place.
+    execute(&path, "UPDATE meta SET value = zeroblob(16) WHERE key = 'origin'");
+    let given_up = until(&writer, "given up", |disk| matches!(disk, Disk::Away(it) if it.for_good));
+    let Disk::Away(away) = given_up else { panic!("it is not away") };
+    assert!(away.why.contains("another journal lies in its place"), "{away:?}");
+    let elsewhere = JournalReader::elsewhere(&path).unwrap();
+    assert!(elsewhere.contains("another journal lies in its place"), "{elsewhere}");
+    writer.close();
 }
