@@ -18,6 +18,8 @@ use crate::store::{Keeping, StoreError};
 const PORTION: Duration = Duration::from_millis(8);
 /// Rows that are looked at at once.
 const ROWS: i64 = 500;
+/// Bytes of contents that are taken out at once: what is long is freed page by page.
+const BYTES: i64 = 2 << 20;
 /// Pages that are given back at once.
 const PAGES: i64 = 64;
 /// So many free pages stay in the file: what is recorded next goes there.
@@ -272,13 +274,22 @@ impl Round<'_, '_> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?))
         })?;
         let found: Vec<(i64, bool, bool, i64)> = found.collect::<Result<_, _>>()?;
-        for (id, _, is_result, bytes) in found.iter().filter(|(_, is_over, ..)| *is_over) {
-            self.insert.payloads.remove(self.insert.connection, *id)?;
-            self.insert.stamps.forget(*id);
-            self.taken.results += u64::from(*is_result);
-            self.taken.bytes += u64::try_from(*bytes).unwrap_or_default();
+        let (mut last, mut freed) = (None, 0);
+        for (id, is_over, is_result, bytes) in found {
+            last = Some(id);
+            if !is_over {
+                continue;
+            }
+            self.insert.payloads.remove(self.insert.connection, id)?;
+            self.insert.stamps.forget(id);
+            self.taken.results += u64::from(is_result);
+            self.taken.bytes += u64::try_from(bytes).unwrap_or_default();
+            freed += bytes;
+            if freed >= BYTES {
+                break;
+            }
         }
-        Ok(found.last().map(|(id, ..)| *id))
+        Ok(last)
     }
 
     /// Takes out the times of returns whose contents are over; whether there may be more.
@@ -364,7 +375,10 @@ fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
     if ask("PRAGMA auto_vacuum")? != 2 || ask("PRAGMA freelist_count")? <= SPARE {
         return Ok(false);
     }
-    connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    // Each step gives back one page only.
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
     Ok(true)
 }
 

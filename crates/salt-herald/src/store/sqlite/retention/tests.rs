@@ -546,3 +546,27 @@ fn what_came_back_in_a_run_that_turns_out_to_be_told_is_kept_with_it() {
         assert_eq!(bodies[0][0], Cell::Integer(0), "fails: {fails}");
     }
 }
+
+/// What is freed is given back in portions of many pages, and the file does get shorter.
+#[test]
+fn the_file_gets_shorter_by_what_is_freed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = File::open(folder.path().join("journal.db"));
+    let path = file.path.clone();
+    let connection = file.writer().connection();
+    connection.execute_batch("CREATE TABLE much (bytes BLOB)").unwrap();
+    connection.execute("INSERT INTO much VALUES (zeroblob(16 << 20))", []).unwrap();
+    connection.execute_batch("DROP TABLE much; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let free = || connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    let length = || std::fs::metadata(&path).unwrap().len();
+    let (free_before, before): (i64, u64) = (free(), length());
+    assert!(free_before > 4000, "{free_before}");
+    let mut portions = 0;
+    while give_back(connection).unwrap() {
+        portions += 1;
+    }
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    assert!(portions <= free_before / PAGES, "{portions} portions for {free_before} pages");
+    assert!(free() <= SPARE, "{} are free", free());
+    assert!(before - length() >= 13 << 20, "{before} became {}", length());
+}
