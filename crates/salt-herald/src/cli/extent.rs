@@ -50,5 +50,6 @@ pub(super) fn object(extent: &Extent) -> Value {
         "oldest_run": extent.oldest.map(|at| at.to_string()),
         "looked_for_old_at": extent.looked_at.map(|at| at.to_string()),
         "taken": taken,
+        "kept_for": extent.kept_for,
     })
 }

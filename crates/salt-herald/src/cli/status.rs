@@ -133,6 +133,13 @@ impl Status {
                 warnings.push(format!("{name} is not told: {trouble}"));
             }
         }
+        if let Some(sink) = &self.extent.kept_for {
+            let sink = literal::line(sink);
+            warnings.push(format!(
+                "runs that are old enough to be taken out are kept, because {sink} is still owed one \
+                 of them: mend it, or take it out of the config"
+            ));
+        }
         warnings
     }
 }
@@ -316,6 +323,7 @@ mod tests {
                 results: 3_001,
                 bytes: 45_000_000,
             }),
+            kept_for: Some("monitoring".to_owned()),
         };
         status.connected = Some(false);
         status.heard_at = Some(at("11:58:00"));

@@ -59,6 +59,8 @@ pub(super) struct Scan {
     until: i64,
     /// Of what changed after this one something may still be owed to a sink.
     settled: i64,
+    /// The last entry when it began.
+    began: i64,
     /// Looked at so far.
     at: i64,
     /// The last run that began up to there.
@@ -67,11 +69,33 @@ pub(super) struct Scan {
     needs: i64,
     /// The best place so far, with the last run before it.
     found: Option<(i64, i64)>,
+    /// It ended at a run that only what is owed of it keeps.
+    owed: Option<i64>,
 }
 
 impl Scan {
-    pub(super) fn new(base: Base, until: i64, settled: i64) -> Self {
-        Self { base, until, settled, at: base.last, run: base.run, needs: 0, found: None }
+    pub(super) fn new(base: Base, until: i64, settled: i64, began: u64) -> Self {
+        let (began, at, run) = (began as i64, base.last, base.run);
+        Self { base, until, settled, began, at, run, needs: 0, found: None, owed: None }
+    }
+
+    /// Whether one of the runs that it would take changed since it began: then it has to begin anew.
+    pub(super) fn is_outrun(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let Some((_, run)) = self.found else {
+            return Ok(false);
+        };
+        let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE version > ?1 AND id <= ?2)";
+        connection.prepare_cached(sql)?.query_row([self.began, run], |row| row.get(0))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_at_its_beginning(&self) -> bool {
+        self.at == self.base.last
+    }
+
+    /// The run at which it ended, if that is old enough, but may be owed to a sink.
+    pub(super) fn owed(&self) -> Option<i64> {
+        self.owed
     }
 
     /// Looks at some more entries; whether there are more to look at.
@@ -103,13 +127,17 @@ impl Scan {
     }
 
     /// A run stays if it is open, if something may be owed of it, or if it changed too lately.
-    fn stays(&self, connection: &Connection, run: i64) -> rusqlite::Result<bool> {
+    fn stays(&mut self, connection: &Connection, run: i64) -> rusqlite::Result<bool> {
         let found: Option<(bool, i64)> = connection
             .prepare_cached("SELECT status = 'running', version FROM run WHERE id = ?1")?
             .query_row([run], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        Ok(found
-            .is_some_and(|(open, version)| open || version > self.settled || version > self.until))
+        let Some((open, version)) = found else {
+            return Ok(false);
+        };
+        let is_kept = open || version > self.until;
+        self.owed = (!is_kept && version > self.settled).then_some(run);
+        Ok(is_kept || self.owed.is_some())
     }
 
     /// The cut that it came to, if it is worth one.

@@ -138,12 +138,12 @@ impl Retention {
             }
             return Ok(());
         }
-        let settled = settled(inserter.connection(), &self.sinks).map_err(reading)?;
+        let (settled, last) = settled(inserter.connection(), &self.sinks).map_err(reading)?;
         let mut next = None;
         let (phase, taken) = (&mut self.phase, &mut self.taken);
         let keeping = &self.keeping;
         inserter.transaction(|insert| {
-            let mut round = Round { insert, keeping, today, settled, taken };
+            let mut round = Round { insert, keeping, today, settled, last, taken };
             while since.elapsed() < PORTION {
                 match round.step(phase)? {
                     Step::More => {}
@@ -185,6 +185,8 @@ struct Round<'r, 'i> {
     keeping: &'r Keeping,
     today: i64,
     settled: i64,
+    /// The sink that is owed most.
+    last: Option<&'r str>,
     taken: &'r mut Taken,
 }
 
@@ -195,13 +197,19 @@ impl Round<'_, '_> {
             Phase::Resting => {
                 let base = cut::base(connection).map_err(reading)?;
                 let first = self.first_kept(self.keeping.runs).map_err(reading)?;
-                Ok(Step::Next(Phase::Scanning(Scan::new(base, first - 1, self.settled))))
+                let began = self.insert.end.number;
+                let scan = Scan::new(base, first - 1, self.settled, began);
+                Ok(Step::Next(Phase::Scanning(scan)))
             }
             Phase::Scanning(scan) => {
                 if scan.step(connection).map_err(reading)? {
                     return Ok(Step::More);
                 }
+                if scan.is_outrun(connection).map_err(reading)? {
+                    return Ok(Step::Next(Phase::Resting));
+                }
                 scan.cut(self.insert)?;
+                self.note_owed(scan.owed()).map_err(writing)?;
                 Ok(Step::Next(Phase::Clearing(cut::base(connection).map_err(reading)?)))
             }
             Phase::Clearing(base) => {
@@ -231,6 +239,17 @@ impl Round<'_, '_> {
             }
             Phase::Vacuum => Ok(Step::Done),
         }
+    }
+
+    /// Notes for which sink a run is kept that is old enough.
+    fn note_owed(&self, run: Option<i64>) -> rusqlite::Result<()> {
+        let connection = self.insert.connection;
+        connection.execute("DELETE FROM meta WHERE key IN ('kept_run', 'kept_for')", [])?;
+        if let (Some(run), Some(sink)) = (run, self.last) {
+            let sql = "INSERT INTO meta VALUES ('kept_run', ?1), ('kept_for', ?2)";
+            connection.execute(sql, params![run, sink])?;
+        }
+        Ok(())
     }
 
     fn limits(&self) -> Limits {
@@ -346,13 +365,20 @@ impl Round<'_, '_> {
     }
 }
 
-/// Up to which entry nothing is owed to any of these sinks. One that was never served is owed all.
-fn settled(connection: &Connection, sinks: &[String]) -> rusqlite::Result<i64> {
+/// Up to which entry nothing is owed to any of these sinks, and to which of them from there on. One
+/// that was never served is owed all.
+fn settled<'s>(
+    connection: &Connection,
+    sinks: &'s [String],
+) -> rusqlite::Result<(i64, Option<&'s str>)> {
     let sql = "SELECT coalesce(max(settled), 0) FROM sink WHERE name = ?1";
     let mut select = connection.prepare_cached(sql)?;
-    let mut least = i64::MAX;
+    let mut least = (i64::MAX, None);
     for sink in sinks {
-        least = least.min(select.query_row([sink], |row| row.get(0))?);
+        let settled = select.query_row([sink], |row| row.get(0))?;
+        if settled < least.0 {
+            least = (settled, Some(sink.as_str()));
+        }
     }
     Ok(least)
 }

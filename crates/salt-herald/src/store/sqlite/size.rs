@@ -24,6 +24,8 @@ pub struct Extent {
     pub looked_at: Option<Timestamp>,
     /// What was taken last.
     pub taken: Option<Taken>,
+    /// The sink that is owed a run which is old enough to go, when it was last looked and still now.
+    pub kept_for: Option<String>,
 }
 
 /// What a round took.
@@ -59,6 +61,9 @@ impl JournalReader {
         let taken =
             "SELECT at, why, entries, runs, results, bytes FROM taken ORDER BY at DESC LIMIT 1";
         let oldest = "SELECT started_at FROM run ORDER BY started_at LIMIT 1";
+        let kept_for = "SELECT noted.value FROM meta AS noted JOIN meta AS kept ON kept.key = 'kept_run' \
+                        JOIN run ON run.id = kept.value LEFT JOIN sink ON sink.name = noted.value \
+                        WHERE noted.key = 'kept_for' AND run.version > coalesce(settled, 0)";
         let looked_at = self.noted("looked_for_old_at")?;
         Ok(Extent {
             file,
@@ -71,6 +76,7 @@ impl JournalReader {
                 .unwrap_or(0),
             oldest: self.first(oldest, [], |row| rows::time(row, 0))?,
             looked_at: looked_at.and_then(|at| Timestamp::from_microsecond(at).ok()),
+            kept_for: self.first(kept_for, [], |row| row.get(0))?,
             taken: self.first(taken, [], |row| {
                 Ok(Taken {
                     at: rows::time(row, 0)?,

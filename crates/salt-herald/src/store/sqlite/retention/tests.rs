@@ -517,12 +517,18 @@ fn what_is_owed_to_a_sink_is_not_taken() {
     }
     history.happen(&Deed::Pass(24 * 30));
     assert_eq!(runs(&history), Cell::Integer(4), "it was never served");
+    let kept_for = |history: &History| {
+        JournalReader::open(&history.kept.path).unwrap().extent().unwrap().kept_for
+    };
+    assert_eq!(kept_for(&history).as_deref(), Some("ops"));
     let second = rows(&Connection::open(&history.kept.path).unwrap(), "SELECT version FROM run");
     let Cell::Integer(version) = second[1][0] else { panic!() };
     settle(&history, version);
     history.happen(&Deed::Pass(24));
     assert_eq!(runs(&history), Cell::Integer(2));
+    assert_eq!(kept_for(&history).as_deref(), Some("ops"));
     settle(&history, i64::MAX);
+    assert_eq!(kept_for(&history), None, "nothing is owed any more");
     history.happen(&Deed::Pass(24));
     assert_eq!(runs(&history), Cell::Integer(0));
 }
@@ -569,4 +575,75 @@ fn the_file_gets_shorter_by_what_is_freed() {
     assert!(portions <= free_before / PAGES, "{portions} portions for {free_before} pages");
     assert!(free() <= SPARE, "{} are free", free());
     assert!(before - length() >= 13 << 20, "{before} became {}", length());
+}
+
+impl History {
+    /// One step of a round.
+    fn step(&mut self) {
+        let today = NOW.get() / DAY;
+        self.kept.writer().set_age(today);
+        let keeping = self.retention.keeping.clone();
+        let (phase, taken) = (&mut self.retention.phase, &mut self.retention.taken);
+        let worked = self.kept.inserter.as_mut().unwrap().transaction(|insert| {
+            let mut round =
+                Round { insert, keeping: &keeping, today, settled: i64::MAX, last: None, taken };
+            if let Step::Next(next) = round.step(phase)? {
+                *phase = next;
+            }
+            Ok(())
+        });
+        worked.unwrap();
+    }
+}
+
+/// Long contents are freed page by page: a step takes out a few of them only.
+#[test]
+fn long_contents_go_a_few_at_once() {
+    let days = |days: u64| Some(Duration::from_secs(days * DAY as u64));
+    let mut history = History::new(Keeping { runs: None, results: days(9), quiet: days(9) });
+    let connection = history.kept.writer().connection();
+    for id in 1..=9 {
+        let sql = "INSERT INTO payload VALUES (?1, randomblob(32), 5, zeroblob(1 << 20))";
+        connection.execute(sql, [id]).unwrap();
+        connection.execute("INSERT INTO used VALUES (?1, 0, 1, 0, 1 << 20)", [id]).unwrap();
+    }
+    while !matches!(history.retention.phase, Phase::Contents { .. }) {
+        history.step();
+    }
+    for left in [7, 5, 3, 1, 0] {
+        history.step();
+        let count = rows(history.kept.writer().connection(), "SELECT count(*) FROM payload");
+        assert_eq!(count[0][0], Cell::Integer(left));
+    }
+}
+
+/// A late return comes to a run that was looked at already, before the chain is cut.
+#[test]
+fn a_run_that_changes_while_it_is_looked_for_old_ones_stays() {
+    let days = |days: u64| Some(Duration::from_secs(days * DAY as u64));
+    let keeping = Keeping { runs: days(5), results: days(5), quiet: days(5) };
+    let mut history = History::new(keeping);
+    let whole = Keeping { runs: days(500), results: days(500), quiet: days(500) };
+    let rules = std::mem::replace(&mut history.retention.keeping, whole);
+    for content in 0..3 {
+        history.happen(&Deed::Job { quiet: false, minions: 1 });
+        history.happen(&Deed::Return { job: 0, minion: 0, failed: false, content });
+    }
+    history.happen(&Deed::Pass(24 * 10));
+    history.retention.keeping = rules;
+    let looked = |history: &History| match &history.retention.phase {
+        Phase::Scanning(scan) => !scan.is_at_its_beginning(),
+        _ => false,
+    };
+    while !looked(&history) {
+        history.step();
+    }
+    history.happen(&Deed::Return { job: 2, minion: 3, failed: true, content: 4 });
+    history.sweep();
+    let count = |history: &mut History| {
+        rows(history.kept.writer().connection(), "SELECT count(*) FROM run")[0][0].clone()
+    };
+    assert_eq!(count(&mut history), Cell::Integer(3));
+    history.happen(&Deed::Pass(24 * 10));
+    assert_eq!(count(&mut history), Cell::Integer(0));
 }
