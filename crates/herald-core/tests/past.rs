@@ -16,16 +16,20 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use salt_event::Value;
 use salt_event::event::Event;
-use salt_event::job_cache::Load;
+use salt_event::job_cache::{Load, behind};
 use salt_event::msgpack::Reader;
+use support::journal::folded;
 use support::{
-    Heard, Job, answer, at, frame, jid, list, map, names, poll, ret_with, state, states, text,
+    Heard, Job, answer, at, frame, jid, list, map, names, poll, ret_with, start, state, states,
+    text,
 };
 
 /// Something that happened, as the bus tells it and as the cache does.
 #[derive(Debug, Clone)]
 enum Deed {
     Begins(Act),
+    /// A syndic passes up who is asked on its master.
+    PassedOn(Act),
     Returns(Act, &'static str, u8),
 }
 
@@ -36,6 +40,8 @@ struct Act {
     arg: Vec<&'static str>,
     tgt: Vec<&'static str>,
     minions: Vec<&'static str>,
+    /// Asked by the syndic `lower`, which is asked here.
+    below: Vec<&'static str>,
 }
 
 fn act(seconds: u32, fun: &'static str, minions: &[&'static str]) -> Act {
@@ -45,6 +51,7 @@ fn act(seconds: u32, fun: &'static str, minions: &[&'static str]) -> Act {
         arg: vec!["web"],
         tgt: Vec::new(),
         minions: minions.to_vec(),
+        below: Vec::new(),
     }
 }
 
@@ -92,6 +99,13 @@ impl Deed {
     fn frame(&self) -> Vec<u8> {
         match self {
             Deed::Begins(act) => act.job().frame(),
+            Deed::PassedOn(act) => {
+                let data = map(vec![("minions", list(&act.below))]);
+                frame(&format!("syndic/lower/{}", act.jid), &data)
+            }
+            Deed::Returns(act, minion, kind) if act.below.contains(minion) => {
+                passed_up(act, minion, *kind)
+            }
             Deed::Returns(act, minion, kind) => {
                 let (value, code) = returned(*kind);
                 let more = vec![("user", text("alice")), ("fun_args", list(&act.arg))];
@@ -101,9 +115,24 @@ impl Deed {
     }
 }
 
+/// A return as the master makes it again of what a syndic gave it.
+fn passed_up(act: &Act, minion: &str, kind: u8) -> Vec<u8> {
+    let (value, code) = returned(kind);
+    let data = map(vec![
+        ("jid", text(&act.jid)),
+        ("id", text(minion)),
+        ("return", value),
+        ("retcode", Value::Int(code)),
+        ("success", Value::Bool(code == 0)),
+        ("fun_args", list(&act.arg)),
+        ("fun", text(act.fun)),
+    ]);
+    frame(&format!("salt/job/{}/ret/{minion}", act.jid), &data)
+}
+
 /// Hands one deed to the ledger as the cache tells it.
 fn recall(heard: &mut Heard, now: Timestamp, deed: &Deed) -> usize {
-    let (Deed::Begins(act) | Deed::Returns(act, ..)) = deed;
+    let (Deed::Begins(act) | Deed::PassedOn(act) | Deed::Returns(act, ..)) = deed;
     let load = act.load();
     let load = Load::read(&load).unwrap().unwrap();
     let minions = list(&act.minions).to_bytes();
@@ -112,8 +141,16 @@ fn recall(heard: &mut Heard, now: Timestamp, deed: &Deed) -> usize {
     match deed {
         Deed::Begins(_) => {
             let none = Reader::new(&none).raw().unwrap();
-            hear_past(heard, now, &load.beginning(minions, none).unwrap())
+            let begun = hear_past(heard, now, &load.beginning(minions, none).unwrap());
+            if act.below.is_empty() {
+                return begun;
+            }
+            let below = list(&act.below).to_bytes();
+            let below = Reader::new(&below).raw().unwrap();
+            begun + hear_past(heard, now, &behind("lower", &act.jid, below))
         }
+        // The cache has it beside the beginning, and no time of it.
+        Deed::PassedOn(_) => 0,
         Deed::Returns(_, minion, kind) => {
             let (value, code) = returned(*kind);
             let kept = map(vec![("return", value), ("retcode", Value::Int(code))]).to_bytes();
@@ -154,19 +191,22 @@ fn told(heard: &Heard, run: &Run) -> String {
         &run.tally.silent,
     ];
     let sets = sets.map(|set| names(minions, set));
+    // That it came through a syndic is only said where a return told of the run first.
     let flags: BTreeSet<Flag> = run
         .flags
         .iter()
         .copied()
-        .filter(|flag| !matches!(flag, Flag::Backfilled | Flag::Gap | Flag::LateReturn))
+        .filter(|flag| {
+            !matches!(flag, Flag::Backfilled | Flag::Gap | Flag::LateReturn | Flag::Syndic)
+        })
         .collect();
     let finished = run.finished_at.filter(|_| run.tally.silent.is_empty());
     format!("{:?} {} {finished:?} {:?} {sets:?} {flags:?}", run.head, run.started_at, run.status)
 }
 
 fn all(heard: &Heard) -> BTreeMap<Vec<String>, String> {
-    let runs = heard.ledger.runs();
-    runs.map(|run| (run.jids.clone(), told(heard, run))).collect()
+    let journal = folded(heard);
+    journal.runs.values().map(|run| (run.jids.clone(), told(heard, run))).collect()
 }
 
 #[test]
@@ -293,6 +333,50 @@ fn a_start_that_was_not_seen_is_learned() {
 }
 
 #[test]
+fn a_run_whose_start_is_learned_ends_with_its_last_return() {
+    let act = act(10, "state.apply", &["web1"]);
+    let returns = Deed::Returns(act.clone(), "web1", 0);
+    for is_killed in [false, true] {
+        let mut heard = Heard::default();
+        gap(&mut heard, at(100.0));
+        heard.hear(at(101.0), &returns.frame());
+        if is_killed {
+            heard = heard.restart(Settings::default(), at(102.0));
+        }
+        let deeds = [(began(10), Deed::Begins(act.clone())), (101.0, returns.clone())];
+        back_fill(&mut heard, &deeds, at(103.0));
+        let run = heard.run(1);
+        assert_eq!((run.started_at, run.finished_at), (at(began(10)), Some(at(101.0))));
+    }
+}
+
+#[test]
+fn who_passed_a_job_on_is_not_waited_for_again() {
+    let mut act = act(1, "state.apply", &["lower", "web1"]);
+    act.below = vec!["low1"];
+    let deeds = [
+        (began(1), Deed::Begins(act.clone())),
+        (1.1, Deed::PassedOn(act.clone())),
+        (2.0, Deed::Returns(act.clone(), "web1", 0)),
+        (3.0, Deed::Returns(act, "low1", 0)),
+    ];
+    for is_killed in [false, true] {
+        let mut heard = Heard::with(above(), Default::default(), start());
+        for (when, deed) in &deeds {
+            heard.hear(at(*when), &deed.frame());
+        }
+        heard.wait(at(50.0));
+        if is_killed {
+            heard = heard.restart(above(), at(90.0));
+        }
+        let before = heard.changes.len();
+        gap(&mut heard, at(100.0));
+        back_fill(&mut heard, &deeds, at(101.0));
+        assert_eq!(heard.changes.len(), before);
+    }
+}
+
+#[test]
 fn a_poll_of_the_past_does_not_end_what_is_heard_now() {
     let act = act(10, "state.apply", &["web1"]);
     let mut heard = Heard::default();
@@ -316,6 +400,7 @@ fn act_of_poll(of: &Act) -> Act {
         arg: vec![Box::leak(of.jid.clone().into_boxed_str())],
         tgt: of.minions.clone(),
         minions: of.minions.clone(),
+        below: Vec::new(),
     }
 }
 
@@ -498,27 +583,44 @@ fn a_batch_of_the_master_is_known_though_only_its_last_slice_is_kept() {
     assert_eq!(heard.changes.len(), before);
 }
 
-const MINIONS: [&str; 4] = ["web1", "web2", "db1", "db2"];
+const HERE: [&str; 4] = ["web1", "web2", "db1", "db2"];
+const BELOW: [&str; 2] = ["low1", "low2"];
+
+/// A job with some minions of this master, and some of one below.
+fn some_job() -> impl Strategy<Value = (usize, usize)> {
+    (0..=HERE.len(), 0..=BELOW.len()).prop_filter("nobody", |(here, below)| here + below > 0)
+}
 
 /// Some jobs, and returns of theirs after them, in the order of time.
 fn story() -> impl Strategy<Value = Vec<(f64, Deed)>> {
-    let jobs = prop::collection::btree_set(1..50_u32, 1..5);
-    let returns = prop::collection::vec((0..5_usize, 0..4_usize, any::<u8>(), 1..600_u32), 0..20);
+    let jobs = prop::collection::btree_map(1..50_u32, some_job(), 1..5);
+    let returns = prop::collection::vec((0..5_usize, 0..6_usize, any::<u8>(), 1..600_u32), 0..20);
     (jobs, returns).prop_map(|(jobs, returns)| {
         let jobs: Vec<(u32, Act)> = jobs
             .into_iter()
-            .map(|seconds| (seconds, act(seconds, "state.apply", &MINIONS)))
+            .map(|(seconds, (here, below))| {
+                let mut act = act(seconds, "state.apply", &HERE[..here]);
+                act.minions.extend((below > 0).then_some("lower"));
+                act.below = BELOW[..below].to_vec();
+                (seconds, act)
+            })
             .collect();
-        let mut deeds: Vec<(f64, Deed)> = jobs
-            .iter()
-            .map(|(seconds, act)| (began(*seconds), Deed::Begins(act.clone())))
-            .collect();
+        let mut deeds = Vec::new();
+        for (seconds, act) in &jobs {
+            deeds.push((began(*seconds), Deed::Begins(act.clone())));
+            if !act.below.is_empty() {
+                deeds.push((began(*seconds) + 0.125, Deed::PassedOn(act.clone())));
+            }
+        }
         let mut seen = BTreeSet::new();
         for (job, minion, kind, after) in returns {
             let (seconds, act) = &jobs[job % jobs.len()];
+            let asked = act.minions.iter().filter(|minion| **minion != "lower");
+            let asked: Vec<&str> = asked.chain(&act.below).copied().collect();
+            let minion = asked[minion % asked.len()];
             if seen.insert((*seconds, minion)) {
                 let when = began(*seconds) + f64::from(after) + 0.25;
-                deeds.push((when, Deed::Returns(act.clone(), MINIONS[minion], kind)));
+                deeds.push((when, Deed::Returns(act.clone(), minion, kind)));
             }
         }
         deeds.sort_by(|(one, _), (other, _)| one.total_cmp(other));
@@ -526,17 +628,22 @@ fn story() -> impl Strategy<Value = Vec<(f64, Deed)>> {
     })
 }
 
+fn above() -> Settings {
+    Settings { order_masters: true, ..Settings::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn a_gap_that_is_filled_makes_no_difference(
         story in story(),
         from in 0..24_usize,
         length in 0..24_usize,
-        late in 0..4_usize,
+        late in 0..8_usize,
+        is_killed in any::<bool>(),
     ) {
-        let mut whole = Heard::default();
+        let mut whole = Heard::with(above(), Default::default(), start());
         for (when, deed) in &story {
             whole.hear(at(*when), &deed.frame());
         }
@@ -547,9 +654,12 @@ proptest! {
         let time = |place: usize| {
             story.get(place).or(story.last()).map_or(0.0, |(when, _)| *when)
         };
-        let mut blind = Heard::default();
+        let mut blind = Heard::with(above(), Default::default(), start());
         for (when, deed) in &story[..from] {
             blind.hear(at(*when), &deed.frame());
+        }
+        if is_killed {
+            blind = blind.restart(above(), at(time(to)));
         }
         gap(&mut blind, at(time(to)));
         for (when, deed) in &story[to..told] {

@@ -44,6 +44,11 @@ impl Below {
         remember(&mut self.polls, (poll.to_owned(), about.to_owned()));
     }
 
+    /// Without those that pass on what they are asked.
+    pub(super) fn without_syndics(&self, asked: &MinionSet) -> MinionSet {
+        asked - &self.syndics
+    }
+
     fn polled(&self, poll: &str) -> Option<String> {
         self.polls.iter().rev().find(|(known, _)| known == poll).map(|(_, about)| about.clone())
     }
@@ -58,7 +63,7 @@ impl Ledger {
 
     /// Who is asked by a job, without syndics that ask on: of a `find_job` nobody waits for them.
     pub(super) fn without_syndics(&self, job: &NewJob<'_>, asked: &MinionSet) -> MinionSet {
-        if is_poll(job) { asked - &self.below.syndics } else { asked.clone() }
+        if is_poll(job) { self.below.without_syndics(asked) } else { asked.clone() }
     }
 
     /// Keeps a run open as long as Salt's own client waits for minions of masters below.
@@ -76,7 +81,7 @@ impl Ledger {
         if live.spreads_until.is_none_or(|until| until > now) {
             return false;
         }
-        let last = live.last_sign;
+        let last = self.last_sign(id).unwrap_or(now);
         self.stop_spreading(now, id);
         let is_complete = self.state.runs.get(&id).is_some_and(|run| self.state.is_complete(run));
         self.end_if_complete(if is_complete { last } else { now }, id);

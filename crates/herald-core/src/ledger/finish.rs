@@ -209,7 +209,9 @@ impl Ledger {
             run.tally.waiting().is_subset(&live.gone) && !self.waits_for_master(run)
         };
         if is_over && !live.open_ended && !live.told_end && live.spreads_until.is_none() {
-            self.end(at, id);
+            // What the past tells may lie before a return that is known already.
+            let last = self.returned_at.get(&id).copied();
+            self.end(last.map_or(at, |last| at.max(last)), id);
         }
     }
 
@@ -283,8 +285,16 @@ impl Ledger {
     /// A run that we only kept open in case that more would come ended with its last return.
     fn give_up(&mut self, now: Timestamp, id: RunId) {
         let is_complete = self.state.runs.get(&id).is_some_and(|run| self.state.is_complete(run));
-        let last = self.live.get(&id).map(|live| live.last_sign);
-        self.end(last.filter(|_| is_complete).unwrap_or(now), id);
+        let last = self.last_sign(id).filter(|_| is_complete);
+        self.end(last.unwrap_or(now), id);
+    }
+
+    /// When something was last heard of an open run, before a restart, too.
+    pub(super) fn last_sign(&self, id: RunId) -> Option<Timestamp> {
+        let live = self.live.get(&id)?;
+        let returned = self.returned_at.get(&id).copied();
+        let known = (!live.is_guess).then_some(live.last_sign);
+        returned.max(known).or(Some(live.last_sign))
     }
 
     fn conclude_poll(&mut self, now: Timestamp, id: RunId, poll: &Poll) {

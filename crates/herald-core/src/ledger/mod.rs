@@ -80,6 +80,8 @@ pub struct Restored {
     pub minions: Vec<String>,
     /// Runs that have not ended, with their jobs.
     pub open: Vec<(Run, Vec<Job>)>,
+    /// When the latest return of each of these came, if any did.
+    pub returned_at: HashMap<RunId, Timestamp>,
     /// The highest run number that was given.
     pub last_run: u64,
     /// The highest job number that was given.
@@ -145,7 +147,7 @@ impl Ledger {
             parents: Parents::default(),
             below: Below::default(),
             past: Past::default(),
-            returned_at: HashMap::new(),
+            returned_at: from.returned_at,
             secrets: Secrets::default(),
             learned: HashSet::new(),
             ended: VecDeque::new(),
@@ -175,6 +177,7 @@ impl Ledger {
             self.live.insert(run.id, Live::restored(now, &run, is_complete));
         } else {
             self.ended.push_back(run.id);
+            self.returned_at.extend(run.finished_at.map(|at| (run.id, at)));
         }
         self.state.runs.insert(run.id, run);
     }

@@ -89,7 +89,11 @@ impl Ledger {
         let Some(run) = run.filter(|run| run.flags.contains(&Flag::NoStart)) else {
             if self.is_same(known, job) {
                 self.hear_secrets(known, job);
-                self.widen(at, known, expected);
+                // Only slices are published more than once, and on lists. Who else stands there and is
+                // not waited for has passed the job on.
+                if job.tgt_type == "list" {
+                    self.widen(at, known, self.below.without_syndics(&expected));
+                }
             }
             return;
         };

@@ -1,6 +1,9 @@
 //! A journal in memory, for the tests of the ledger: the fold of what it gave out, and going on from
 //! that after a restart. It expires nothing.
 
+use std::collections::HashMap;
+
+use herald_core::change::What;
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryHead, decode, encode};
 use herald_core::ledger::{Ledger, Restored, Settings};
@@ -34,12 +37,22 @@ pub fn folded(heard: &Heard) -> State {
 }
 
 /// What a journal would give back after a restart.
-fn restored(state: &State) -> Restored {
+fn restored(heard: &Heard, state: &State) -> Restored {
     let minions = &state.minions;
     let open = state.runs.values().filter(|run| run.status == RunStatus::Running);
     let mut open: Vec<_> = open.map(|run| (run.clone(), jobs_of(state, run))).collect();
     open.sort_by_key(|(run, _)| run.id);
+    let returned = heard.changes.iter().filter_map(|change| match &change.what {
+        What::Returned { job, .. } => Some((state.jobs[job].run, change.at)),
+        _ => None,
+    });
+    let mut returned_at = HashMap::new();
+    for (run, at) in returned {
+        let last = returned_at.entry(run).or_insert(at);
+        *last = at.max(*last);
+    }
     Restored {
+        returned_at,
         minions: (0..minions.len()).map(|no| minions.name(no as u32).to_owned()).collect(),
         open,
         last_run: state.runs.keys().map(|run| run.0).max().unwrap_or(0),
@@ -55,7 +68,7 @@ impl Heard {
     /// Ends the process and begins another on its journal.
     pub fn restart(self, settings: Settings, now: Timestamp) -> Self {
         let journal = folded(&self);
-        let ledger = Ledger::restore(settings, Redactor::new(), now, restored(&journal));
+        let ledger = Ledger::restore(settings, Redactor::new(), now, restored(&self, &journal));
         Self { ledger, journal, ..self }
     }
 

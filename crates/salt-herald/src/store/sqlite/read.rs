@@ -122,8 +122,13 @@ impl JournalReader {
         let sql = format!("SELECT {} FROM run WHERE status = 'running' ORDER BY id", rows::RUN);
         let open: Vec<(Run, u64)> = self.all(&sql, [], rows::run)?;
         let names = self.all("SELECT name FROM minion ORDER BY number", [], |row| row.get(0))?;
+        let returned = "SELECT run.id, max(return.at) FROM run JOIN job ON job.run = run.id \
+                        JOIN return ON return.job = job.id WHERE run.status = 'running' GROUP BY run.id";
+        let returned =
+            self.all(returned, [], |row| Ok((RunId(rows::number(row, 0)?), rows::time(row, 1)?)))?;
         Ok(Restored {
             minions: names,
+            returned_at: returned.into_iter().collect(),
             open: open.into_iter().map(|(run, _)| self.with_jobs(run)).collect::<Result<_, _>>()?,
             last_run: self.last_given("run")?,
             last_job: self.last_given("job")?,
