@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, LoadOptions, Problems, Severity, load};
+use crate::config::{Config, LoadOptions, MasterConfig, Problems, Severity, load};
 
 /// Reads the config again at each SIGHUP, and hands over the ones without mistakes.
 pub(super) fn on_hangup(options: LoadOptions) -> mpsc::Receiver<Config> {
@@ -48,12 +48,48 @@ fn refuse(problems: &Problems) {
 
 /// Tells what of a new config has to wait for a restart.
 pub(super) fn say_what_waits(before: &Config, now: &Config) {
+    for what in what_waits(before, now) {
+        tracing::warn!("{what} changed in the config: that takes a restart");
+    }
+}
+
+fn what_waits(before: &Config, now: &Config) -> Vec<&'static str> {
+    let (old, new) = (&before.master, &now.master);
+    let place = |master: &MasterConfig| {
+        (master.job_cache, master.master_job_cache.clone(), master.ext_job_cache.clone())
+    };
     let waits = [
         ("journal.path", before.journal.path != now.journal.path),
-        ("the master's job cache", before.master.job_cache_dir() != now.master.job_cache_dir()),
-        ("the master's event bus", before.master.bus_address() != now.master.bus_address()),
+        ("the master's job cache", old.job_cache_dir() != new.job_cache_dir()),
+        ("where returns are kept", place(old) != place(new)),
+        ("how long jobs are kept", old.keep_jobs != new.keep_jobs),
+        ("utc_jid", old.utc_jid != new.utc_jid),
+        ("the master's event bus", old.bus_address() != new.bus_address()),
     ];
-    for (what, _) in waits.iter().filter(|(_, changed)| *changed) {
-        tracing::warn!("{what} changed in the config: that takes a restart");
+    waits.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let default_file = folder.path().join("herald");
+        std::fs::write(&default_file, text).unwrap();
+        let salt_dir = "/nowhere/salt".into();
+        load(&LoadOptions { default_file, salt_dir, ..LoadOptions::default() }).unwrap().0
+    }
+
+    #[test]
+    fn what_back_fills_go_by_waits_for_a_restart() {
+        let before = config("salt: {cachedir: /a}");
+        let waits = |text: &str| what_waits(&before, &config(text)).join(", ");
+        assert_eq!(waits("salt: {cachedir: /a}"), "");
+        assert_eq!(waits("salt: {cachedir: /b}"), "the master's job cache");
+        assert_eq!(
+            waits("salt: {cachedir: /a, job_cache: false, keep_jobs_seconds: 60, utc_jid: true}"),
+            "where returns are kept, how long jobs are kept, utc_jid"
+        );
     }
 }
