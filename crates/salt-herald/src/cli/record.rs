@@ -59,18 +59,13 @@ pub(super) fn of_gap(gap: &Gap) -> Value {
 
 /// A back-fill that ended.
 pub(super) fn of_backfill(filled: &Backfilled) -> Value {
-    let backfill = &filled.backfill;
-    json!({
-        "entry": filled.entry,
-        "gap": backfill.gap,
-        "from": backfill.from.to_string(),
-        "to": backfill.to.to_string(),
-        "cache": backfill.cache.name(),
-        "runs": backfill.added.runs,
-        "returns": backfill.added.returns,
-        "completed": backfill.added.completed,
-        "unread": backfill.unread,
-    })
+    let mut object = json!({ "entry": filled.entry });
+    if let (Some(all), Value::Object(of_it)) =
+        (object.as_object_mut(), crate::json::of_backfill(&filled.backfill))
+    {
+        all.extend(of_it);
+    }
+    object
 }
 
 /// The ids of a set, in the order of the alphabet.
