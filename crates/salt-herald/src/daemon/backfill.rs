@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use herald_core::backfill::{Added, Backfill, CacheState, Counter};
 use jiff::Timestamp;
@@ -26,14 +26,16 @@ use crate::store::{Gap, Journal, JournalWriter, StoreError};
 const MOST_OPEN: usize = 1_000;
 /// How long to wait until a gap is on disk, or a batch of the past.
 const MOMENT: Duration = Duration::from_millis(20);
+/// How long at most to wait until a gap is on disk.
+const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// The back-fills of a daemon, one at a time.
 pub(super) struct Backfills {
     place: Where,
     errands: Option<SyncSender<Errand>>,
     walker: Option<JoinHandle<()>>,
-    /// A gap that ended then is to be filled, once it is on disk.
-    due: Option<Timestamp>,
+    /// A gap is to be filled, once it is on disk.
+    due: Option<Due>,
     now: Option<Underway>,
     requests: Receiver<Request>,
     /// The last batch of the past is not on disk yet: no more before it is.
@@ -41,6 +43,23 @@ pub(super) struct Backfills {
     was_connected: bool,
     /// Who is to be told once all is on disk, and what.
     done: Option<(mpsc::UnboundedSender<Answer>, Backfill)>,
+}
+
+/// A gap of which the journal is to tell.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// It ended then or later; any will do where nothing is said.
+    to: Option<Timestamp>,
+    since: Instant,
+}
+
+impl Due {
+    /// Of a gap that may never come: who wrote it may have made another of it.
+    fn waits_for(&self, gaps: &[Gap], now: Instant) -> bool {
+        let is_it = |to: Timestamp, gap: &Gap| gap.to.as_microsecond() >= to.as_microsecond();
+        let is_there = self.to.is_none_or(|to| gaps.iter().any(|gap| is_it(to, gap)));
+        !is_there && now.duration_since(self.since) < GIVE_UP
+    }
 }
 
 struct Underway {
@@ -114,11 +133,13 @@ impl Backfills {
     /// Takes note of what was heard.
     pub(super) fn hear(&mut self, item: &Item) {
         match item.heard {
-            Heard::Gap { .. } => self.due = Some(item.at),
+            Heard::Gap { .. } => {
+                self.due = Some(Due { to: Some(item.at), since: Instant::now() });
+            }
             // One that an earlier process left.
             Heard::Connected if !self.was_connected => {
                 self.was_connected = true;
-                self.due = self.due.or(Some(Timestamp::MIN));
+                self.due = self.due.or(Some(Due { to: None, since: Instant::now() }));
             }
             _ => {}
         }
@@ -208,11 +229,10 @@ impl Backfills {
         &mut self,
         intake: &mut Intake,
         now: Timestamp,
-        due: Timestamp,
+        due: Due,
     ) -> Result<(), StoreError> {
         let gaps = intake.gaps_to_fill()?;
-        let is_there = gaps.iter().any(|gap| gap.to.as_microsecond() >= due.as_microsecond());
-        if due > Timestamp::MIN && !is_there {
+        if due.waits_for(&gaps, Instant::now()) {
             return Ok(());
         }
         self.due = None;
@@ -341,4 +361,27 @@ pub fn backfill(
     writer.close();
     refuse_away(&disk)?;
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_that_never_comes_is_not_waited_for_for_ever() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let gap = |to| Gap {
+            entry: 1,
+            from: at(0),
+            to: at(to),
+            reason: "not running".to_owned(),
+            filled: None,
+        };
+        let since = Instant::now();
+        let due = Due { to: Some(at(10)), since };
+        assert!(due.waits_for(&[gap(9)], since + GIVE_UP - MOMENT));
+        assert!(!due.waits_for(&[gap(9), gap(10)], since));
+        assert!(!due.waits_for(&[gap(9)], since + GIVE_UP));
+        assert!(!Due { to: None, since }.waits_for(&[], since));
+    }
 }
