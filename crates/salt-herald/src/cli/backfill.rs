@@ -3,7 +3,8 @@
 //!
 //! What is added, and what is said of it, is decided elsewhere.
 
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -43,6 +44,7 @@ pub(super) fn run(
     let done = if JournalReader::holder(&config.journal.path).is_some() {
         ask(&config, since, until, &mut progress)?
     } else {
+        leave_to_its_owner(&config.journal.path)?;
         daemon::backfill(&config, since, until, |added| progress.show(added))
             .map_err(Trouble::of)?
     };
@@ -72,10 +74,7 @@ fn ask(
     progress: &mut Progress,
 ) -> Result<Backfill, Trouble> {
     let path = daemon::socket_path(&config.journal.path);
-    let mut stream = UnixStream::connect(&path).map_err(|error| {
-        let what = format!("the daemon can't be asked at {}: {error}", path.display());
-        Trouble::new(what).hint("run it as root, or as the user that the daemon runs as")
-    })?;
+    let mut stream = UnixStream::connect(&path).map_err(|error| unasked(&path, &error))?;
     let request = json!({"backfill": {"since": since.to_string(), "until": until.to_string()}});
     stream.write_all(format!("{request}\n").as_bytes())?;
     for line in BufReader::new(stream).lines() {
@@ -93,6 +92,34 @@ fn ask(
     }
     Err(Trouble::new("the daemon ended before the back-fill did")
         .hint("ask again once it runs: what is in the journal is not added twice"))
+}
+
+/// A journal that root makes in another's folder could not be opened by that one.
+fn leave_to_its_owner(journal: &Path) -> Result<(), Trouble> {
+    let folder = journal.parent().and_then(|folder| folder.metadata().ok());
+    let Some(owner) = folder.map(|folder| folder.uid()).filter(|owner| *owner != 0) else {
+        return Ok(());
+    };
+    if journal.exists() || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let journal = journal.display();
+    Err(Trouble::new(format!("{journal} would be root's, in the folder of user {owner}")).hint(
+        "run it as that user, or start the daemon first: then root can ask it for the back-fill",
+    ))
+}
+
+/// Why nobody can be asked. Another command can have the journal open, which makes no socket.
+fn unasked(path: &Path, error: &std::io::Error) -> Trouble {
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => Trouble::new(format!(
+            "the journal is being written, but nobody can be asked at {path}"
+        ))
+        .hint("another command writes it, or the daemon is just beginning: try again in a moment"),
+        _ => Trouble::new(format!("the daemon can't be asked at {path}: {error}"))
+            .hint("run it as root, or as the user that the daemon runs as"),
+    }
 }
 
 fn text(done: &Backfill, view: &View) -> String {
@@ -125,6 +152,15 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+
+    #[test]
+    fn says_why_nobody_can_be_asked() {
+        let path = Path::new("/var/lib/salt-herald/journal.db.sock");
+        let why = |kind: ErrorKind| format!("{:?}", unasked(path, &kind.into()));
+        insta::assert_snapshot!(
+            [ErrorKind::NotFound, ErrorKind::PermissionDenied].map(why).join("\n")
+        );
+    }
 
     #[test]
     fn says_what_it_came_to() {

@@ -442,6 +442,21 @@ async fn without_a_daemon_the_command_fills_the_journal_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn root_makes_no_journal_in_the_folder_of_another() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can give a folder away.
+    }
+    let app = App::new(Manner::Bot).await;
+    std::os::unix::fs::chown(app.folder.path(), Some(65_534), None).unwrap();
+    let (code, done) = ask(&app, &[]);
+    assert_eq!(code, Some(2), "{done}");
+    assert!(!app.journal().exists());
+    drop(Journal::open(&app.journal()).unwrap());
+    let (_, done) = ask(&app, &[]);
+    assert_eq!(done["cache"], "read", "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_request_is_refused() {
     use std::io::{BufRead, BufReader, Write};
     let mut app = App::started().await;
