@@ -221,7 +221,7 @@ impl Backfills {
         let Request { from, to, answers } = request;
         let (to, not_before) = (to.min(now), self.place.not_before(now));
         let open = intake.open_jids(MOST_OPEN);
-        let errand = Errand { from, to, not_before, open, asked_at: now };
+        let errand = Errand { from, to, returns_to: now, not_before, open, asked_at: now };
         self.begin(intake, errand, Vec::new(), Some(answers));
     }
 
@@ -243,7 +243,7 @@ impl Backfills {
         };
         let open = intake.open_jids(MOST_OPEN);
         let not_before = self.place.not_before(now).max(intake.begun_at()?.unwrap_or(from));
-        let errand = Errand { from, to, not_before, open, asked_at: now };
+        let errand = Errand { from, to, returns_to: to, not_before, open, asked_at: now };
         self.begin(intake, errand, gaps, None);
         Ok(())
     }
@@ -268,9 +268,14 @@ impl Backfills {
     fn end(&mut self, intake: &mut Intake, now: Timestamp, cache: CacheState, skipped: Skipped) {
         let Some(mut underway) = self.now.take() else { return };
         let unread = skipped.total() + underway.senseless;
-        let whole = cache == CacheState::Read && unread == 0;
-        intake.end_past(now, whole, &mut underway.counter);
         let from = self.place.reaches_back_to(underway.errand.from, underway.errand.asked_at);
+        // What somebody asked for mends no gap, and the master may have cleaned away what is older.
+        let whole = cache == CacheState::Read
+            && unread == 0
+            && !underway.gaps.is_empty()
+            && from == underway.errand.from
+            && underway.errand.open.len() < MOST_OPEN;
+        intake.end_past(now, whole, &mut underway.counter);
         let to = underway.errand.to;
         let gaps = underway.gaps.iter().map(|gap| Some(gap.entry));
         let gaps: Vec<Option<u64>> =

@@ -49,6 +49,9 @@ pub(super) struct Where {
 pub(super) struct Errand {
     pub(super) from: Timestamp,
     pub(super) to: Timestamp,
+    /// What returned until then is told of the jobs that began before `to`: after a gap, what came
+    /// later was heard; of what somebody asks for, nothing may have been.
+    pub(super) returns_to: Timestamp,
     /// What began earlier is not wanted.
     pub(super) not_before: Timestamp,
     /// Jobs that were open at the end, whenever they began.
@@ -104,7 +107,8 @@ impl Walker {
             not_before: errand.not_before,
         };
         // Only the last look may tell what was written just after the end.
-        let until = if looks_twice { errand.to } else { later(errand.to, AFTER) };
+        let after = later(errand.returns_to, AFTER);
+        let until = if looks_twice { errand.returns_to } else { after };
         let first = self.look(span, &errand.open, until, skipped)?;
         if !looks_twice || first != CacheState::Read {
             return ControlFlow::Continue(first);
@@ -112,7 +116,7 @@ impl Walker {
         self.wait_until(settled)?;
         let span = Span { since: earlier(errand.to, BEFORE), ..span };
         let mut again = Skipped::default();
-        let state = self.look(span, &errand.open, later(errand.to, AFTER), &mut again)?;
+        let state = self.look(span, &errand.open, after, &mut again)?;
         // What was found at first stands; only its end is not known then.
         again.denied += u64::from(state != CacheState::Read && again.total() == 0);
         *skipped = skipped.max(again);
