@@ -20,36 +20,48 @@ const WITH_ID: usize = 4;
 /// The frames of one highstate, framed with a length as Salt 3006 does.
 pub(crate) fn highstate(minions: usize, likeness: Likeness, jid: &str) -> Vec<Vec<u8>> {
     let names: Vec<String> = (0..minions).map(|n| format!("web{n:05}.example.com")).collect();
-    let mut frames = vec![new_job(jid, &names)];
+    let mut frames = vec![new_job(jid, "state.highstate", &[], &names)];
     frames.extend(names.iter().enumerate().map(|(n, name)| ret(jid, n, name, likeness)));
     frames
 }
 
 /// The publication of one shell command on one minion.
 pub(crate) fn command(jid: &str, minion: &str, line: &str) -> Vec<u8> {
+    command_by("root", jid, minion, line)
+}
+
+/// The publication of one shell command on minions, with commas between them.
+pub(crate) fn command_by(user: &str, jid: &str, list: &str, line: &str) -> Vec<u8> {
+    let minions: Vec<Value<'_>> = list.split(',').map(|id| id.to_owned().into()).collect();
+    let (tgt_type, tgt) = match minions.len() {
+        1 => ("glob", list.to_owned().into()),
+        _ => ("list", Value::Array(minions.clone())),
+    };
     let data = map([
         ("jid", jid.to_owned().into()),
-        ("tgt_type", "glob".into()),
-        ("tgt", minion.to_owned().into()),
-        ("user", "root".into()),
+        ("tgt_type", tgt_type.into()),
+        ("tgt", tgt),
+        ("user", user.to_owned().into()),
         ("fun", "cmd.run".into()),
         ("arg", Value::Array(vec![line.to_owned().into()])),
-        ("minions", Value::Array(vec![minion.to_owned().into()])),
+        ("minions", Value::Array(minions)),
         ("missing", Value::Array(vec![])),
         ("_stamp", stamp()),
     ]);
     frame(&format!("salt/job/{jid}/new"), &data)
 }
 
-fn new_job(jid: &str, names: &[String]) -> Vec<u8> {
+/// The publication of a function on all minions.
+pub(crate) fn new_job(jid: &str, fun: &'static str, args: &[String], names: &[String]) -> Vec<u8> {
+    let args = args.iter().map(|arg| arg.clone().into()).collect();
     let names = names.iter().map(|name| name.clone().into()).collect();
     let data = map([
         ("jid", jid.to_owned().into()),
         ("tgt_type", "glob".into()),
         ("tgt", "*".into()),
         ("user", "sudo_alice".into()),
-        ("fun", "state.highstate".into()),
-        ("arg", Value::Array(vec![])),
+        ("fun", fun.into()),
+        ("arg", Value::Array(args)),
         ("minions", Value::Array(names)),
         ("missing", Value::Array(vec![])),
         ("_stamp", stamp()),
@@ -58,12 +70,11 @@ fn new_job(jid: &str, names: &[String]) -> Vec<u8> {
 }
 
 fn ret(jid: &str, number: usize, name: &str, likeness: Likeness) -> Vec<u8> {
-    let states = (0..STATES).map(|place| state(place, number, name, likeness)).collect();
     let data = map([
         ("cmd", "_return".into()),
         ("id", name.to_owned().into()),
         ("success", Value::Bool(true)),
-        ("return", Value::Map(states)),
+        ("return", Value::Map(states(number, name, likeness, false))),
         ("retcode", Value::Int(0)),
         ("jid", jid.to_owned().into()),
         ("fun", "state.highstate".into()),
@@ -76,11 +87,23 @@ fn ret(jid: &str, number: usize, name: &str, likeness: Likeness) -> Vec<u8> {
     frame(&format!("salt/job/{jid}/ret/{name}"), &data)
 }
 
+/// What a minion's highstate returns, with the last state failed or not.
+pub(crate) fn states(
+    number: usize,
+    name: &str,
+    likeness: Likeness,
+    fails: bool,
+) -> Vec<(Value<'static>, Value<'static>)> {
+    let state = |place| state(place, number, name, likeness, fails && place + 1 == STATES);
+    (0..STATES).map(state).collect()
+}
+
 fn state(
     place: usize,
     number: usize,
     name: &str,
     likeness: Likeness,
+    fails: bool,
 ) -> (Value<'static>, Value<'static>) {
     // As in real fleets, the minion's own id stands in some of the states only.
     let own = if place < WITH_ID { name } else { "app.example.com" };
@@ -100,7 +123,7 @@ fn state(
     let body = map([
         ("name", file.clone().into()),
         ("changes", changes),
-        ("result", Value::Bool(true)),
+        ("result", Value::Bool(!fails)),
         ("comment", comment.into()),
         ("__sls__", format!("app.part{place}").into()),
         ("__run_num__", Value::Int(place as i64)),
@@ -111,16 +134,19 @@ fn state(
     (format!("file_|-{file}_|-{file}_|-managed").into(), body)
 }
 
-fn map<const N: usize>(pairs: [(&'static str, Value<'static>); N]) -> Value<'static> {
+/// A map with these keys.
+pub(crate) fn map<const N: usize>(pairs: [(&'static str, Value<'static>); N]) -> Value<'static> {
     Value::Map(pairs.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
 }
 
-fn stamp() -> Value<'static> {
+/// The time, as Salt writes it.
+pub(crate) fn stamp() -> Value<'static> {
     let now = jiff::Timestamp::now().to_string();
     now.trim_end_matches('Z').to_owned().into()
 }
 
-fn frame(tag: &str, data: &Value<'_>) -> Vec<u8> {
+/// An event, framed with a length as Salt 3006 does.
+pub(crate) fn frame(tag: &str, data: &Value<'_>) -> Vec<u8> {
     let mut body = format!("{tag}\n\n").into_bytes();
     data.write(&mut body);
     let envelope = Value::Map(vec![

@@ -25,10 +25,11 @@ pub(crate) struct Usage {
     pub(crate) resident: f64,
     /// The most that was resident, in MB.
     pub(crate) peak: f64,
+    pub(crate) threads: f64,
 }
 
 impl Herald {
-    /// Starts it on a bus, with the lines of a `slack:` table, if any.
+    /// Starts it on a bus, with the lines of a `slack:` table and others, if any.
     pub(crate) fn start(
         options: &Options,
         folder: &Path,
@@ -96,7 +97,7 @@ impl Herald {
             stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
         let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok());
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = |key: &str| {
+        let number = |key: &str| {
             status
                 .lines()
                 .find_map(|line| line.strip_prefix(key))
@@ -105,9 +106,19 @@ impl Herald {
         };
         Ok(Usage {
             cpu: (ticks(11).unwrap_or(f64::NAN) + ticks(12).unwrap_or(f64::NAN)) / 100.0,
-            resident: kilobytes("VmRSS:") / 1024.0,
-            peak: kilobytes("VmHWM:") / 1024.0,
+            resident: number("VmRSS:") / 1024.0,
+            peak: number("VmHWM:") / 1024.0,
+            threads: number("Threads:"),
         })
+    }
+
+    /// How many file handles are open.
+    pub(crate) fn file_handles(&self) -> Result<usize, Failure> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    pub(crate) fn journal(&self) -> &Path {
+        &self.journal
     }
 
     /// How large the journal is, in MB.

@@ -1,7 +1,8 @@
 //! Measures salt-herald as people run it, the binary, beside what it replaces and beside the limit
 //! of the machine, all in one run: figures of different runs and machines say little.
 //!
-//! It judges nothing and asserts only that the work was really done.
+//! It judges nothing and asserts only that the work was really done; but `soak` fails when what the
+//! daemon uses or how long it takes grows with time.
 
 mod burst;
 mod bus;
@@ -11,6 +12,7 @@ mod ingest;
 mod latency;
 mod memory;
 mod peers;
+mod soak;
 mod table;
 
 use std::path::PathBuf;
@@ -25,6 +27,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Measures salt-herald beside its peers.
 #[derive(Debug, Parser)]
 struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
     /// The salt-herald to measure.
     #[arg(long, default_value = "target/release/salt-herald")]
     herald: PathBuf,
@@ -46,10 +50,22 @@ struct Options {
     rounds: usize,
 }
 
+/// What else can be measured.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum What {
+    /// Whether it stays as it is under a busy site's traffic, many times as fast; fails if not.
+    Soak(soak::Soak),
+}
+
 fn main() -> Result<(), Failure> {
     let options = Options::parse();
     let mut table = Table::default();
     println!("{}", table::machine());
+    if let Some(What::Soak(soak)) = options.what {
+        let outcome = soak::measure(&options, soak, &mut table);
+        println!("{table}");
+        return outcome;
+    }
     ingest::measure(&options, &mut table)?;
     memory::measure(&options, &mut table)?;
     latency::measure(&options, &mut table)?;
