@@ -48,8 +48,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Begins where the file ends. What can't be read of it is left out, and told of.
-    pub(super) fn begin(path: &Path, origin: [u8; 16], base: End) -> Result<Self, StoreError> {
+    /// Begins where the file ends, with that last run. What can't be read of it is left out, and told of.
+    pub(super) fn begin(
+        path: &Path,
+        origin: [u8; 16],
+        (base, last): (End, RunId),
+    ) -> Result<Self, StoreError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let place = format!("file:/journal-{}-{number}?vfs=memdb", std::process::id());
@@ -66,17 +70,13 @@ impl Memory {
             .map_err(writing)?;
         let inserter = Inserter::on_top(connection, origin, base, attached).map_err(writing)?;
         let mut memory = Self { inserter, attached, place, base, done: Vec::new(), size: 0 };
-        memory.begin_line()?;
+        memory.begin_line(last)?;
         Ok(memory)
     }
 
     /// If the process ends before the file can be written, its numbers are given to other runs: the
     /// messages that were posted meanwhile must not be taken for theirs.
-    fn begin_line(&mut self) -> Result<(), StoreError> {
-        let table = if self.attached { "disk.run" } else { "main.run" };
-        let sql = format!("SELECT coalesce(max(id), 0) FROM {table}");
-        let last = self.inserter.connection().query_row(&sql, [], |row| row.get::<_, i64>(0));
-        let last = RunId(last.unwrap_or_default().unsigned_abs());
+    fn begin_line(&mut self, last: RunId) -> Result<(), StoreError> {
         let line = Deed::Line(Uuid::new_v4().to_string(), last);
         self.write(vec![line]).map(|_| ()).map_err(|(error, _)| error)
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use herald_core::run::RunId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
@@ -37,6 +38,7 @@ enum Opening {
     ReadOnly {
         origin: [u8; 16],
         end: End,
+        last: RunId,
         lock: Option<Lock>,
         why: StoreError,
     },
@@ -62,7 +64,7 @@ impl Journal {
         let file = match open_to_write(path) {
             Ok((connection, lock)) => Opening::Writable(connection, lock),
             Err(why) if is_unwritable(&why) => match open_to_read(path) {
-                Ok((origin, end, lock)) => Opening::ReadOnly { origin, end, lock, why },
+                Ok((origin, end, last, lock)) => Opening::ReadOnly { origin, end, last, lock, why },
                 Err(_) => return Err(why),
             },
             Err(why) => return Err(why),
@@ -105,9 +107,13 @@ impl Journal {
                 let file = Inserter::new(connection)?.counted_by(shared.numbers.clone());
                 Recorder::new(file, lock, self.memory, Arc::clone(&shared))
             }
-            Opening::ReadOnly { origin, end, lock, why } => {
-                Recorder::begin_away((origin, end), lock, self.memory, Arc::clone(&shared), &why)?
-            }
+            Opening::ReadOnly { origin, end, last, lock, why } => Recorder::begin_away(
+                (origin, end, last),
+                lock,
+                self.memory,
+                Arc::clone(&shared),
+                &why,
+            )?,
         };
         Ok(JournalWriter::start(recorder, shared))
     }
@@ -133,13 +139,13 @@ fn open_to_write(path: &Path) -> Result<(Connection, Lock), StoreError> {
 }
 
 /// Where a file ends that can't be written. It has to be of our schema: it can't be brought to it.
-fn open_to_read(path: &Path) -> Result<([u8; 16], End, Option<Lock>), StoreError> {
+fn open_to_read(path: &Path) -> Result<([u8; 16], End, RunId, Option<Lock>), StoreError> {
     let lock = Lock::take_weak(path)?;
     examine::examine(path, false)?;
     let opened = open_for_reading(path)?;
     migrate::require_latest(&opened.connection, path)?;
     let file = Inserter::new(opened.connection)?;
-    Ok((file.origin(), file.end(), lock))
+    Ok((file.origin(), file.end(), file.last_run(), lock))
 }
 
 /// Opens a journal again that can be written again, perhaps. It is tried with a byte.

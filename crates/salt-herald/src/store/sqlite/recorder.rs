@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use herald_core::change::GapReason;
+use herald_core::run::RunId;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -111,7 +112,7 @@ impl Recorder {
 
     /// Begins in memory: the file can be read, but not written.
     pub(super) fn begin_away(
-        (origin, end): ([u8; 16], End),
+        (origin, end, last): ([u8; 16], End, RunId),
         lock: Option<Lock>,
         limit: usize,
         shared: Arc<Shared>,
@@ -129,7 +130,7 @@ impl Recorder {
             repeat: (now, REPEAT[0]),
             for_good: false,
         };
-        recorder.go_away(end, why)?;
+        recorder.go_away((end, last), why)?;
         Ok(recorder)
     }
 
@@ -147,7 +148,7 @@ impl Recorder {
                     .try_for_each(|deed| insert.carry_out(deed).map(|one| answers.push(Some(one))))
             });
             let Err(error) = written else { return answers };
-            let end = file.end();
+            let end = (file.end(), file.last_run());
             if let Err(other) = self.go_away(end, &error) {
                 let cause = &other as &dyn std::error::Error;
                 tracing::error!(error = cause, "nothing can be kept in memory either");
@@ -249,8 +250,8 @@ impl Recorder {
         }
     }
 
-    fn go_away(&mut self, end: End, why: &StoreError) -> Result<(), StoreError> {
-        let memory = Memory::begin(self.shared.place.path(), self.origin, end)?;
+    fn go_away(&mut self, (end, last): (End, RunId), why: &StoreError) -> Result<(), StoreError> {
+        let memory = Memory::begin(self.shared.place.path(), self.origin, (end, last))?;
         self.for_good = is_damage(why);
         let now = Instant::now();
         (self.retry, self.repeat) =

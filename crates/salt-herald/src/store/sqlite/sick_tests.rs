@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use herald_core::run::RunId;
+use rusqlite::Connection;
 
 use super::JournalReader;
 use super::away_tests::{begin, execute, fill, free, is_away, minion, until};
-use super::tests::{delivery, place, writer};
+use super::tests::{delivery, opened, place, record, writer};
 use crate::store::{Delivery, Disk, Part};
 
 /// A sick disk lets a reader hold the memory for as long as it likes.
@@ -108,4 +109,53 @@ async fn that_the_file_is_given_up_is_told_when_it_is_found_later() {
     let elsewhere = JournalReader::elsewhere(&path).unwrap();
     assert!(elsewhere.contains("another journal lies in its place"), "{elsewhere}");
     writer.close();
+}
+
+/// What was said in an outage that the process did not outlive bears its name: no other may have it.
+#[tokio::test]
+async fn each_outage_gives_the_runs_after_it_another_name_though_none_began_in_between() {
+    let (_folder, path) = place();
+    let writer = writer(&path);
+    minion(&writer);
+    begin(&writer, 1);
+    writer.settle().await.unwrap();
+    let mut reader = writer.reader().unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for second in 0..8 {
+        fill(&path);
+        record(&writer, vec![opened(second)]);
+        writer.settle().await.unwrap();
+        reader.follow().unwrap();
+        let lineage = reader.lineage().unwrap();
+        assert!(names.insert(lineage.label_of(&[RunId(2)]).to_owned()), "outage {second}");
+        assert_eq!(lineage.label_of(&[RunId(1)]), reader.origin().unwrap().to_string());
+        free(&path);
+        until(&writer, "back", |disk| !is_away(disk));
+    }
+    reader.follow().unwrap();
+    let noted = "SELECT count(*) FROM meta WHERE key LIKE 'line.%'";
+    let noted: i64 = reader.connection.query_row(noted, [], |row| row.get(0)).unwrap();
+    assert_eq!(noted, 1, "those that name nothing are not kept");
+    writer.close();
+}
+
+/// Where the file can't be read either, what is known of it still counts.
+#[test]
+fn an_outage_without_the_file_names_the_runs_after_the_last_one() {
+    let (_folder, path) = place();
+    let writer = writer(&path);
+    minion(&writer);
+    begin(&writer, 1);
+    writer.close();
+    let file = super::write::Inserter::new(Connection::open(&path).unwrap()).unwrap();
+    assert_eq!(file.last_run(), RunId(1));
+    let nowhere = path.with_file_name("nowhere.db");
+    let (end, last) = (file.end(), file.last_run());
+    let memory = super::memory::Memory::begin(&nowhere, file.origin(), (end, last)).unwrap();
+    let place = super::overlay::Place::new(&nowhere);
+    place.move_to(Some(memory.place.clone()));
+    let lineage = JournalReader::following(place).unwrap().lineage().unwrap();
+    let origin = uuid::Uuid::from_bytes(file.origin()).to_string();
+    assert_eq!(lineage.label_of(&[RunId(1)]), origin);
+    assert_ne!(lineage.label_of(&[RunId(2)]), origin);
 }

@@ -2,7 +2,7 @@
 
 use herald_core::outbox::write_doubt;
 use herald_core::run::{Job, Run, RunId};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::rows::{self, json_list, set};
 use super::write::{Insert, reading, writing};
@@ -157,8 +157,21 @@ impl Insert<'_> {
 
     /// Notes that messages about runs after this one have another name in their labels.
     pub(super) fn line(&mut self, name: &str, last: RunId) -> Result<(), StoreError> {
+        // No run began since the line before with the same last run, so nothing that is here has its
+        // name. What is not here may have it, and must not be taken for what comes now.
+        let older = "DELETE FROM meta WHERE key LIKE 'line.%' AND value = ?1";
+        self.connection.execute(older, [last.0 as i64]).map_err(writing)?;
         let sql = "INSERT OR REPLACE INTO meta VALUES ('line.' || ?1, ?2)";
         let noted = self.connection.execute(sql, params![name, last.0 as i64]);
         noted.map(|_| ()).map_err(writing)
     }
+}
+
+/// The last run that was taken out, and the last one that there ever was.
+pub(super) fn last_runs(connection: &Connection) -> rusqlite::Result<(u64, RunId)> {
+    let sql = "SELECT coalesce(max(run), 0), (SELECT coalesce(max(id), 0) FROM run) FROM cut";
+    connection.query_row(sql, [], |row| {
+        let (gone, last) = (rows::number(row, 0)?, rows::number(row, 1)?);
+        Ok((gone, RunId(last.max(gone))))
+    })
 }

@@ -15,8 +15,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::age::Age;
 use super::payloads::Payloads;
-use super::rows;
 use super::stamps::{Stamps, Voice};
+use super::upsert::last_runs;
 use crate::metrics::JournalNumbers;
 use crate::store::{Batch, StoreError};
 
@@ -30,6 +30,8 @@ pub(super) struct Inserter {
     stamps: Stamps,
     /// Runs up to this one were taken out.
     gone: u64,
+    /// The last run that was given a number.
+    last_run: RunId,
     /// The day that was noted last.
     day: i64,
     /// By which day things get old; there is none where nothing is taken out.
@@ -56,6 +58,7 @@ pub(super) struct Insert<'a> {
     pub(super) payloads: &'a mut Payloads,
     pub(super) stamps: &'a mut Stamps,
     pub(super) gone: u64,
+    last_run: RunId,
     pub(super) day: i64,
     pub(super) today: i64,
     /// What the writer's clock said when it began.
@@ -94,11 +97,9 @@ impl Inserter {
             },
         };
         let origin = origin.try_into().map_err(|_| damaged("its origin"))?;
-        let payloads = Payloads::load(&connection).map_err(reading)?;
-        let gone = last_gone(&connection).map_err(reading)?;
-        let age = Some(Age::load(&connection).map_err(reading)?);
-        let (stamps, numbers) = (Stamps::default(), JournalNumbers::default());
-        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, age, clock })
+        let alone = Self::on_top(connection, origin, end, false).map_err(reading)?;
+        let age = Some(Age::load(&alone.connection).map_err(reading)?);
+        Ok(Self { age, clock, ..alone })
     }
 
     /// Counts commits there.
@@ -115,10 +116,22 @@ impl Inserter {
         attached: bool,
     ) -> rusqlite::Result<Self> {
         let payloads = Payloads::load_on_top(&connection, attached)?;
-        let gone = last_gone(&connection)?;
-        let (stamps, numbers) = (Stamps::default(), JournalNumbers::default());
+        let (gone, last_run) = last_runs(&connection)?;
+        let (stamps, numbers, day) = (Stamps::default(), JournalNumbers::default(), 0);
         let (age, clock) = (None, Timestamp::now as Clock);
-        Ok(Self { connection, origin, end, payloads, numbers, stamps, gone, day: 0, age, clock })
+        Ok(Self {
+            connection,
+            origin,
+            end,
+            payloads,
+            numbers,
+            stamps,
+            gone,
+            last_run,
+            day,
+            age,
+            clock,
+        })
     }
 
     /// The journal's own name.
@@ -138,6 +151,11 @@ impl Inserter {
     /// Runs up to this one were taken out.
     pub(super) fn gone(&self) -> u64 {
         self.gone
+    }
+
+    /// The last run that was given a number.
+    pub(super) fn last_run(&self) -> RunId {
+        self.last_run
     }
 
     /// What the writer's clock says.
@@ -165,17 +183,19 @@ impl Inserter {
             payloads: &mut self.payloads,
             stamps: &mut self.stamps,
             gone: self.gone,
+            last_run: self.last_run,
             day: self.day,
             today,
             now,
         };
         let done = work(&mut insert).and_then(|()| insert.index_if_due());
         let (end, gone, day) = (insert.end, insert.gone, insert.day);
+        let last_run = insert.last_run;
         let done = done.and_then(|()| transaction.commit().map_err(writing));
         self.numbers.commit(began, done.is_ok());
         match done {
             Ok(()) => {
-                (self.end, self.gone, self.day) = (end, gone, day);
+                (self.end, self.gone, self.day, self.last_run) = (end, gone, day, last_run);
                 Ok(())
             }
             Err(error) => {
@@ -197,12 +217,6 @@ impl Inserter {
     }
 }
 
-/// The last run that was taken out.
-fn last_gone(connection: &Connection) -> rusqlite::Result<u64> {
-    let sql = "SELECT coalesce(max(run), 0) FROM cut";
-    connection.query_row(sql, [], |row| rows::number(row, 0))
-}
-
 impl Insert<'_> {
     pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let run_of: HashMap<_, _> = batch.jobs.iter().map(|job| (job.id, job.run)).collect();
@@ -220,6 +234,7 @@ impl Insert<'_> {
         for run in batch.runs.iter().filter(|run| run.id.0 > gone) {
             let version = versions.get(&run.id).copied();
             self.run(run, version.unwrap_or(self.end.number)).map_err(writing)?;
+            self.last_run = self.last_run.max(run.id);
         }
         for job in batch.jobs.iter().filter(|job| job.run.0 > gone) {
             self.job(job).map_err(writing)?;
