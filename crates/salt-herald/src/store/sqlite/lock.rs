@@ -70,6 +70,12 @@ impl Lock {
         self.tell(None);
     }
 
+    /// It is not there any more.
+    pub(super) fn forget(&mut self) {
+        self.knows_journal = false;
+        self.tell(None);
+    }
+
     /// Says where is written, if not in the journal's file.
     pub(super) fn tell(&mut self, elsewhere: Option<&str>) {
         let made = if self.knows_journal { MADE } else { "" };

@@ -122,11 +122,16 @@ impl Journal {
 fn open_to_write(path: &Path) -> Result<(Connection, Lock), StoreError> {
     refuse_special(path)?;
     let mut lock = Lock::take(path)?;
+    roll_back(path)?;
     let is_put_back = restore::is_put_back(path).map_err(|source| cannot_open(path, source))?;
     if is_put_back {
         restore::set_aside(path).map_err(|source| cannot_open(path, source))?;
     }
     examine::examine(path, lock.knows_journal)?;
+    if !path.exists() {
+        // From here on, until it is made to its end, an empty one is a new one.
+        lock.forget();
+    }
     // SQLite would make it readable by all.
     let made = File::options().create(true).append(true).mode(0o640).open(path);
     made.map_err(|source| cannot_open(path, source))?;
@@ -136,6 +141,20 @@ fn open_to_write(path: &Path) -> Result<(Connection, Lock), StoreError> {
     prepare(&connection).map_err(|source| cannot_open(path, source))?;
     lock.confirm();
     Ok((connection, lock))
+}
+
+/// What was begun and never finished in a file that was not in WAL mode is taken back: before that it
+/// is no whole database, and only who may write can do it.
+fn roll_back(path: &Path) -> Result<(), StoreError> {
+    if !has_hot_journal(path) || !path.exists() {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match Connection::open_with_flags(path, flags).and_then(|connection| touch(&connection)) {
+        // What is wrong with it is found by who examines it.
+        Err(error) if is_damage(&error) => Ok(()),
+        tried => tried.map(|_| ()).map_err(|source| cannot_open(path, source)),
+    }
 }
 
 /// Where a file ends that can't be written. It has to be of our schema: it can't be brought to it.
@@ -275,7 +294,9 @@ pub(super) fn read_only(path: &Path) -> Result<Opened, StoreError> {
             let what = source.to_string();
             return Err(StoreError::Broken { path: path.to_owned(), what });
         }
-        Err(source) if has_unmerged_wal(path) => return Err(cannot_open(path, source)),
+        Err(source) if has_unmerged_wal(path) || has_hot_journal(path) => {
+            return Err(cannot_open(path, source));
+        }
         Err(_) => {
             let opened = open_unchanging(path, flags);
             (opened.map_err(|source| cannot_open(path, source))?, true)
@@ -328,6 +349,11 @@ fn probe(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 
 pub(super) fn has_unmerged_wal(path: &Path) -> bool {
     std::fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
+}
+
+/// SQLite's own journal, by which it takes back what was not finished. A file in WAL mode has none.
+fn has_hot_journal(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-journal")).is_ok_and(|journal| journal.len() > 0)
 }
 
 /// Whether SQLite found that the file is damaged.

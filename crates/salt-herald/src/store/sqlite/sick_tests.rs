@@ -1,14 +1,16 @@
 //! What happens when more than the disk is the matter while the file can't be written: readers that
 //! stick, deeds that are refused, one outage after another.
 
+use std::path::Path;
 use std::time::Duration;
 
 use herald_core::run::RunId;
 use rusqlite::Connection;
 
-use super::JournalReader;
 use super::away_tests::{begin, execute, fill, free, is_away, minion, until};
+use super::open::beside;
 use super::tests::{delivery, opened, place, record, writer};
+use super::{Journal, JournalReader};
 use crate::store::{Delivery, Disk, Part};
 
 /// A sick disk lets a reader hold the memory for as long as it likes.
@@ -158,4 +160,43 @@ fn an_outage_without_the_file_names_the_runs_after_the_last_one() {
     let origin = uuid::Uuid::from_bytes(file.origin()).to_string();
     assert_eq!(lineage.label_of(&[RunId(1)]), origin);
     assert_ne!(lineage.label_of(&[RunId(2)]), origin);
+}
+
+#[test]
+fn a_backup_that_was_put_back_and_killed_in_its_first_start_is_taken_up() {
+    let bus = concat!(env!("CARGO_MANIFEST_DIR"), "/../salt-event/tests/buses/3008.bus");
+    let (_folder, path) = place();
+    crate::daemon::replay(Path::new(bus), &path).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "journal_mode", "DELETE").unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    // So small a memory for pages that they are written before the end.
+    connection
+        .execute_batch("PRAGMA cache_size = 2; BEGIN; UPDATE payload SET bytes = randomblob(9000)")
+        .unwrap();
+    let (_other, killed) = place();
+    for ending in ["", "-journal"] {
+        std::fs::copy(beside(&path, ending), beside(&killed, ending)).unwrap();
+    }
+    assert_ne!(std::fs::read(&killed).unwrap(), whole, "nothing was begun");
+    assert!(JournalReader::open(&killed).is_err(), "half of it is shown");
+    drop(Journal::open(&killed).unwrap());
+    super::examine::examine(&killed, true).unwrap();
+    let noted = JournalReader::open(&killed).unwrap().lineage().unwrap();
+    let origin = noted.label_of(&[RunId(1)]).to_owned();
+    assert_ne!(noted.label_of(&[RunId(1_000_000)]), origin, "it is known to be put back");
+}
+
+#[test]
+fn where_a_journal_was_taken_away_a_new_one_that_could_not_be_made_does_not_stand_in_the_way() {
+    let (_folder, path) = place();
+    drop(Journal::open(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    // As on a full disk: the file can be made, and nothing can be written.
+    let in_the_way = beside(&path, "-wal");
+    std::fs::create_dir(&in_the_way).unwrap();
+    Journal::open(&path).unwrap_err();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    drop(Journal::open(&path).unwrap());
 }
