@@ -34,7 +34,10 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // What is asked here is not whether a disk is one: in memory it takes half the time.
+        let memory = Path::new("/dev/shm");
+        let above = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::tempdir_in(above).unwrap();
         let path = folder.path().join("0.db");
         let disk = Self { folder, path, crashes: 0 };
         drop(Journal::open(&disk.path).unwrap());

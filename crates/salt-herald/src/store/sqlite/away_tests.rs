@@ -335,3 +335,21 @@ fn every_table_is_taken_over_or_laid_over() {
         assert!(seeded || both || left.contains(&table.as_str()), "{table}");
     }
 }
+
+#[test]
+fn who_writes_in_between_is_waited_for() {
+    let (_folder, path) = place();
+    let (connection, _lock) = Journal::open(&path).unwrap().into_parts().unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
+    let mut file = super::write::Inserter::new(connection).unwrap();
+    let mut theirs = None;
+    let written = file.transaction(|insert| {
+        let count = "SELECT count(*) FROM sink";
+        let _: i64 = insert.connection.query_row(count, [], |row| row.get(0)).unwrap();
+        theirs = Some(other.execute("INSERT INTO meta VALUES ('other', 1)", []));
+        insert.introduce("second").map(|_| ())
+    });
+    written.unwrap();
+    assert!(theirs.unwrap().is_err(), "they wrote in the middle of ours");
+}

@@ -11,7 +11,7 @@ use herald_core::digest::Digest;
 use herald_core::entry::{EntryHead, chain, encode, kind_code};
 use herald_core::run::{JobId, Run, RunId};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::age::Age;
 use super::payloads::Payloads;
@@ -175,7 +175,10 @@ impl Inserter {
     ) -> Result<(), StoreError> {
         let began = Instant::now();
         let (now, today) = (self.now(), self.today());
-        let transaction = self.connection.unchecked_transaction().map_err(writing)?;
+        // Deferred, it would fail at once if another wrote after our first look: now that is waited for.
+        let immediate = TransactionBehavior::Immediate;
+        let transaction =
+            Transaction::new_unchecked(&self.connection, immediate).map_err(writing)?;
         let mut insert = Insert {
             connection: &self.connection,
             origin: self.origin,
