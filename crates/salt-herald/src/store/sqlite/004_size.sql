@@ -36,7 +36,7 @@ CREATE TABLE cut (
 -- What went when, and why.
 CREATE TABLE taken (
     at      INTEGER PRIMARY KEY,      -- microseconds since 1970, UTC
-    why     TEXT NOT NULL,            -- age, size
+    why     TEXT NOT NULL,            -- age
     entries INTEGER NOT NULL,
     runs    INTEGER NOT NULL,
     results INTEGER NOT NULL,         -- contents of returns, with their times
