@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bus;
-use super::facts::{BusFact, DirFact, Facts, Owner, SocketFact};
+use super::facts::{BusFact, DirFact, Facts, JournalFact, Owner, SocketFact};
 use super::job_cache;
 use super::listen;
 use super::report::{Area, Finding, Level, Report};
@@ -132,7 +132,7 @@ fn journal(config: &Config, facts: &Facts, report: &mut Report) {
         DirFact::Failed(why) => Finding::error(Area::Journal, format!("can't write to {shown}: {why}"))
             .hint("set journal.path to a place that can be written"),
         DirFact::Usable => match &facts.journal.unwritable_file {
-            None => Finding::ok(Area::Journal, format!("{} can be written", path.display())),
+            None => readable_journal(path, facts),
             file @ Some(owner) => Finding::error(
                 Area::Journal,
                 format!("{user} may not write to {}{}", path.display(), owned(file.as_ref())),
@@ -140,6 +140,21 @@ fn journal(config: &Config, facts: &Facts, report: &mut Report) {
             .hint(format!("run this as {}, or give the file to the user that salt-herald runs as", owner.user)),
         },
     });
+}
+
+/// A journal that we may write: whether it can be.
+fn readable_journal(path: &Path, facts: &Facts) -> Finding {
+    match &facts.journal {
+        JournalFact { refused: Some(why), .. } => Finding::error(Area::Journal, why.clone()).hint(
+            "nothing is written to it. Move it away with the files beside it (mv journal.db* …) and start \
+             anew, or put the last backup in its place; see docs/troubleshooting.md",
+        ),
+        JournalFact { is_full: true, .. } => {
+            Finding::error(Area::Journal, format!("there is no room left for {}", path.display()))
+                .hint("until there is, runs are kept in memory, and lost when salt-herald ends")
+        }
+        _ => Finding::ok(Area::Journal, format!("{} can be written", path.display())),
+    }
 }
 
 /// The units let the daemon write to its state directory and nowhere else.

@@ -143,6 +143,10 @@ pub struct JournalFact {
     pub dir: DirFact,
     /// Whose the file is, if there is one that we may not write.
     pub unwritable_file: Option<Owner>,
+    /// Why the file would be refused at start: it is damaged, or a later salt-herald's.
+    pub refused: Option<String>,
+    /// There is no room left where it lies.
+    pub is_full: bool,
 }
 
 /// A place where we are to listen.

@@ -21,6 +21,7 @@ use super::facts::{
 use super::listen;
 use super::names::{groups_of, name_of};
 use crate::config::{BusAddress, Config};
+use crate::store::{JournalReader, StoreError};
 
 /// The user of `dist/salt-herald.service`.
 pub(super) const SERVICE_USER: &str = "salt-herald";
@@ -138,7 +139,14 @@ impl Accounts {
         } else {
             dir
         };
-        JournalFact { dir, unwritable_file }
+        let refused = JournalReader::examine(path).err().and_then(|error| match error {
+            StoreError::Broken { .. } | StoreError::Newer { .. } => Some(error.to_string()),
+            // That it can't be read is the owner's matter, see above.
+            _ => None,
+        });
+        let room = rustix::fs::statvfs(&parent).ok();
+        let is_full = room.is_some_and(|room| room.f_blocks > 0 && room.f_bavail == 0);
+        JournalFact { dir, unwritable_file, refused, is_full }
     }
 }
 

@@ -175,6 +175,10 @@ impl Worker {
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
+                    // What was recorded since the look, and before the request to stop, is owed, too.
+                    if self.version.has_changed().unwrap_or(false) {
+                        continue;
+                    }
                     self.note_settled(1).await;
                     return;
                 }

@@ -51,6 +51,10 @@ fn at_socket(socket: SocketFact) -> BusFact {
 }
 
 /// A machine on which everything is right: Salt 3008, the service's user in the group salt.
+fn journal_in(dir: DirFact) -> JournalFact {
+    JournalFact { dir, unwritable_file: None, refused: None, is_full: false }
+}
+
 fn fine() -> Facts {
     Facts {
         who: Who { user: "alice".to_owned(), uid: 1000 },
@@ -60,7 +64,7 @@ fn fine() -> Facts {
         config_dir_exists: true,
         bus: socket(owner("salt", "salt", 0o660), ConnectFact::Accepted),
         job_cache: job_cache(DirFact::Usable),
-        journal: JournalFact { dir: DirFact::Usable, unwritable_file: None },
+        journal: journal_in(DirFact::Usable),
         metrics: None,
     }
 }

@@ -3,10 +3,8 @@
 use std::os::unix::net::UnixListener;
 
 use super::super::names::{groups_of, name_of};
-use super::super::{
-    BusFact, ConnectFact, DirFact, Facts, JournalFact, ListenFact, SocketFact, probe,
-};
-use super::loaded;
+use super::super::{BusFact, ConnectFact, DirFact, Facts, ListenFact, SocketFact, probe};
+use super::{journal_in, loaded};
 
 #[test]
 fn names_come_from_the_files() {
@@ -74,8 +72,11 @@ fn the_probe_sees_directories() {
     let dir = tempfile::tempdir().unwrap();
     let facts = probe_in(dir.path());
     assert_eq!(facts.job_cache.dir, DirFact::Missing);
-    assert_eq!(facts.journal, JournalFact { dir: DirFact::Usable, unwritable_file: None });
+    assert_eq!(facts.journal, journal_in(DirFact::Usable));
     assert!(!facts.config_dir_exists);
+    std::fs::write(dir.path().join("journal.db"), "no journal at all").unwrap();
+    let refused = probe_in(dir.path()).journal.refused.unwrap();
+    assert!(refused.contains("does not begin as a SQLite database"), "{refused}");
     std::fs::write(dir.path().join("jobs"), "").unwrap();
     assert_eq!(probe_in(dir.path()).job_cache.dir, DirFact::NotADirectory);
     std::fs::remove_file(dir.path().join("jobs")).unwrap();

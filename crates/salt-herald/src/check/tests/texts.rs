@@ -6,7 +6,8 @@ use super::super::{
 };
 use super::super::{decide, exit_code, render};
 use super::{
-    JOBS, SINK, at_socket, fine, job_cache, loaded, owner, socket, with_bus, wrong, wrong_with,
+    JOBS, SINK, at_socket, fine, job_cache, journal_in, loaded, owner, socket, with_bus, wrong,
+    wrong_with,
 };
 
 #[test]
@@ -152,11 +153,29 @@ fn the_job_cache_is_closed_to_the_unit() {
 }
 
 #[test]
+fn the_journal_would_be_refused_or_has_no_room() {
+    let refused = Some("the journal /var/lib/salt-herald/journal.db is damaged: why".to_owned());
+    let journal = JournalFact { refused, ..journal_in(DirFact::Usable) };
+    insta::assert_snapshot!(wrong(&Facts { journal, ..fine() }), @r#"
+    ✗ journal: the journal /var/lib/salt-herald/journal.db is damaged: why
+        nothing is written to it. Move it away with the files beside it (mv journal.db* …) and start anew, or put the last backup in its place; see docs/troubleshooting.md
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+    let journal = JournalFact { is_full: true, ..journal_in(DirFact::Usable) };
+    insta::assert_snapshot!(wrong(&Facts { journal, ..fine() }), @r#"
+    ✗ journal: there is no room left for /var/lib/salt-herald/journal.db
+        until there is, runs are kept in memory, and lost when salt-herald ends
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 error.
+    "#);
+}
+
+#[test]
 fn the_journal_can_not_be_written() {
-    let dir = |dir| {
-        let journal = JournalFact { dir, unwritable_file: None };
-        wrong(&Facts { journal, ..fine() })
-    };
+    let dir = |dir| wrong(&Facts { journal: journal_in(dir), ..fine() });
     insta::assert_snapshot!(dir(DirFact::Missing), @r#"
     ! journal: /var/lib/salt-herald does not exist yet
         systemd makes it when the service starts
@@ -192,8 +211,8 @@ fn the_journal_can_not_be_written() {
 
     1 error.
     "#);
-    let file =
-        JournalFact { dir: DirFact::Usable, unwritable_file: Some(owner("root", "root", 0o640)) };
+    let unwritable_file = Some(owner("root", "root", 0o640));
+    let file = JournalFact { unwritable_file, ..journal_in(DirFact::Usable) };
     insta::assert_snapshot!(wrong(&Facts { journal: file, ..fine() }), @r#"
     ✗ journal: alice may not write to /var/lib/salt-herald/journal.db (mode 0640, root:root)
         run this as root, or give the file to the user that salt-herald runs as
@@ -201,7 +220,7 @@ fn the_journal_can_not_be_written() {
 
     1 error.
     "#);
-    let missing = JournalFact { dir: DirFact::Missing, unwritable_file: None };
+    let missing = journal_in(DirFact::Missing);
     let elsewhere = format!("{SINK}journal: {{path: /srv/herald/journal.db}}\n");
     insta::assert_snapshot!(wrong_with(&elsewhere, &Facts { journal: missing, ..fine() }), @r#"
     ✗ journal: /srv/herald does not exist

@@ -87,6 +87,15 @@ impl JournalReader {
         self.unchanging
     }
 
+    /// Looks whether the journal at this path would be taken at a start, as far as can be told without
+    /// writing to it.
+    ///
+    /// # Errors
+    /// When it is damaged, a later salt-herald made it, or it can't be read.
+    pub fn examine(path: &Path) -> Result<(), StoreError> {
+        super::examine::examine(path, false)
+    }
+
     /// The process that writes the journal at this path, if one does.
     pub fn holder(path: &Path) -> Option<String> {
         holder(path).map(|holder| holder.process)
