@@ -89,7 +89,9 @@ pub(crate) fn no_secret_is_anywhere(herald: &Herald) {
 }
 
 pub(crate) fn no_journal_file_holds(herald: &Herald, secret: &str) {
-    let files = herald.journal_files();
+    // Beside them lies the daemon's socket, which holds nothing.
+    let files = herald.journal_files().into_iter().filter(|file| file.is_file());
+    let files: Vec<_> = files.collect();
     assert!(!files.is_empty());
     for file in files {
         let bytes = fs::read(&file).expect("a journal's file");
