@@ -76,7 +76,8 @@ impl Ledger {
     }
 
     /// The past is told. What is still open goes on as any other run; what would have been given up
-    /// by now is. Where the past was `whole`, nothing is missing any more of the runs that were open.
+    /// by now is. Where the past was `whole`, runs with a gap count as mended: of
+    /// an earlier gap that was not filled nothing is known here.
     pub fn end_past(&mut self, now: Timestamp, whole: bool) -> Vec<Change> {
         self.in_past(|ledger| ledger.give_up_past(now));
         let mut mended: Vec<RunId> = self.state.runs.values().map(|run| run.id).collect();
