@@ -7,6 +7,7 @@
 mod age;
 mod backup;
 mod chain;
+mod changes;
 mod cut;
 mod deed;
 mod examine;

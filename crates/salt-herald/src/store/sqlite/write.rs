@@ -1,24 +1,21 @@
-//! Writing rows: changes become entries, payloads and the rows of the tables that are queried.
+//! The one who writes a file: all or nothing, and what is remembered of the file (the chain's end, the
+//! payloads) goes back with a transaction that fails.
 //!
-//! Everything happens in the caller's transaction; what is remembered here (the chain's end, the
-//! payloads) goes back with it when it fails.
+//! What is written in it is the matter of those who are handed an [`Insert`].
 
-use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
-use herald_core::entry::{EntryHead, chain, encode, kind_code};
-use herald_core::run::{JobId, Run, RunId};
+use herald_core::run::RunId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::age::Age;
 use super::payloads::Payloads;
-use super::stamps::{Stamps, Voice};
+use super::stamps::Stamps;
 use super::upsert::last_runs;
 use crate::metrics::JournalNumbers;
-use crate::store::{Batch, StoreError};
+use crate::store::StoreError;
 
 /// Writes into one file, and knows the end of its chain.
 pub(super) struct Inserter {
@@ -47,30 +44,22 @@ pub(super) type Clock = fn() -> Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) number: u64,
-    hash: Digest,
+    pub(super) hash: Digest,
 }
 
 /// A transaction that is under way.
 pub(super) struct Insert<'a> {
     pub(super) connection: &'a Connection,
-    origin: [u8; 16],
+    pub(super) origin: [u8; 16],
     pub(super) end: End,
     pub(super) payloads: &'a mut Payloads,
     pub(super) stamps: &'a mut Stamps,
     pub(super) gone: u64,
-    last_run: RunId,
+    pub(super) last_run: RunId,
     pub(super) day: i64,
     pub(super) today: i64,
     /// What the writer's clock said when it began.
     pub(super) now: Timestamp,
-}
-
-/// What is to be known of a change beside itself.
-#[derive(Debug, Clone, Copy)]
-struct About {
-    /// It comes to a run that was taken out already.
-    gone: bool,
-    voice: Voice,
 }
 
 impl Inserter {
@@ -221,207 +210,10 @@ impl Inserter {
 }
 
 impl Insert<'_> {
-    pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let run_of: HashMap<_, _> = batch.jobs.iter().map(|job| (job.id, job.run)).collect();
-        let is_said = |run: &Run| (run.id, run.said || run.told_with.is_some());
-        let said: HashMap<_, _> = batch.runs.iter().map(is_said).collect();
-        let mut versions = HashMap::new();
-        for change in &batch.changes {
-            self.change(change, self.about(change, &run_of, &said))?;
-            let run = change.what.job().and_then(|job| run_of.get(&job).copied());
-            for run in change.what.runs().into_iter().flatten().chain(run) {
-                versions.insert(run, self.end.number);
-            }
-        }
-        let gone = self.gone;
-        for run in batch.runs.iter().filter(|run| run.id.0 > gone) {
-            let version = versions.get(&run.id).copied();
-            self.run(run, version.unwrap_or(self.end.number)).map_err(writing)?;
-            self.last_run = self.last_run.max(run.id);
-        }
-        for job in batch.jobs.iter().filter(|job| job.run.0 > gone) {
-            self.job(job).map_err(writing)?;
-        }
-        self.raise_voices(batch, &said).map_err(writing)?;
-        for (family, count) in &batch.seen {
-            let last = batch.changes.last().map_or(0, |change| change.at.as_microsecond());
-            self.seen(family, *count, last).map_err(writing)?;
-        }
-        Ok(())
-    }
-
-    /// A return to a run that was taken out is recorded, but does not bring the run back.
-    fn about(
-        &self,
-        change: &Change,
-        run_of: &HashMap<JobId, RunId>,
-        said: &HashMap<RunId, bool>,
-    ) -> About {
-        let job = change.what.job();
-        let run = job.and_then(|job| run_of.get(&job).copied()).or(change
-            .what
-            .runs()
-            .into_iter()
-            .flatten()
-            .next());
-        let failed = matches!(&change.what, What::Returned { outcome, .. } if outcome.failed);
-        let is_quiet = run.is_some_and(|run| said.get(&run) == Some(&false)) && !failed;
-        About {
-            gone: run.is_some_and(|run| run.0 <= self.gone),
-            voice: if is_quiet { Voice::Quiet } else { Voice::Loud },
-        }
-    }
-
-    /// What came back in runs that turn out to be said is kept as long as of those that always were.
-    fn raise_voices(&mut self, batch: &Batch, said: &HashMap<RunId, bool>) -> rusqlite::Result<()> {
-        let louder = batch.changes.iter().filter_map(|change| match &change.what {
-            What::ToldWith { run, .. }
-            | What::RunRevised { run, .. }
-            | What::JobMoved { to: run, .. } => Some(*run),
-            _ => None,
-        });
-        let louder: BTreeSet<RunId> = louder.filter(|run| said.get(run) == Some(&true)).collect();
-        for run in louder {
-            let returned = self
-                .connection
-                .prepare_cached(
-                    "SELECT shape, max(at) / 86400000000 FROM return \
-                     WHERE job IN (SELECT id FROM job WHERE run = ?1) GROUP BY shape",
-                )?
-                .query_map([run.0 as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
-            for (shape, day) in returned {
-                let day = day.min(self.today);
-                self.stamps.shape(self.connection, self.payloads, shape, Voice::Loud, day)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// An entry that follows from no event.
-    pub(super) fn entry(&mut self, change: &Change) -> Result<(), StoreError> {
-        self.change(change, About { gone: false, voice: Voice::Loud })
-    }
-
-    fn change(&mut self, change: &Change, about: About) -> Result<(), StoreError> {
-        self.payloads.insert(self.connection, &change.payloads).map_err(writing)?;
-        self.note_day().map_err(writing)?;
-        let number = self.end.number + 1;
-        let bytes = encode(EntryHead { origin: self.origin, number }, change);
-        let hash = chain(self.end.hash, &bytes);
-        self.connection
-            .prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5)")
-            .and_then(|mut insert| {
-                insert.execute(params![
-                    number as i64,
-                    change.at.as_microsecond(),
-                    kind_code(&change.what),
-                    bytes,
-                    hash.0
-                ])
-            })
-            .map_err(writing)?;
-        self.end = End { number, hash };
-        self.stamp(number as i64, change, about).map_err(writing)?;
-        if about.gone { Ok(()) } else { self.project(number as i64, change).map_err(writing) }
-    }
-
-    fn stamp(&mut self, entry: i64, change: &Change, about: About) -> rusqlite::Result<()> {
-        let named = change.what.contents().into_iter().flatten();
-        Stamps::entry(self.connection, self.payloads, entry, named)?;
-        if let What::Returned { shape, .. } = &change.what
-            && let Some(shape) = self.payloads.find(self.connection, *shape)?
-        {
-            let (voice, today) = (about.voice, self.today);
-            self.stamps.shape(self.connection, self.payloads, shape, voice, today)?;
-        }
-        Ok(())
-    }
-
-    /// The rows that follow from one change alone.
-    pub(super) fn project(&mut self, entry: i64, change: &Change) -> rusqlite::Result<()> {
-        match &change.what {
-            What::MinionSeen { minion, name } => {
-                self.connection
-                    .prepare_cached("INSERT OR IGNORE INTO minion VALUES (?1, ?2)")?
-                    .execute(params![minion, name])?;
-            }
-            What::Cut(cut) => self.cut(entry, change.at, cut)?,
-            What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
-                self.blindness(entry, &change.what)?;
-            }
-            What::Returned { volatile, .. } => {
-                if !volatile.is_empty() {
-                    self.connection
-                        .prepare_cached("INSERT INTO volatile VALUES (?1, ?2)")?
-                        .execute(params![entry, volatile])?;
-                }
-                self.returned(entry, change)?;
-            }
-            // The other may be out of the ledger's memory, but its message says more from now on.
-            What::ToldWith { with, .. } => {
-                self.connection
-                    .prepare_cached("UPDATE run SET version = max(version, ?2) WHERE id = ?1")?
-                    .execute(params![with.0 as i64, entry])?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn returned(&mut self, entry: i64, change: &Change) -> rusqlite::Result<()> {
-        let What::Returned { job, minion, outcome, shape, failures, .. } = &change.what else {
-            return Ok(());
-        };
-        let minion = minion.map_or(-1, i64::from);
-        let shape = self.id_of(*shape)?;
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO return VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?
-            .execute(params![
-                job.0 as i64,
-                minion,
-                change.at.as_microsecond(),
-                entry,
-                outcome.failed,
-                outcome.changed || outcome.would_change,
-                outcome.retcode,
-                outcome.duration as i64,
-                shape
-            ])?;
-        for failure in failures {
-            let definition = match failure.definition {
-                Digest::ZERO => None,
-                definition => Some(self.id_of(definition)?),
-            };
-            let body = self.id_of(failure.body)?;
-            self.connection
-                .prepare_cached("INSERT INTO failure VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![job.0 as i64, minion, definition, body, failure.follows])?;
-        }
-        Ok(())
-    }
-
-    /// The number of some contents in this file; 0, which none has, where they are not kept any more.
-    fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
-        self.payloads.id_of(self.connection, digest)
-    }
-
     fn index_if_due(&mut self) -> Result<(), StoreError> {
         if self.payloads.is_due() {
             self.payloads.index(self.connection).map_err(writing)?;
         }
-        Ok(())
-    }
-
-    fn seen(&mut self, family: &str, count: u64, at: i64) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO seen VALUES (?1, ?2, ?3) ON CONFLICT (family) \
-                 DO UPDATE SET count = count + ?2, last_at = max(last_at, ?3)",
-            )?
-            .execute(params![family, count as i64, at])?;
         Ok(())
     }
 
