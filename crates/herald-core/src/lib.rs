@@ -12,6 +12,7 @@ pub mod canonical;
 pub mod change;
 pub mod command;
 pub mod compose;
+pub mod confirm;
 pub mod digest;
 pub mod entry;
 pub mod glob;

@@ -57,6 +57,16 @@ impl<'a> Load<'a> {
         self.begun
     }
 
+    /// The minion that it is from, if it is.
+    pub fn minion(&self) -> Option<&'a str> {
+        self.fields.text("id")
+    }
+
+    /// Its functions and their arguments.
+    pub fn what(&self) -> (Vec<Cow<'a, str>>, Raw<'a>) {
+        (self.fields.fun().unwrap_or_default(), self.fields.raw("arg"))
+    }
+
     /// Who published it on a master above: a syndic publishes again with that name among the keywords,
     /// where no other client has it (seen on 3006 to 3008) but 3008's own batches.
     pub fn user_above(&self) -> Option<&'a str> {

@@ -10,12 +10,11 @@ use jiff::Timestamp;
 use salt_event::event::{Behind, NewJob};
 
 use super::finish::{KnownBy, later};
-use super::head::known_user;
 use super::start::{begun_by, is_poll};
 use super::{Ledger, named_set};
-use crate::change::{Change, Storable, What};
+use crate::change::What;
 use crate::minions::{MinionNo, MinionSet};
-use crate::run::{Flag, JobId, RunId, RunKind};
+use crate::run::{Flag, JobId, RunId};
 
 /// Most jobs of each kind that are remembered.
 const MAX_REMEMBERED: usize = 256;
@@ -133,36 +132,6 @@ impl Ledger {
         let (run, _) = self.begin(now, at, begun_by(job, asked, missing));
         self.flag(at, run, Flag::Syndic);
         self.end_if_complete(at, run);
-    }
-
-    /// Whether a job was published here by root, and perhaps brought by a syndic.
-    pub fn may_be_from_above(&self, jid: &str) -> bool {
-        let job = self.by_jid.get(jid).and_then(|job| self.state.jobs.get(job));
-        let run = job.and_then(|job| self.state.runs.get(&job.run));
-        run.is_some_and(|run| {
-            // A batch that the master itself drives (3008) names its person in the same place.
-            matches!(run.head.kind, RunKind::Command | RunKind::StateRun)
-                && run.head.user.as_deref() == Some("root")
-                && !run.flags.contains(&Flag::Syndic)
-                && !run.flags.contains(&Flag::NoStart)
-        })
-    }
-
-    /// A syndic brought a job from above, where this user ran it.
-    pub fn came_from_above(&mut self, at: Timestamp, jid: &str, user: &str) -> Vec<Change> {
-        let job = self.by_jid.get(jid).and_then(|job| self.state.jobs.get(job));
-        let Some(run) = job.and_then(|job| self.state.runs.get(&job.run)) else {
-            return Vec::new();
-        };
-        let (id, mut head, said) = (run.id, run.head.clone(), run.said);
-        head.user = known_user(Some(user));
-        let said = said || self.settings.say.rule(&head).is_said();
-        let mut payloads = Vec::new();
-        let head = head.named(&mut payloads);
-        let expected = named_set(MinionSet::new(), &mut payloads);
-        self.emit(at, What::RunRevised { run: id, head, said, expected }, payloads);
-        self.flag(at, id, Flag::Syndic);
-        std::mem::take(&mut self.out)
     }
 
     fn pass_on(

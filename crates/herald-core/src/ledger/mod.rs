@@ -6,6 +6,7 @@
 
 mod batch;
 mod behind;
+mod confirm;
 mod finish;
 mod forged;
 mod head;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub order_masters: bool,
     /// How long the client waits for more minions from there.
     pub syndic_wait: Duration,
+    /// There is a master above, whose syndic publishes jobs here.
+    pub is_below: bool,
     /// What is said.
     pub say: SayRules,
 }
@@ -68,6 +71,7 @@ impl Default for Settings {
             jid_zone: TimeZone::UTC,
             order_masters: false,
             syndic_wait: Duration::from_secs(5),
+            is_below: false,
             say: SayRules::default(),
         }
     }
@@ -118,6 +122,8 @@ pub struct Ledger {
     ended: VecDeque<RunId>,
     /// Jids under which a minion fired events of its own.
     forged: VecDeque<String>,
+    /// Jids that are to be looked for in the master's job cache.
+    to_confirm: Vec<String>,
     /// Since when the failures of a quiet function are told with a run.
     told: HashMap<String, (RunId, Timestamp)>,
     touched: BTreeSet<RunId>,
@@ -152,6 +158,7 @@ impl Ledger {
             learned: HashSet::new(),
             ended: VecDeque::new(),
             forged: VecDeque::new(),
+            to_confirm: Vec::new(),
             told: HashMap::new(),
             touched: BTreeSet::new(),
             touched_jobs: BTreeSet::new(),

@@ -67,6 +67,7 @@ impl Ledger {
         let mut began = begun_by(job, expected, missing);
         began.elsewhere = elsewhere;
         let (run, _) = self.begin(now, at, began);
+        self.want_confirmed(&job.jid);
         if may_spread {
             self.begin_spread(now, run);
         } else if let Some(mut live) = self.live.get_mut(&run).filter(|_| is_empty) {

@@ -44,6 +44,7 @@ pub(super) const KEYS: &[&str] = &[
     "job_cache",
     "master_job_cache",
     "ext_job_cache",
+    "hash_type",
     "fileserver_backend",
     "file_roots",
     "nodegroups",
@@ -96,6 +97,8 @@ pub struct MasterConfig {
     pub master_job_cache: String,
     /// The returner that keeps returns; the master's job cache gets none when it is set.
     pub ext_job_cache: Option<String>,
+    /// The hash of a job's jid by which its folder in the job cache is named.
+    pub hash_type: String,
     /// Where files come from: `roots`, `gitfs`, …
     pub fileserver_backend: Vec<String>,
     /// The directories of each environment's state tree.
@@ -149,6 +152,14 @@ impl MasterConfig {
         self.job_cache && self.ext_job_cache.is_none() && self.master_job_cache == "local_cache"
     }
 
+    /// Whether each job's load is in that cache, at a place that can be told. The master keeps loads
+    /// whatever becomes of returns.
+    pub fn keeps_loads(&self) -> bool {
+        const KNOWN: [&str; 4] = ["sha224", "sha256", "sha384", "sha512"];
+        self.master_job_cache == "local_cache"
+            && KNOWN.contains(&self.hash_type.to_lowercase().as_str())
+    }
+
     /// By which clock jids are made.
     pub fn jid_zone(&self) -> TimeZone {
         if self.utc_jid { TimeZone::UTC } else { TimeZone::system() }
@@ -192,6 +203,7 @@ pub(super) fn read(
             .get("master_job_cache", text)
             .unwrap_or_else(|| "local_cache".to_owned()),
         ext_job_cache: settings.get("ext_job_cache", optional_text).flatten(),
+        hash_type: settings.get("hash_type", text).unwrap_or_else(|| "sha256".to_owned()),
         fileserver_backend: settings
             .get("fileserver_backend", texts)
             .unwrap_or_else(|| vec!["roots".to_owned()]),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use herald_core::backfill::{Backfill, Counter};
 use herald_core::change::{Change, What};
+use herald_core::confirm::Found;
 use herald_core::digest::Digest;
 use herald_core::ledger::{Ledger, Settings};
 use herald_core::redact::Redactor;
@@ -15,7 +16,7 @@ use herald_core::run::{Run, RunId, RunStatus};
 use jiff::Timestamp;
 use salt_event::event::{Event, Kind, decode};
 
-use super::above::Above;
+use super::confirm::Confirmer;
 use crate::metrics::{BusNumbers, RunNumbers, gauge_of};
 use crate::source::job_cache::Piece;
 use crate::source::{Heard, Item};
@@ -43,7 +44,7 @@ pub struct Intake {
     counts: Counts,
     bus: BusNumbers,
     runs: RunNumbers,
-    above: Option<Above>,
+    confirmer: Option<Confirmer>,
     /// Runs up to this one were taken out of the journal.
     gone: RunId,
     /// The journal could not be read the last time: that is logged once.
@@ -71,7 +72,7 @@ impl Intake {
             counts: Counts::default(),
             bus: BusNumbers::default(),
             runs: RunNumbers::default(),
-            above: None,
+            confirmer: None,
             gone: RunId(0),
             cannot_read: false,
         })
@@ -82,9 +83,9 @@ impl Intake {
         Self { bus: bus.clone(), runs: runs.clone(), ..self }
     }
 
-    /// Asks there who ran what comes from a master above.
-    pub(super) fn below(self, above: Option<Above>) -> Self {
-        Self { above, ..self }
+    /// Has each job that begins looked for in the job cache.
+    pub(super) fn confirmed_by(self, confirmer: Confirmer) -> Self {
+        Self { confirmer: Some(confirmer), ..self }
     }
 
     /// What went through so far.
@@ -123,6 +124,7 @@ impl Intake {
             Heard::Connected => {
                 self.bus.connected.set(1);
             }
+            Heard::Looked { jid, found } => self.take_found(item.at, jid, found)?,
             Heard::Past(_) | Heard::Stepped(_) => {}
         }
         Ok(())
@@ -260,9 +262,9 @@ impl Intake {
         };
         self.count(&event);
         self.adopt(at, &event)?;
-        self.ask_above(at, &event);
         let changes = self.ledger.handle_event(at, &event);
         self.add(changes);
+        self.have_looked_for();
         Ok(())
     }
 
@@ -278,24 +280,35 @@ impl Intake {
         *self.seen.entry(family).or_default() += 1;
     }
 
-    /// With the first return of a job the master has written its load, and a syndic who ran it above.
-    fn ask_above(&mut self, at: Timestamp, event: &Event<'_>) {
-        let (Some(above), Kind::Return(ret)) = (&mut self.above, &event.kind) else {
-            return;
-        };
-        if self.ledger.may_be_from_above(&ret.jid)
-            && let Some(user) = above.who_ran(&ret.jid)
-        {
-            let changes = self.ledger.came_from_above(at, &ret.jid, &user);
-            self.add(changes);
+    /// Has the jobs that just began looked for.
+    fn have_looked_for(&mut self) {
+        let jids = self.ledger.take_to_confirm();
+        if let Some(confirmer) = &mut self.confirmer {
+            jids.iter().for_each(|jid| {
+                confirmer.ask(jid);
+            });
         }
+    }
+
+    /// A job was looked for; its run may be over, and no more in memory.
+    fn take_found(&mut self, at: Timestamp, jid: &str, found: &Found) -> Result<(), StoreError> {
+        if !self.ledger.knows(jid) {
+            self.adopt_jid(at, jid)?;
+        }
+        let changes = self.ledger.hear_found(at, jid, found);
+        self.add(changes);
+        Ok(())
     }
 
     /// Gives the ledger a run that only the journal remembers.
     fn adopt(&mut self, at: Timestamp, event: &Event<'_>) -> Result<(), StoreError> {
-        let Some(jid) = self.ledger.unknown_jid(event) else {
-            return Ok(());
-        };
+        match self.ledger.unknown_jid(event) {
+            Some(jid) => self.adopt_jid(at, jid),
+            None => Ok(()),
+        }
+    }
+
+    fn adopt_jid(&mut self, at: Timestamp, jid: &str) -> Result<(), StoreError> {
         for (run, jobs) in self.ask(|reader| reader.runs_with_jid(jid))? {
             self.ledger.adopt(at, run, jobs);
         }

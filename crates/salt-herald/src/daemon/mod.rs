@@ -1,8 +1,8 @@
 //! The daemon: the only place that knows all families. It puts them together, keeps them running,
 //! and takes them apart in the right order.
 
-mod above;
 mod backfill;
+mod confirm;
 mod disk;
 mod ending;
 mod intake;
@@ -32,6 +32,7 @@ pub use recording::{ReplayReport, record, replay};
 pub use socket::socket_path;
 
 use backfill::{Backfills, Requests};
+use confirm::Looks;
 use publishing::Publishing;
 use socket::Socket;
 use walker::Where;
@@ -50,6 +51,8 @@ pub type RunError = Box<dyn Error + Send + Sync>;
 const GRACE: Duration = Duration::from_secs(3);
 /// How long after an event the master has written its files.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+/// How long after a job's event its load is waited for in the job cache.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
 /// How long the end may take in all.
 const END: Duration = Duration::from_millis(4_500);
 /// How often it is noted that the bus is heard.
@@ -87,6 +90,8 @@ pub struct Limits {
     pub pace: Pace,
     /// How long after an event the master has written the files of it.
     pub written_within: Duration,
+    /// How long after a job's event its load is waited for in the job cache; zero: not at all.
+    pub confirmed_within: Duration,
     /// How many bytes may wait in memory while the journal can't be written.
     pub memory: usize,
     /// How long the end may take in all.
@@ -100,6 +105,7 @@ impl Default for Limits {
             grace: GRACE,
             pace: Pace::default(),
             written_within: WRITTEN_WITHIN,
+            confirmed_within: CONFIRMED_WITHIN,
             memory: store::MEMORY,
             end: END,
         }
@@ -278,8 +284,10 @@ fn listen(
     let blind = heard_at.map(|at| (at, GapReason::NotRunning));
     let now = Timestamp::now();
     let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?
-        .counted_by(&metrics.bus, &metrics.runs)
-        .below(above::Above::of(config));
+        .counted_by(&metrics.bus, &metrics.runs);
+    if let Some(looks) = Looks::of(&config.master, limits.confirmed_within) {
+        intake = intake.confirmed_by(looks.start(Arc::clone(&queue))?);
+    }
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();
     let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));
@@ -359,6 +367,7 @@ fn is_connected(item: &Item, before: bool) -> bool {
         | Heard::TooLong { .. }
         | Heard::Gap { .. }
         | Heard::Stepped(_)
+        | Heard::Looked { .. }
         | Heard::Past(_) => before,
     }
 }
@@ -398,6 +407,7 @@ pub fn ledger_settings(config: &Config) -> ledger::Settings {
         gather_job_timeout: config.master.gather_job_timeout,
         order_masters: config.master.order_masters,
         syndic_wait: config.master.syndic_wait,
+        is_below: config.master.has_syndic,
         patience: config.runs.patience,
         jid_zone: config.master.jid_zone(),
         say: SayRules {

@@ -15,6 +15,7 @@ pub use queue::{Excuse, MAX_WAITING, Queue};
 
 use herald_core::backfill::CacheState;
 use herald_core::change::GapReason;
+use herald_core::confirm::Found;
 use jiff::{SignedDuration, Timestamp};
 use job_cache::{Piece, Skipped};
 
@@ -52,6 +53,13 @@ pub enum Heard {
     Lost,
     /// The bus is heard (again).
     Connected,
+    /// A job was looked for in the master's job cache.
+    Looked {
+        /// The job.
+        jid: Box<str>,
+        /// What came of it.
+        found: Found,
+    },
     /// The job cache tells of the past.
     Past(Past),
 }
@@ -72,6 +80,7 @@ impl Item {
             Heard::Frame(bytes) => bytes.len(),
             Heard::TooLong { start, .. } => start.len(),
             Heard::Past(Past::Piece(piece)) => piece.size(),
+            Heard::Looked { jid, .. } => jid.len(),
             Heard::Stepped(_)
             | Heard::Gap { .. }
             | Heard::Lost

@@ -243,17 +243,28 @@ pub(super) fn look_up(root: &Path, zone: &TimeZone, jid: &str) -> Option<Place> 
     if !is_jid(jid) {
         return None;
     }
-    for hash in [hex::<Sha256>(jid), hex::<Sha512>(jid), hex::<Sha384>(jid), hex::<Sha224>(jid)] {
-        let Some((top, name)) = hash.split_at_checked(2) else { continue };
-        let folder = root.join(top).join(name);
+    for folder in places(root, jid) {
         let read = files::read(&folder.join("jid"), MAX_JID as u64 + 1);
         let Ok((bytes, written)) = read else { continue };
-        let place = place(&bytes, written, zone, top, name);
+        let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let Some((top, name)) = folder.parent().and_then(name).zip(name(&folder)) else { continue };
+        let place = place(&bytes, written, zone, &top, &name);
         if let Some(place) = place.filter(|place| *place.jid == *jid) {
             return Some(place);
         }
     }
     None
+}
+
+/// Where the usual hashes put a job, the likeliest first.
+pub(super) fn places(root: &Path, jid: &str) -> impl Iterator<Item = PathBuf> {
+    const HASHES: [fn(&str) -> String; 4] =
+        [hex::<Sha256>, hex::<Sha512>, hex::<Sha384>, hex::<Sha224>];
+    HASHES.into_iter().filter_map(move |hash| {
+        let hash = hash(jid);
+        let (top, name) = hash.split_at_checked(2)?;
+        Some(root.join(top).join(name))
+    })
 }
 
 fn hex<D: Digest>(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! file at all is counted and left out. What the events mean is the ledger's to say.
 
 mod files;
+mod kept;
 mod list;
 mod piece;
 mod timeline;
@@ -16,6 +17,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use herald_core::confirm::Kept;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use thiserror::Error;
@@ -117,9 +119,6 @@ impl Skipped {
     }
 }
 
-/// A load that is larger is not asked who ran it, in bytes.
-const MAX_LOAD: u64 = 1 << 20;
-
 impl JobCache {
     /// The cache in a folder, `<cachedir>/jobs`.
     ///
@@ -163,13 +162,13 @@ impl JobCache {
         list::look_up(&self.root, &self.zone, jid)
     }
 
-    /// Who published a job on a master above, if a syndic brought it. Reads one small file.
-    pub fn user_above(&self, jid: &str) -> Option<String> {
-        let place = self.look_up(jid)?;
-        let file = self.root.join(&*place.folder).join(".load.p");
-        let (bytes, _) = files::read(&file, MAX_LOAD).ok()?;
-        let load = salt_event::job_cache::Load::read(&bytes).ok()??;
-        load.user_above().map(str::to_owned)
+    /// What it keeps of a job that was just published. Reads two small files, where the usual hashes
+    /// put them.
+    ///
+    /// # Errors
+    /// When that can't be told: there is no cache, or not for us.
+    pub fn kept(root: &Path, jid: &str) -> Result<Option<Kept>, JobCacheError> {
+        kept::kept(root, jid)
     }
 
     /// One job, if the cache holds it.
