@@ -51,3 +51,16 @@ async fn stop_listening(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Limits;
+
+    #[test]
+    fn all_of_it_fits_into_five_seconds() {
+        let end = Limits::default().end;
+        assert!(end + end / 16 < Duration::from_secs(5), "{end:?}");
+    }
+}

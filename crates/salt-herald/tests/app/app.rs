@@ -17,7 +17,9 @@ use crate::bus::{FakeBus, Framing, Place};
 const TOKEN: &str = "xoxb-1-very-secret";
 const WEBHOOK: &str = "T1/B1/very-secret";
 /// How long a state is waited for; a machine under load is slow.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// What is promised to take five seconds at most, and what a busy machine adds to it.
+pub(crate) const IN_TIME: Duration = Duration::from_secs(20);
 
 /// How the app may post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +214,14 @@ impl App {
 /// Whether any message says something.
 pub(crate) fn shows(channel: &Channel, part: &str) -> bool {
     channel.roots().any(|message| message.content.shown().contains(part))
+}
+
+/// The messages came no faster than one a second since then. Each by itself may be late, and the next one
+/// close behind it.
+pub(crate) fn no_hurry(channel: &Channel, since: tokio::time::Instant) {
+    let after: Vec<_> = channel.roots().map(|message| message.at - since).collect();
+    let least = (0..).map(|number| Duration::from_millis(950) * number);
+    assert!(after.iter().zip(least).all(|(after, least)| *after >= least), "{after:?}");
 }
 
 /// Every run there is.

@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use fake_slack::Fault;
+use fake_slack::{Channel, Fault};
 use herald_core::backfill::{Added, CacheState};
 use herald_core::change::GapReason;
 use herald_core::run::{Flag, RunStatus};
@@ -124,12 +124,11 @@ async fn what_was_missed_is_one_digest_and_no_news() {
         until_filled(&app, 3).await;
         let after = jid_of_now();
         app.bus.send([new_job(&after, "pkg.remove", vec![], &["web1"])]);
-        let channel = app.said("what comes after", |channel| shows(channel, "pkg.remove")).await;
+        // A bot also brings to its end what was said before.
+        let is_ended = |channel: &Channel| manner != Manner::Bot || shows(channel, "1 succeeded");
+        let after = |channel: &Channel| shows(channel, "pkg.remove") && is_ended(channel);
+        let channel = app.said("what comes after, and an end", after).await;
         assert_eq!(channel.roots().count(), 3, "{manner:?} {:#?}", channel.changes);
-        if manner == Manner::Bot {
-            // What was said before is brought to its end.
-            assert!(shows(&channel, "1 succeeded"), "{:#?}", channel.changes);
-        }
         app.stop().await;
     }
 }
@@ -303,17 +302,27 @@ async fn files_that_are_written_late_are_found() {
     let mut app = App::started().await;
     app.stop().await;
     let cache = Cache::of(&app);
-    let missed = jid_of_now();
-    std::thread::sleep(Duration::from_millis(50));
-    app.limits.written_within = Duration::from_secs(2);
-    app.bus.hang_up();
-    app.start().await;
-    app.until("a gap", |journal| (!journal.gaps(1).unwrap().is_empty()).then_some(())).await;
-    cache.job(&missed, "cmd.run", &["web1"]);
-    cache.returns(&missed, "web1", 0);
-    let gap = until_filled(&app, 1).await.remove(0);
-    assert_eq!(added(&gap).runs, 1);
-    app.stop().await;
+    let within = Duration::from_secs(2);
+    app.limits.written_within = within;
+    // On a busy machine the files may be later than the last look is: then once more.
+    for gaps in 1..20 {
+        let missed = jid_of_now();
+        std::thread::sleep(Duration::from_millis(50));
+        let begun = Instant::now();
+        app.bus.hang_up();
+        app.start().await;
+        app.until("a gap", |journal| (journal.gaps(99).unwrap().len() == gaps).then_some(())).await;
+        cache.job(&missed, "cmd.run", &["web1"]);
+        cache.returns(&missed, "web1", 0);
+        let is_in_time = begun.elapsed() < within;
+        let gap = until_filled(&app, gaps).await.remove(0);
+        app.stop().await;
+        if is_in_time {
+            assert_eq!(added(&gap).runs, 1);
+            return;
+        }
+    }
+    panic!("the machine is too busy");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

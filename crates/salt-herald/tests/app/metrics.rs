@@ -180,12 +180,17 @@ async fn a_reload_starts_moves_and_ends_it() {
         .await;
         program.signal(Signal::HUP);
         until("salt_herald_bus_connected 1", at(port)).await;
-        assert!(at(other)().is_none(), "nobody listens at the other one");
+        until_gone(at(other)).await;
     }
     std::fs::write(&program.config, &before).unwrap();
     program.signal(Signal::HUP);
+    until_gone(at(second)).await;
+}
+
+/// Waits until nobody listens there any more.
+async fn until_gone(fetch: impl Fn() -> Option<String>) {
     let until = Instant::now() + PATIENCE;
-    while at(second)().is_some() {
+    while fetch().is_some() {
         assert!(Instant::now() < until, "it is still given");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

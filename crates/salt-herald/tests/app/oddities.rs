@@ -7,7 +7,7 @@ use fake_slack::Fault;
 use herald_core::run::{Flag, RunStatus};
 use rustix::process::Signal;
 
-use crate::app::{App, Manner, all, shows};
+use crate::app::{App, IN_TIME, Manner, all, shows};
 use crate::chance::rounds;
 use crate::crash::Process;
 use crate::events::{Event, batch_new, good, highstate, jid, new_job, ret_of, text, texts};
@@ -128,7 +128,7 @@ async fn told_to_end_in_the_middle_of_everything_it_loses_nothing() {
     let asked = Instant::now();
     assert!(process.ended(), "SIGTERM is an orderly end");
     let took = asked.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < IN_TIME, "{took:?}");
     let sent = flood.join().unwrap();
     let returns = count(&app.journal(), "return");
     assert!(returns > 200 && returns <= sent as i64, "{returns} of {sent}");

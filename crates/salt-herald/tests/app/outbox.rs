@@ -218,9 +218,7 @@ async fn an_edit_that_arrives_late_does_not_undo_a_later_one() {
     app.slack.fail_next(Some("chat.update"), 1, Fault::Late(Duration::from_millis(1_500)));
     let calls = app.slack.calls();
     app.bus.send([good(&jid(1), "web1", false)]);
-    while app.slack.calls() == calls {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    app.until("a call", |_| (app.slack.calls() > calls).then_some(())).await;
     app.bus.send([good(&jid(1), "web2", true)]);
     let channel = app.said("two edits", |channel| channel.messages[0].edits.len() == 2).await;
     let shown = channel.messages[0].content.shown();

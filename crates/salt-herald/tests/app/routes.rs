@@ -167,10 +167,8 @@ async fn what_an_api_client_says_of_a_run_leads_it() {
     if let salt_event::Value::Map(pairs) = &mut publish.data {
         pairs.push((text("metadata"), map(vec![("source", text("ci-42"))])));
     }
-    app.bus.send([highstate(&jid(1), &["web1"])]);
-    app.until_began(1).await;
-    // As on a real master: a little later.
-    app.bus.send([publish]);
+    // As on a real master: a moment later, which is waited for.
+    app.bus.send([highstate(&jid(1), &["web1"]), publish]);
     let channel = until_ops(&app, "the run", |channel| channel.messages.len() == 1).await;
     assert!(channel.messages[0].content.shown().contains("API (by its metadata)"));
     app.bus.send([new_job(&jid(2), "cmd.run", vec![text("uptime")], &["web1"])]);

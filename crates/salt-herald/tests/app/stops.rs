@@ -7,7 +7,7 @@ use herald_core::run::RunStatus;
 use salt_herald::daemon::{self, Limits};
 use salt_herald::store::Journal;
 
-use crate::app::{App, Manner, all};
+use crate::app::{App, IN_TIME, Manner, all};
 use crate::events::{bad, find_job, good, highstate, jid, runner, runner_ret, still_works};
 use crate::journal::{count, verify_chain};
 
@@ -71,7 +71,7 @@ async fn a_dead_slack_does_not_keep_it_from_ending() {
     app.until_began(1).await;
     let asked = std::time::Instant::now();
     app.stop().await;
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < IN_TIME, "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::app::{App, shows};
+use crate::app::{App, PATIENCE, shows};
 use crate::crash::Process;
 use crate::events::{Event, good, highstate, jid, new_job, text};
 
@@ -25,7 +25,7 @@ fn wait_for(socket: &UnixDatagram, wanted: &str) -> String {
 fn socket(folder: &tempfile::TempDir) -> (UnixDatagram, String) {
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     (socket, path.to_str().unwrap().to_owned())
 }
 
@@ -79,21 +79,16 @@ fn good_end(number: u32) -> Event {
 }
 
 /// What systemd does with `WatchdogSec=` and `WatchdogSignal=SIGKILL`: it waits for that long after each
-/// word, and then ends the process. Gives how long the last silence took.
-fn supervise(process: &mut Process, socket: &UnixDatagram, within: Duration) -> Duration {
+/// word, and then ends the process.
+fn supervise(process: &mut Process, socket: &UnixDatagram, within: Duration) {
     socket.set_read_timeout(Some(within)).unwrap();
     let mut buffer = [0; 4096];
-    let until = Instant::now() + Duration::from_secs(30);
-    let mut heard = Instant::now();
-    while let Ok(length) = socket.recv(&mut buffer) {
+    let until = Instant::now() + PATIENCE;
+    while socket.recv(&mut buffer).is_ok() {
         assert!(Instant::now() < until, "it is fed for ever");
-        if String::from_utf8_lossy(&buffer[..length]).contains("WATCHDOG=1") {
-            heard = Instant::now();
-        }
     }
     process.signal(Signal::KILL);
     assert!(!process.ended());
-    heard.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,8 +104,7 @@ async fn what_is_frozen_is_started_again_and_goes_on() {
     app.bus.send([highstate(&jid(1), &["web1"])]);
     app.only_message_says("0 of 1 returned").await;
     process.signal(Signal::STOP);
-    let silence = supervise(&mut process, &socket, within);
-    assert!(silence < within * 2, "{silence:?}");
+    supervise(&mut process, &socket, within);
 
     app.bus.hang_up();
     let again = Process::start_with(&app, &env);

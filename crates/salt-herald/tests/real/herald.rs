@@ -12,10 +12,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::ended;
 use crate::lab::Lab;
 
 /// How long a state may take to come about: the machine can be busy.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A salt-herald with its journal; ended when dropped.
 pub(crate) struct Herald {
@@ -176,11 +177,31 @@ impl Herald {
                 return run.clone();
             }
             if Instant::now() > deadline {
-                let last: Vec<_> = runs.iter().rev().take(5).collect();
-                panic!("{what}: not in the journal; the last runs: {last:#?}\n{}", self.log_text());
+                // What minions do by themselves is mostly beside the point.
+                let last = runs.iter().rev().filter(|run| run["kind"] != "scheduled").take(8);
+                let last: Vec<_> = last.map(ToString::to_string).collect();
+                panic!(
+                    "{what}: not in the journal; the last runs:\n{}\n{}",
+                    last.join("\n"),
+                    self.log_text()
+                );
             }
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// The last of some runs, once it is over and all this is told of it.
+    ///
+    /// A return, a flag, or who is asked behind a syndic can come late and change a run that was over: to
+    /// take the first one that has ended, and to look at the rest then, would be a race.
+    pub(crate) fn run_told(
+        &self,
+        what: &str,
+        is_it: impl Fn(&Value) -> bool,
+        told: &Value,
+    ) -> Value {
+        let is_told = |run: &Value| ended(run) && is_it(run) && holds(run, told);
+        self.run_where(&format!("{what}, with {told}"), is_told)
     }
 
     /// The channel, once something holds of it.
@@ -220,6 +241,16 @@ impl Herald {
             assert!(Instant::now() < deadline, "{what}: {status:#}\n{}", self.log_text());
             thread::sleep(Duration::from_millis(100));
         }
+    }
+}
+
+/// Whether an object says all that another does, and perhaps more.
+fn holds(all: &Value, part: &Value) -> bool {
+    match (all, part) {
+        (Value::Object(all), Value::Object(part)) => {
+            part.iter().all(|(key, part)| all.get(key).is_some_and(|all| holds(all, part)))
+        }
+        _ => all == part,
     }
 }
 

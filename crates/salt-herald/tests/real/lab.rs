@@ -3,8 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
+
+use crate::herald::PATIENCE;
 
 /// A running site; ended when dropped.
 pub(crate) struct Lab {
@@ -57,6 +60,14 @@ impl Lab {
     pub(crate) fn salt(&self, args: &[&str]) -> Output {
         let mut command = self.program("salt");
         command.args(["-c", self.text("config_dir")]).args(args).output().expect("salt runs")
+    }
+
+    /// Asks until something is so.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "never so: {what}");
+        }
     }
 
     /// `salt ARGS` on the other master of the site.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use herald::Herald;
 use lab::Lab;
+use serde_json::json;
 
 /// One site through everything that a person would do, in order.
 fn whole_tour(series: &str, options: &[&str]) {
@@ -136,9 +137,8 @@ fn real_master_with_its_bus_on_tcp() {
     let lab = Lab::up("3008", &["--ipc-mode", "tcp", "--minions", "2"]);
     let herald = Herald::start(&lab);
     lab.salt(&["*", "cmd.run", "echo hello"]);
-    let run = herald.run_where("the command", |run| run["fun"][0] == "cmd.run" && ended(run));
-    assert_eq!(run["status"], "succeeded");
-    assert_eq!(run["minions"]["returned"], 2);
+    let told = json!({"status": "succeeded", "minions": {"returned": 2}});
+    herald.run_told("the command", |run| run["fun"][0] == "cmd.run", &told);
 }
 
 #[test]

@@ -2,18 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::ended;
 use crate::herald::Herald;
 use crate::lab::Lab;
 use crate::outages;
 
-/// Whether a run that is over has these words in its command.
-fn over<'w>(words: &'w str) -> impl Fn(&Value) -> bool + 'w {
-    move |run| ended(run) && run["command"].as_str().is_some_and(|line| line.contains(words))
-}
-
-fn flags(run: &Value) -> Vec<&str> {
-    run["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+/// Whether a run has these words in its command.
+fn says<'w>(words: &'w str) -> impl Fn(&Value) -> bool + 'w {
+    move |run| run["command"].as_str().is_some_and(|line| line.contains(words))
 }
 
 /// An upper master with two minions, and a lower one with two others and a syndic.
@@ -22,39 +17,39 @@ pub(crate) fn below(series: &str) {
     let (upper, lower) = (Herald::start(&lab), Herald::beside(lab.other_config_dir()));
 
     lab.salt(&["*", "cmd.run", "echo from above"]);
-    let run = upper.run_where("a command for all", over("from above"));
-    assert_eq!((&run["status"], flags(&run)), (&json!("succeeded"), vec![]), "{run}");
-    assert_eq!((&run["minions"]["expected"], &run["minions"]["returned"]), (&json!(4), &json!(4)));
+    let all =
+        json!({"status": "succeeded", "flags": [], "minions": {"expected": 4, "returned": 4}});
+    upper.run_told("a command for all", says("from above"), &all);
     upper.channel_where("its end", |channel| {
         channel.messages.iter().any(|message| {
             let shown = message.content.shown();
             shown.contains("from above") && shown.contains("4 succeeded")
         })
     });
-    let run = lower.run_where("the same below", over("from above"));
-    assert_eq!((&run["minions"]["returned"], flags(&run)), (&json!(2), vec!["syndic"]), "{run}");
+    let passed_on = json!({"flags": ["syndic"], "minions": {"returned": 2}});
+    lower.run_told("the same below", says("from above"), &passed_on);
 
     lab.salt(&["-L", "web1,top1,ghost", "cmd.run", "echo on a list"]);
-    let run = upper.run_where("a list", over("on a list"));
-    assert_eq!(
-        (&run["minions"]["expected"], &run["minions"]["missing"]),
-        (&json!(2), &json!(["ghost"]))
-    );
+    let listed = json!({"minions": {"expected": 2, "returned": 2, "missing": ["ghost"]}});
+    upper.run_told("a list", says("on a list"), &listed);
 
     lab.salt_on_other(&["web*", "cmd.run", "echo only below"]);
-    let run = lower.run_where("a command on the master below", over("only below"));
-    assert_eq!((&run["status"], flags(&run)), (&json!("succeeded"), vec![]), "{run}");
-    let run = upper.run_where("the same above", over("only below"));
-    assert_eq!((&run["kind"], &run["status"]), (&json!("command"), &json!("succeeded")), "{run}");
-    assert!(flags(&run).contains(&"syndic"), "{run}");
-    assert_eq!((&run["minions"]["expected"], &run["minions"]["returned"]), (&json!(2), &json!(2)));
+    let own = json!({"status": "succeeded", "flags": [], "minions": {"returned": 2}});
+    lower.run_told("a command on the master below", says("only below"), &own);
+    let heard = json!({
+        "kind": "command", "status": "succeeded", "minions": {"expected": 2, "returned": 2}
+    });
+    let is_heard = |run: &Value| {
+        let flags = run["flags"].as_array();
+        says("only below")(run) && flags.is_some_and(|flags| flags.contains(&json!("syndic")))
+    };
+    upper.run_told("the same above", is_heard, &heard);
 
     if outages::all() {
         lab.order("stop-syndic");
         lab.salt(&["*", "cmd.run", "echo alone"]);
-        let run = upper.run_where("a command that is not passed on", over("alone"));
-        assert_eq!(run["status"], "incomplete", "{run}");
-        assert_eq!(run["minions"]["returned"], 2, "{run}");
+        let half = json!({"status": "incomplete", "minions": {"returned": 2}});
+        upper.run_told("a command that is not passed on", says("alone"), &half);
         lab.order("start-syndic");
     }
     let ssh = upper.runs().into_iter().find(|run| run["kind"] == "ssh");
@@ -71,11 +66,10 @@ pub(crate) fn beside(series: &str) {
     for (herald, words) in
         [(&first, "by the first"), (&second, "by the second"), (&first, "by itself")]
     {
-        let run = herald.run_where(words, over(words));
-        assert_eq!((&run["status"], flags(&run)), (&json!("succeeded"), vec![]), "{run}");
+        herald.run_told(words, says(words), &json!({"status": "succeeded", "flags": []}));
     }
     for (herald, words) in [(&second, "by the first"), (&first, "by the second")] {
-        let others = herald.runs().into_iter().filter(over(words)).count();
+        let others = herald.runs().iter().filter(|run| says(words)(run)).count();
         assert_eq!(others, 0, "{words} is in its own master's journal only");
     }
 }

@@ -20,6 +20,11 @@ fn message<'c>(channel: &'c Channel, command: &str) -> Option<&'c Message> {
     channel.messages.iter().rev().find(is_it)
 }
 
+/// In how many messages a command stands.
+fn tellings(channel: &Channel, command: &str) -> usize {
+    channel.roots().filter(|message| message.content.shown().contains(command)).count()
+}
+
 fn thread_of(channel: &Channel, message: &Message) -> String {
     let replies =
         channel.messages.iter().filter(|reply| reply.thread_ts.as_ref() == Some(&message.ts));
@@ -35,25 +40,19 @@ fn says(channel: &Channel, command: &str, words: &[&str]) -> bool {
 
 pub(crate) fn a_highstate_fails(lab: &Lab, herald: &Herald) {
     lab.salt(&["*", "state.highstate"]);
-    let run = herald.run_where("the highstate", |run| {
-        run["fun"][0] == "state.highstate" && ended(run) && run["announced"] == true
-    });
-    assert_eq!(run["kind"], "state_run");
-    assert_eq!(run["status"], "failed");
-    assert_eq!(run["command"], "salt '*' state.highstate");
-    let minions = &run["minions"];
-    assert_eq!(minions["expected"], 4);
-    assert_eq!(minions["returned"], 4);
-    assert_eq!(minions["succeeded"], 3);
-    assert_eq!(minions["failed"], 1);
-    assert!(run["user"].is_string(), "{run}");
     let command = "salt '*' state.highstate";
+    let told = json!({
+        "kind": "state_run", "status": "failed", "command": command, "announced": true,
+        "minions": {"expected": 4, "returned": 4, "succeeded": 3, "failed": 1}
+    });
+    let run = herald.run_told("the highstate", |run| run["fun"][0] == "state.highstate", &told);
+    assert!(run["user"].is_string(), "{run}");
     let channel = herald.channel_where("the highstate's thread", |channel| {
         says(channel, command, &["✗", "1 failed (web3)"])
             && message(channel, command).is_some_and(|it| !thread_of(channel, it).is_empty())
     });
+    assert_eq!(tellings(&channel, command), 1, "one message: {channel:#?}");
     let said = message(&channel, command).expect("just seen");
-    assert!(!said.edits.is_empty(), "it was posted at the start and then edited");
     let thread = thread_of(&channel, said);
     assert!(thread.contains("certificate /etc/ssl/shop.pem expired 3 days ago"), "{thread}");
     let shown = herald.command(&["show", "last", "failed"]);
@@ -64,8 +63,8 @@ pub(crate) fn a_highstate_fails(lab: &Lab, herald: &Herald) {
 pub(crate) fn a_test_run_keeps_its_secret(lab: &Lab, herald: &Herald) {
     let pillar = format!("pillar={{'build': '9.9', 'db_password': '{SECRET}'}}");
     lab.salt(&["web1", "state.apply", "web", &pillar, "test=True"]);
-    let run = herald.run_where("the test run", |run| run["test"] == true && ended(run));
-    assert_eq!(run["status"], "succeeded");
+    let succeeded = json!({"status": "succeeded"});
+    let run = herald.run_told("the test run", |run| run["test"] == true, &succeeded);
     let command = run["command"].as_str().expect("a command");
     assert!(command.contains("db_password") && command.contains("9.9"), "{command}");
     herald.channel_where("the test run", |channel| {
@@ -102,71 +101,74 @@ pub(crate) fn no_journal_file_holds(herald: &Herald, secret: &str) {
 
 pub(crate) fn a_minion_that_is_not_there_is_missing(lab: &Lab, herald: &Herald) {
     lab.salt(&["-L", "web1,web2,ghost", "test.ping"]);
-    let run = herald.run_where("the ping", |run| run["tgt"] == "web1,web2,ghost" && ended(run));
-    assert_eq!(run["minions"]["missing"], json!(["ghost"]));
-    assert_eq!(run["minions"]["returned"], 2);
+    let told = json!({"minions": {"missing": ["ghost"], "returned": 2}});
+    let run = herald.run_told("the ping", |run| run["tgt"] == "web1,web2,ghost", &told);
     assert_eq!(run["announced"], false, "test.ping is noise");
 }
 
 pub(crate) fn two_state_runs_meet(lab: &Lab, herald: &Herald) {
-    lab.salt_async(&["web1", "state.apply", "slow", "pillar={'seconds': 20}"]);
+    lab.salt_async(&["web1", "state.apply", "slow", "pillar={'seconds': 30}"]);
     let first = herald.run_where("the slow run", |run| {
         run["status"] == "running" && run["tgt"] == "web1" && run["fun"][0] == "state.apply"
     });
+    let slow = "state.apply slow";
+    herald.channel_where("that it runs", |channel| says(channel, slow, &["◐"]));
     // The master publishes at once, the minion takes a moment to begin.
-    lab.salt(&["web1", "test.sleep", "2"]);
-    lab.salt(&["web1", "state.apply", "web"]);
-    let second = herald.run_where("the run that met it", |run| {
-        run["collides_with"].as_array().is_some_and(|met| !met.is_empty())
+    let jid = first["jid"].as_str().expect("a jid");
+    lab.until("the slow run is at work", |lab| {
+        let working = lab.salt(&["web1", "saltutil.is_running", "state.apply"]);
+        String::from_utf8_lossy(&working.stdout).contains(jid)
     });
-    assert_eq!(second["collides_with"], json!([first["jid"]]));
-    assert_eq!(second["status"], "failed");
+    lab.salt(&["web1", "state.apply", "web"]);
+    let told = json!({"collides_with": [jid], "status": "failed"});
+    let second = herald.run_told("the run that met it", |run| run["jid"] != *jid, &told);
     assert!(second["flags"].as_array().is_some_and(|flags| flags.contains(&json!("collision"))));
-    let jid = first["jid"].clone();
-    herald.run_where("the slow run's end", |run| run["jid"] == jid && ended(run));
+    herald.run_where("the slow run's end", |run| run["jid"] == *jid && ended(run));
+    let channel = herald.channel_where("its end", |channel| !says(channel, slow, &["◐"]));
+    assert_eq!(tellings(&channel, slow), 1, "its message was edited: {channel:#?}");
 }
 
 pub(crate) fn a_batch_is_one_run(lab: &Lab, herald: &Herald) {
     lab.salt(&["-b", "2", "*", "state.apply", "common"]);
-    let run = herald.run_where("the batch", |run| {
-        run["kind"] == "batch" && ended(run) && run["minions"]["returned"] == 4
+    let told = json!({
+        "status": "succeeded", "command": "salt -b 2 '*' state.apply common",
+        "minions": {"expected": 4, "returned": 4}
     });
-    assert_eq!(run["command"], "salt -b 2 '*' state.apply common");
-    assert_eq!(run["minions"]["expected"], 4);
-    assert_eq!(run["status"], "succeeded");
+    herald.run_told("the batch", |run| run["kind"] == "batch", &told);
     let runs = herald.runs();
     let applied: Vec<_> = runs.iter().filter(|run| same_apply(run)).collect();
     assert_eq!(applied.len(), 1, "one run, not one for each slice: {applied:#?}");
     let channel = herald.channel_where("the batch's end", |channel| {
         says(channel, "salt -b 2 '*' state.apply common", &["4 minions"])
     });
-    let said =
-        channel.messages.iter().filter(|it| it.content.shown().contains("state.apply common"));
-    assert_eq!(said.count(), 1, "one message");
+    assert_eq!(tellings(&channel, "state.apply common"), 1, "one message");
 }
 
 fn same_apply(run: &Value) -> bool {
     run["command"].as_str().is_some_and(|command| command.ends_with("state.apply common"))
 }
 
+/// The steps of `orch.deploy`.
+const CHILDREN: usize = 4;
+
 pub(crate) fn an_orchestration_has_its_children(lab: &Lab, herald: &Herald) {
     lab.salt_run(&["state.orchestrate", "orch.deploy"]);
-    let run =
-        herald.run_where("the orchestration", |run| run["kind"] == "orchestration" && ended(run));
-    assert_eq!(run["status"], "succeeded", "{run:#}");
-    assert_eq!(run["command"], "salt-run state.orchestrate orch.deploy");
-    let jobs = run["jobs"].as_array().map_or(0, Vec::len);
-    assert_eq!(jobs, 5, "itself and its four children: {run:#}");
-    assert_eq!(run["minions"]["returned"], 4);
+    let told = json!({
+        "status": "succeeded", "command": "salt-run state.orchestrate orch.deploy",
+        "minions": {"returned": 4}
+    });
+    let has_children =
+        |run: &Value| run["jobs"].as_array().is_some_and(|jobs| jobs.len() == 1 + CHILDREN);
+    let is_it = |run: &Value| run["kind"] == "orchestration" && has_children(run);
+    herald.run_told("the orchestration with its children", is_it, &told);
 }
 
 pub(crate) fn a_salt_call_is_seen_by_its_return(lab: &Lab, herald: &Herald) {
     lab.salt_call("db1", &["state.apply", "common"]);
-    let run = herald.run_where("the salt-call", |run| run["kind"] == "local" && ended(run));
-    assert_eq!(run["user"], Value::Null);
-    assert_eq!(run["minions"]["returned"], 1);
-    let command = run["command"].as_str().expect("a command");
-    assert_eq!(command, "salt-call state.apply common");
+    let told = json!({
+        "user": null, "command": "salt-call state.apply common", "minions": {"returned": 1}
+    });
+    herald.run_told("the salt-call", |run| run["kind"] == "local", &told);
 }
 
 pub(crate) fn a_stopped_minion_never_answers(lab: &mut Lab, herald: &Herald) {
@@ -175,10 +177,9 @@ pub(crate) fn a_stopped_minion_never_answers(lab: &mut Lab, herald: &Herald) {
     let is_it = |run: &Value| {
         run["command"].as_str().is_some_and(|command| command.contains("anybody there"))
     };
-    let run = herald.run_where("the command", |run| is_it(run) && ended(run));
-    assert_eq!(run["status"], "incomplete", "{run:#}");
-    assert_eq!(run["minions"]["silent"], json!(["web2"]));
-    assert_eq!(run["minions"]["returned"], 3);
+    // Who is only slow is given up, too, and comes late.
+    let told = json!({"status": "incomplete", "minions": {"silent": ["web2"], "returned": 3}});
+    herald.run_told("the command", is_it, &told);
     herald.channel_where("who never answered", |channel| {
         says(channel, "anybody there", &["1 never answered (web2)"])
     });
@@ -190,15 +191,14 @@ pub(crate) fn the_master_restarts(lab: &mut Lab, herald: &Herald) {
     lab.salt(&["web1", "cmd.run", "echo back again"]);
     let is_it =
         |run: &Value| run["command"].as_str().is_some_and(|command| command.contains("back again"));
-    let run = herald.run_where("a command after the restart", |run| is_it(run) && ended(run));
-    assert_eq!(run["status"], "succeeded");
-    let status = herald.status();
-    let gaps = status["gaps"].as_array().cloned().unwrap_or_default();
-    assert!(gaps.iter().any(|gap| gap["reason"] == "master away"), "{status:#}");
+    herald.run_told("a command after the restart", is_it, &json!({"status": "succeeded"}));
+    herald.gap_where("the time without a master", |gap| gap["reason"] == "master away");
 }
 
 /// What the master kept gives the same messages as its bus did.
 pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
+    let last = |run: &Value| run["command"] == "salt web1 cmd.run 'echo back again'";
+    herald.run_told("the last of all", last, &json!({"announced": true}));
     let runs = herald.runs();
     let output = herald.command(&["preview", "--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
