@@ -12,6 +12,8 @@ use std::sync::Arc;
 use herald_core::announce::Announcement;
 use herald_core::compose::not_yet_recorded;
 
+use jiff::Timestamp;
+
 use super::view::Subject;
 use super::worker::Worker;
 use crate::store::Disk;
@@ -22,8 +24,11 @@ const MOST_REWRITTEN: usize = 20;
 /// What was said and is not recorded.
 #[derive(Debug, Default)]
 pub(super) struct Unrecorded {
-    /// The last entry in the file, while it can't be written.
-    after: Option<u64>,
+    /// The last entry in the file, while it can't be written, and since when that is: what the runs
+    /// after it are called is another thing in each outage.
+    away: Option<(u64, Timestamp)>,
+    /// What they are called could not be read.
+    is_nameless: bool,
     /// Messages that carry the word.
     marked: BTreeSet<Subject>,
 }
@@ -33,22 +38,23 @@ impl Worker {
     pub(super) async fn look_at_disk(&mut self) {
         let disk = self.disk.borrow_and_update().clone();
         self.health.disk_is(&disk);
-        let after = match &disk {
-            Disk::Away(away) => Some(away.recorded),
+        let away = match &disk {
+            Disk::Away(away) => Some((away.recorded, away.since)),
             Disk::Well { .. } => None,
         };
-        if after == self.unrecorded.after {
+        let is_news = away != self.unrecorded.away;
+        if !is_news && !self.unrecorded.is_nameless {
             return;
         }
-        self.unrecorded.after = after;
-        match self.with_reader(|reader| reader.lineage()).await {
+        self.unrecorded.away = away;
+        let lineage = self.with_reader(|reader| reader.lineage()).await;
+        self.unrecorded.is_nameless = lineage.is_err();
+        match lineage {
             Ok(lineage) => self.lineage = lineage,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(sink = self.service.sink, error, "the journal can't be read");
-            }
+            // Nothing is said with a name that may be another's.
+            Err(error) => self.can_not_look(&error),
         }
-        if after.is_none() {
+        if is_news && away.is_none() {
             self.rewrite_marked().await;
         }
     }
@@ -90,6 +96,6 @@ impl Worker {
     }
 
     fn is_unrecorded(&self, version: u64) -> bool {
-        self.unrecorded.after.is_some_and(|after| version > after)
+        self.unrecorded.away.is_some_and(|(recorded, _)| version > recorded)
     }
 }

@@ -149,7 +149,13 @@ impl Worker {
         loop {
             health.borrow_and_update();
             self.look_at_disk().await;
-            if self.look_again().await {
+            let could_look = self.look_again().await;
+            // What was read may stand in memory since a moment ago, and is said with another word and
+            // another name then: that it is so was told before it could be read.
+            while self.disk.has_changed().unwrap_or(false) {
+                self.look_at_disk().await;
+            }
+            if could_look {
                 self.begin_doubts();
             }
             self.count();
@@ -287,7 +293,7 @@ impl Worker {
         }
     }
 
-    fn can_not_look(&mut self, error: &StoreError) {
+    pub(super) fn can_not_look(&mut self, error: &StoreError) {
         let error = error as &dyn std::error::Error;
         tracing::error!(sink = self.service.sink, error, "the journal can't be read");
         self.blocked_until = Some(Instant::now() + self.pace.backoff(1));
