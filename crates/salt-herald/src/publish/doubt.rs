@@ -44,6 +44,8 @@ pub(super) struct Doubts {
     open: Doubt,
     /// Those of them for which nobody can look: they are sent again with a mark.
     repeats: Doubt,
+    /// Runs of which it could not be read whether anything was said, each taken up once.
+    suspected: BTreeSet<RunId>,
     stumbles: u32,
     /// The sink can't be asked anything.
     mute: bool,
@@ -119,6 +121,15 @@ impl Doubts {
         match part {
             Part::Thread => self.threads.extend(runs),
             Part::Message | Part::Ending => self.channel = true,
+        }
+    }
+
+    /// It can't be read whether anything was said of a run.
+    pub(super) fn suspect(&mut self, run: RunId, began: Timestamp) {
+        if self.suspected.insert(run) {
+            let since = self.since.map_or(began, |(since, _)| since.min(began));
+            self.since = Some((since, Instant::now()));
+            Part::ALL.iter().for_each(|part| self.arise(*part, &[run], since));
         }
     }
 
@@ -377,5 +388,31 @@ impl Worker {
             at: Timestamp::now(),
         };
         adoption.runs.iter().map(delivery).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_said_is_looked_for_once_or_marked() {
+        let (run, other) = (RunId(7), RunId(8));
+        let mut asked = Doubts::new(true, Pace::default());
+        asked.suspect(run, Timestamp::UNIX_EPOCH);
+        let later = Instant::now() + 2 * LATE;
+        for (step, place) in [(Step::Post, Place::Channel), (Step::Reply, Place::Thread(run))] {
+            let before = asked.before(step, run, later);
+            assert!(matches!(before, Some(Next::Look(it)) if it == place), "{step:?}");
+        }
+        assert_eq!(asked.since(), Some(Timestamp::UNIX_EPOCH));
+        asked.close(Place::Channel, false);
+        asked.suspect(run, Timestamp::UNIX_EPOCH);
+        assert!(asked.before(Step::Post, run, later).is_none());
+
+        let mut mute = Doubts::new(false, Pace::default());
+        mute.suspect(run, Timestamp::UNIX_EPOCH);
+        assert!(mute.before(Step::Post, run, later).is_none());
+        assert!(mute.is_repeat(Part::Message, run) && !mute.is_repeat(Part::Message, other));
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct View {
     pub(super) thread: Option<String>,
     /// Nothing was ever said of it here.
     pub(super) is_new: bool,
+    /// Or so it seems: what was said of it can't be read.
+    pub(super) is_unknown: bool,
     /// The back-fill that found it, if it is to be told of with that.
     pub(super) missed: Option<(u64, Missed)>,
     /// Nothing of the past is news: it is told of once all of it is found. It is owed all the same, so
@@ -143,6 +145,7 @@ fn look_at_run(
         message: place(&deliveries, part),
         thread: place(&deliveries, Part::Thread),
         is_new: deliveries.is_empty(),
+        is_unknown: deliveries.is_empty() && reader.is_said_unknown(id)?,
         is_held: deliveries.is_empty() && finding == Finding::UnderWay,
         missed: found,
         waits_until: waits_until.filter(|_| found.is_none()),
@@ -189,6 +192,7 @@ fn look_at_together(
         message: own.message.clone(),
         thread: None,
         is_new: false,
+        is_unknown: false,
         is_held: false,
         missed: None,
         waits_until: None,

@@ -272,6 +272,11 @@ impl Worker {
                 // Its message is about its failure now, and has a thread.
                 self.recent.close(run);
             }
+            if let (Subject::Run(run), Some(view)) = (subject, &view)
+                && view.is_unknown
+            {
+                self.doubts.suspect(run, view.began);
+            }
             match view.filter(|view| view.step.is_some()) {
                 Some(view) => self.pending.insert(subject, view),
                 None => self.pending.remove(&subject),

@@ -20,6 +20,8 @@ use crate::store::{SinkState, StoreError};
 
 /// What is taken over whole.
 pub(super) const SEEDED: [&str; 4] = ["meta", "minion", "sink", "cut"];
+/// Runs of the file that were touched, and of which could not be read what was said of them.
+const UNKNOWN: &str = "CREATE TABLE unknown (run INTEGER PRIMARY KEY)";
 /// What hangs on a run, and which of it.
 const OF_A_RUN: [(&str, &str); 5] = [
     ("run", "id = ?1"),
@@ -37,6 +39,8 @@ pub(super) struct Memory {
     inserter: Inserter,
     /// The file can be read.
     attached: bool,
+    /// The last run in the file.
+    last: RunId,
     /// Where it is found by others in this process.
     pub(super) place: String,
     /// The end of the file when it could not be written any more.
@@ -61,6 +65,7 @@ impl Memory {
         connection.busy_timeout(PATIENCE).map_err(writing)?;
         connection.set_prepared_statement_cache_capacity(64);
         migrate::migrate(&mut connection, path)?;
+        connection.execute_batch(UNKNOWN).map_err(writing)?;
         let attached = overlay::attach(&connection, path);
         if attached {
             seed(&connection);
@@ -69,7 +74,7 @@ impl Memory {
             .execute("INSERT OR REPLACE INTO meta VALUES ('origin', ?1)", [&origin[..]])
             .map_err(writing)?;
         let inserter = Inserter::on_top(connection, origin, base, attached).map_err(writing)?;
-        let mut memory = Self { inserter, attached, place, base, done: Vec::new(), size: 0 };
+        let mut memory = Self { inserter, attached, last, place, base, done: Vec::new(), size: 0 };
         memory.begin_line(last)?;
         Ok(memory)
     }
@@ -89,11 +94,10 @@ impl Memory {
         let mut answers = Vec::with_capacity(deeds.len());
         let written = self.inserter.transaction(|insert| {
             for deed in &deeds {
-                if self.attached {
-                    deed.runs()
-                        .into_iter()
-                        .try_for_each(|run| take_over(insert.connection, run))?;
-                }
+                let of_file = deed.runs().into_iter().filter(|run| *run <= self.last);
+                of_file
+                    .into_iter()
+                    .try_for_each(|run| take_over(insert.connection, run, self.attached))?;
                 answers.push(insert.carry_out(deed)?);
             }
             Ok(())
@@ -152,8 +156,9 @@ fn seed(connection: &Connection) {
     }
 }
 
-/// Takes over a run with all that hangs on it, unless it is here.
-fn take_over(connection: &Connection, run: RunId) -> Result<(), StoreError> {
+/// Takes over a run with all that hangs on it, unless it is here. What was said of it may not be
+/// readable: then nobody may think that nothing was.
+fn take_over(connection: &Connection, run: RunId, attached: bool) -> Result<(), StoreError> {
     let run = run.0 as i64;
     let is_here = connection
         .prepare_cached("SELECT 1 FROM main.run WHERE id = ?1")
@@ -162,13 +167,21 @@ fn take_over(connection: &Connection, run: RunId) -> Result<(), StoreError> {
     if is_here {
         return Ok(());
     }
-    for (table, rows) in OF_A_RUN {
+    let mut is_known = attached;
+    for (table, rows) in OF_A_RUN.iter().filter(|_| attached) {
         let sql =
             format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM disk.{table} WHERE {rows}");
         let taken = connection.prepare_cached(&sql).and_then(|mut take| take.execute(params![run]));
         if let Err(error) = taken {
+            is_known &= *table != "delivery";
             tracing::error!(%error, run, table, "this can't be read from the journal");
         }
+    }
+    if !is_known {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO main.unknown VALUES (?1)")
+            .and_then(|mut note| note.execute([run]))
+            .map_err(writing)?;
     }
     Ok(())
 }

@@ -26,7 +26,11 @@ pub(super) const BOTH: [(&str, &str); 11] = [
     ("gap", "entry NOT IN (SELECT entry FROM main.gap)"),
     ("backfill", "entry NOT IN (SELECT entry FROM main.backfill)"),
     ("backfilled", "run NOT IN (SELECT run FROM main.backfilled)"),
-    ("delivery", "run NOT IN (SELECT id FROM main.run)"),
+    (
+        "delivery",
+        "(run NOT IN (SELECT id FROM main.run) OR run IN (SELECT run FROM main.unknown)) \
+         AND (run, sink, part) NOT IN (SELECT run, sink, part FROM main.delivery)",
+    ),
 ];
 
 /// Where the writer writes at the moment, as readers in this process see it.

@@ -239,6 +239,19 @@ impl JournalReader {
         self.all(&sql, (run.0 as i64, sink), rows::delivery)
     }
 
+    /// Whether something may have been said of a run that can't be read at the moment.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn is_said_unknown(&self, run: RunId) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) FROM main.sqlite_schema WHERE name = 'unknown'";
+        if self.one(sql, [], 0)? == Some(0) {
+            return Ok(false);
+        }
+        let sql = "SELECT count(*) FROM main.unknown WHERE run = ?1";
+        Ok(self.one(sql, [run.0 as i64], 0)? != Some(0))
+    }
+
     /// The runs that were told in one message at a sink, with their versions.
     ///
     /// # Errors

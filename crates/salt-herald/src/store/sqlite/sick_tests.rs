@@ -7,7 +7,7 @@ use std::time::Duration;
 use herald_core::run::RunId;
 use rusqlite::Connection;
 
-use super::away_tests::{begin, execute, fill, free, is_away, minion, until};
+use super::away_tests::{begin, contents, execute, fail, fill, free, is_away, minion, until};
 use super::open::beside;
 use super::tests::{delivery, opened, place, record, writer};
 use super::{Journal, JournalReader};
@@ -199,4 +199,38 @@ fn where_a_journal_was_taken_away_a_new_one_that_could_not_be_made_does_not_stan
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     std::fs::remove_dir(&in_the_way).unwrap();
     drop(Journal::open(&path).unwrap());
+}
+
+/// Else it would be said a second time.
+#[tokio::test]
+async fn of_a_run_whose_deliveries_cannot_be_read_nobody_thinks_that_it_was_never_said() {
+    let (_folder, path) = place();
+    let writer = writer(&path);
+    minion(&writer);
+    begin(&writer, 1);
+    let said = Delivery { run: RunId(1), version: 2, ..delivery(Part::Message) };
+    writer.deliver(vec![said.clone()]).await.unwrap();
+    fill(&path);
+    // As a page that can't be read.
+    execute(&path, "ALTER TABLE delivery RENAME TO unreadable");
+    fail(&writer, 1, &contents());
+    begin(&writer, 2);
+    writer.settle().await.unwrap();
+    assert!(is_away(&writer.disk().borrow()));
+    let mut reader = writer.reader().unwrap();
+    reader.deliveries(RunId(1), "monitoring").unwrap_err();
+    reader.leave_file();
+    assert_eq!(reader.deliveries(RunId(1), "monitoring").unwrap(), []);
+    let unknown = [1, 2].map(|run| reader.is_said_unknown(RunId(run)).unwrap());
+    assert_eq!(unknown, [true, false]);
+    // It could be read again, and then written.
+    execute(&path, "ALTER TABLE unreadable RENAME TO delivery");
+    let mut reader = writer.reader().unwrap();
+    assert_eq!(reader.deliveries(RunId(1), "monitoring").unwrap(), std::slice::from_ref(&said));
+    free(&path);
+    until(&writer, "back", |disk| !is_away(disk));
+    reader.follow().unwrap();
+    assert_eq!(reader.deliveries(RunId(1), "monitoring").unwrap(), [said]);
+    assert!(!reader.is_said_unknown(RunId(1)).unwrap());
+    writer.close();
 }
