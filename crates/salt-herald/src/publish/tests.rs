@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use herald_core::announce::Announcement;
@@ -17,6 +18,9 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::health::Health;
+use super::pace::Budget;
+use super::worker::Worker;
 use super::{Publisher, Settings, Target};
 use crate::chat::Sink;
 use crate::chat::memory::{Kind, Lot, Memory, Message};
@@ -26,14 +30,14 @@ use crate::store::{Batch, Journal, JournalReader, JournalWriter, RunFilter};
 const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A journal that can be left behind as a crash leaves it.
-struct Disk {
+pub(super) struct Disk {
     folder: TempDir,
     path: PathBuf,
     crashes: u32,
 }
 
 impl Disk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         // What is asked here is not whether a disk is one: in memory it takes half the time.
         let memory = Path::new("/dev/shm");
         let above = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -47,7 +51,7 @@ impl Disk {
         disk
     }
 
-    fn connection(&self) -> Connection {
+    pub(super) fn connection(&self) -> Connection {
         let connection = Connection::open(&self.path).unwrap();
         connection.busy_timeout(Duration::from_secs(10)).unwrap();
         connection
@@ -68,7 +72,7 @@ fn command(run: u64) -> String {
     format!("salt web1 cmd.run 'echo {run}'")
 }
 
-fn run(id: u64, status: RunStatus) -> Run {
+pub(super) fn run(id: u64, status: RunStatus) -> Run {
     let minions = |some: bool| if some { MinionSet::from_iter([0]) } else { MinionSet::new() };
     let is_over = status != RunStatus::Running;
     let now = Timestamp::now();
@@ -105,7 +109,7 @@ fn run(id: u64, status: RunStatus) -> Run {
     }
 }
 
-fn record(writer: &JournalWriter, disk: &Disk, run: Run) {
+pub(super) fn record(writer: &JournalWriter, disk: &Disk, run: Run) {
     let job = Job {
         id: JobId(run.id.0),
         run: run.id,
@@ -136,10 +140,7 @@ fn clock() -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// Starts a publisher on what the disk holds; `live` goes on while it runs. It ends by itself when
-/// nothing is owed, or is cut off where the channel says.
-async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&JournalWriter, &Disk)) {
-    let writer = Journal::open(&disk.path).unwrap().into_writer().unwrap();
+fn served(memory: &Memory) -> (Settings, Target) {
     let settings = Settings {
         master: None,
         names: Default::default(),
@@ -147,7 +148,26 @@ async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&Journ
         numbers: Default::default(),
         pace: Default::default(),
     };
-    let target = Target { sink: Sink::Memory(memory.clone()), slow_after: Duration::MAX };
+    (settings, Target { sink: Sink::Memory(memory.clone()), slow_after: Duration::MAX })
+}
+
+/// One worker by itself, that does only what it is told.
+pub(super) async fn worker(disk: &Disk, memory: &Memory) -> (JournalWriter, Worker) {
+    let writer = Journal::open(&disk.path).unwrap().into_writer().unwrap();
+    let (settings, target) = served(memory);
+    let budget = Arc::new(Budget::for_edits(settings.pace));
+    let health = Arc::new(Health::of(&[target.sink.name()]));
+    let (_, stop) = watch::channel(false);
+    let worker =
+        Worker::start(settings, target, writer.clone(), budget, health, stop, GRACE).await.unwrap();
+    (writer, worker)
+}
+
+/// Starts a publisher on what the disk holds; `live` goes on while it runs. It ends by itself when
+/// nothing is owed, or is cut off where the channel says.
+async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&JournalWriter, &Disk)) {
+    let writer = Journal::open(&disk.path).unwrap().into_writer().unwrap();
+    let (settings, target) = served(memory);
     let (stop, stopping) = watch::channel(false);
     let publisher = Publisher::start(settings, vec![target], writer.clone(), stopping, GRACE).await;
     let has_ended = {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use herald_core::announce::Announcement;
 use herald_core::compose::not_yet_recorded;
-
 use jiff::Timestamp;
 
 use super::view::Subject;
@@ -97,5 +96,90 @@ impl Worker {
 
     fn is_unrecorded(&self, version: u64) -> bool {
         self.unrecorded.away.is_some_and(|(recorded, _)| version > recorded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use herald_core::run::{RunId, RunStatus};
+    use tokio::task::{spawn_blocking, yield_now};
+
+    use super::super::tests::{Disk as Folder, record, run, worker};
+    use super::*;
+    use crate::chat::memory::{Kind, Memory};
+    use crate::store::{Batch, JournalWriter};
+
+    /// Lets the file refuse that events are counted: no entry goes with that.
+    const REFUSE: &str = "CREATE TRIGGER refuse BEFORE INSERT ON seen \
+                          BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+    const ACCEPT: &str = "DROP TRIGGER refuse";
+
+    async fn write(writer: &JournalWriter) {
+        let seen = vec![("salt/auth".to_owned(), 1)];
+        writer.record(Batch { seen, ..Batch::default() }).unwrap();
+        writer.settle().await.unwrap();
+    }
+
+    async fn fail(folder: &Folder, writer: &JournalWriter) {
+        folder.connection().execute_batch(REFUSE).unwrap();
+        write(writer).await;
+        assert!(matches!(*writer.disk().borrow(), Disk::Away(_)));
+    }
+
+    async fn mend(folder: &Folder, writer: &JournalWriter) {
+        folder.connection().execute_batch(ACCEPT).unwrap();
+        let mut disk = writer.disk();
+        disk.wait_for(|disk| matches!(disk, Disk::Well { .. })).await.unwrap();
+    }
+
+    /// Runs of the one are not runs of the other, and it may have missed that it was over between.
+    #[tokio::test]
+    async fn in_the_next_outage_runs_bear_another_name_though_nothing_was_recorded_between() {
+        let folder = Folder::new();
+        let (writer, mut worker) = worker(&folder, &Memory::new(Kind::Bot, 1)).await;
+        let name = |worker: &Worker| worker.lineage.label_of(&[RunId(1)]).to_owned();
+        let mut names = vec![name(&worker)];
+        for _ in 0..2 {
+            fail(&folder, &writer).await;
+            worker.look_around().await;
+            names.push(name(&worker));
+            mend(&folder, &writer).await;
+        }
+        assert!(names[0] != names[1] && names[1] != names[2], "{names:?}");
+        drop(worker);
+        spawn_blocking(move || writer.close()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_came_into_memory_while_it_looked_is_said_with_the_word() {
+        let folder = Folder::new();
+        let (writer, mut worker) = worker(&folder, &Memory::new(Kind::Bot, 1)).await;
+        record(&writer, &folder, run(1, RunStatus::Running));
+        writer.settle().await.unwrap();
+        // It has looked how the disk is, and waits for its turn to read.
+        let (taken, held) = std::sync::mpsc::channel::<()>();
+        let reader = Arc::clone(&worker.reader);
+        let (ready, is_held) = tokio::sync::oneshot::channel();
+        let holding = spawn_blocking(move || {
+            let _turn = reader.lock().unwrap();
+            ready.send(()).unwrap();
+            held.recv().unwrap_err();
+        });
+        is_held.await.unwrap();
+        let (could_look, ()) = tokio::join!(worker.look_around(), async {
+            yield_now().await;
+            fail(&folder, &writer).await;
+            record(&writer, &folder, run(2, RunStatus::Running));
+            writer.settle().await.unwrap();
+            drop(taken);
+        });
+        holding.await.unwrap();
+        assert!(could_look);
+        let view = &worker.pending[&Subject::Run(RunId(2))];
+        let said = worker.worded(&view.announcement, view.version);
+        assert_eq!(*said, not_yet_recorded(&view.announcement));
+        mend(&folder, &writer).await;
+        drop(worker);
+        spawn_blocking(move || writer.close()).await.unwrap();
     }
 }

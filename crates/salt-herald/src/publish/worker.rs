@@ -39,7 +39,7 @@ pub(super) struct Worker {
     pub(super) service: Service,
     pub(super) sink: Sink,
     pub(super) writer: JournalWriter,
-    reader: Arc<Mutex<JournalReader>>,
+    pub(super) reader: Arc<Mutex<JournalReader>>,
     version: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     grace: Duration,
@@ -148,14 +148,7 @@ impl Worker {
         let mut health = self.health.subscribe();
         loop {
             health.borrow_and_update();
-            self.look_at_disk().await;
-            let could_look = self.look_again().await;
-            // What was read may stand in memory since a moment ago, and is said with another word and
-            // another name then: that it is so was told before it could be read.
-            while self.disk.has_changed().unwrap_or(false) {
-                self.look_at_disk().await;
-            }
-            if could_look {
+            if self.look_around().await {
                 self.begin_doubts();
             }
             self.count();
@@ -203,6 +196,18 @@ impl Worker {
                 _ = stop.changed(), if !is_stopping => {}
             }
         }
+    }
+
+    /// Takes up what the journal holds, and where it holds it; whether that could be read.
+    pub(super) async fn look_around(&mut self) -> bool {
+        self.look_at_disk().await;
+        let could_look = self.look_again().await;
+        // What was read may stand in memory since a moment ago, and is said with another word and
+        // another name then: that it is so was told before it could be read.
+        while self.disk.has_changed().unwrap_or(false) {
+            self.look_at_disk().await;
+        }
+        could_look
     }
 
     /// Tells how the sink is.
