@@ -11,6 +11,7 @@
 //! SHA-256 of the hash before it and its bytes; before the first stand 32 zero bytes.
 
 mod fields;
+mod outline;
 
 use thiserror::Error;
 
@@ -20,6 +21,7 @@ use crate::digest::Digest;
 use crate::run::{Flag, JobId, Outcome, RunId, RunStatus};
 
 use fields::{Get, Put};
+pub use outline::{Outline, outline, outline_of_cut, outline_of_return};
 
 /// The format's version, the first byte of every entry.
 pub const VERSION: u8 = 1;

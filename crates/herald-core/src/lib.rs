@@ -35,3 +35,4 @@ pub mod run;
 pub mod split;
 pub mod state;
 pub mod survey;
+pub mod verify;

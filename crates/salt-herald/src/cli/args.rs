@@ -103,6 +103,16 @@ pub(super) enum Command {
         start the daemon."
     )]
     Backup(BackupArgs),
+    /// Prove that a journal or a backup is what was written
+    #[command(after_help = "Examples:\n  \
+        salt-herald verify\n  \
+        salt-herald verify /backup/journal.db\n  \
+        salt-herald verify --chain-only --gently\n  \
+        salt-herald verify --json | jq -r .text\n\n\
+        It names the first entry that was changed, removed, inserted or moved, contents that are not\n\
+        what entries name, and tables that don't follow from them. It reads only, and the daemon may\n\
+        run. Exits with 1 when something is wrong.")]
+    Verify(VerifyArgs),
     /// Write the master's events to a file, byte by byte, with all secrets in them
     #[command(
         hide = true,
@@ -298,6 +308,21 @@ pub(super) struct BackupArgs {
     /// Replace the file if it is there
     #[arg(long, short)]
     pub(super) force: bool,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+    /// A journal or a backup [default: the config's journal]
+    pub(super) file: Option<PathBuf>,
+    /// Only the chain of entries: leave contents and tables alone
+    #[arg(long)]
+    pub(super) chain_only: bool,
+    /// With one thread, and the lowest priority
+    #[arg(long)]
+    pub(super) gently: bool,
 }
 
 /// `record`.

@@ -23,6 +23,7 @@ mod show;
 mod status;
 mod tail;
 mod trouble;
+mod verify;
 mod when;
 
 use std::path::Path;
@@ -77,6 +78,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Show(args) => show::run(config, &args, &mut out),
         Command::Backfill(args) => backfill::run(config, &args, &mut out),
         Command::Backup(args) => backup::run(config, &args, &mut out),
+        Command::Verify(args) => verify::run(config, &args, &mut out),
         Command::Announce(args) => announce::run(config, &args, &mut out),
         Command::Routes(args) => routes::run(config, &args, &mut out),
         Command::Completions(args) => help::completions(&args, &mut out),

@@ -16,8 +16,8 @@ mod sqlite;
 
 pub use herald_core::owed::Part;
 pub use sqlite::{
-    BackedUp, Chain, Extent, Journal, JournalReader, JournalWriter, MEMORY, Order, Progress,
-    Returned, RunFilter, Taken,
+    BackedUp, Chain, Extent, Journal, JournalReader, JournalWriter, MEMORY, Manner, Order,
+    Progress, Returned, RunFilter, Taken, verify,
 };
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.

@@ -12,3 +12,4 @@ mod preview;
 mod routes;
 mod show;
 mod support;
+mod verify;

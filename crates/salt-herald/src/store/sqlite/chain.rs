@@ -1,14 +1,19 @@
 //! The chain of a file's entries, computed again from the first to the last.
 //!
 //! It begins where the chain was cut last, by what the checkpoint says. It says whether what stands
-//! there is what was written. Whether entries mean something is not looked
-//! at, nor whether the payloads that they name are there.
+//! there is what was written, and if not, where it breaks first. Whether entries mean something is not
+//! looked at, nor whether the payloads that they name are there.
+
+use std::path::Path;
 
 use herald_core::digest::Digest;
-use herald_core::entry::chain;
-use rusqlite::Connection;
+use herald_core::entry::{Outline, chain, outline, outline_of_cut};
+use herald_core::verify::{Break, Cut, Fault, Link, Links, diagnose, fits};
+use jiff::Timestamp;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::cut;
+use super::open::open_for_reading;
 use super::write::reading;
 use crate::store::StoreError;
 
@@ -23,32 +28,252 @@ pub struct Chain {
     pub hash: Digest,
 }
 
+/// An entry and its hash: where a chain begins, or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) number: u64,
+    pub(super) hash: Digest,
+}
+
+/// Where no entry stands before.
+const BEGINNING: Place = Place { number: 0, hash: Digest::ZERO };
+/// Fewer entries are not worth another thread.
+const MANY: u64 = 20_000;
+
 /// Computes the chain of a file.
 ///
 /// # Errors
 /// When the file can't be read, or an entry is not what follows from the one before.
 pub(super) fn verify(connection: &Connection) -> Result<Chain, StoreError> {
-    let mut select = connection
-        .prepare("SELECT number, bytes, hash FROM entry WHERE number > ?1 ORDER BY number")
-        .map_err(reading)?;
-    // What stands before it is on its way out.
-    let base = cut::base(connection).map_err(reading)?;
-    let mut rows = select.query([base.last]).map_err(reading)?;
-    let last = u64::try_from(base.last).unwrap_or_default();
-    let mut so_far = Chain { entries: 0, last, hash: base.hash };
-    while let Some(row) = rows.next().map_err(reading)? {
-        let number: i64 = row.get(0).map_err(reading)?;
-        let next = chain(so_far.hash, row.get_ref(1).and_then(as_bytes).map_err(reading)?);
-        let noted = row.get_ref(2).and_then(as_bytes).map_err(reading)?;
-        if u64::try_from(number) != Ok(so_far.last + 1) || next.0.as_slice() != noted {
-            let what = format!("the chain of its entries is broken at entry {number}");
-            return Err(StoreError::Damaged { what });
+    let origin = origin(connection)?;
+    match find_break(connection, origin)? {
+        (_, last, None) => {
+            let base = begin(connection)?;
+            Ok(Chain { entries: last.number - base.number, last: last.number, hash: last.hash })
         }
-        so_far = Chain { entries: so_far.entries + 1, last: so_far.last + 1, hash: next };
+        (_, _, Some(found)) => Err(StoreError::Damaged {
+            what: format!("the chain of its entries is broken: {found}"),
+        }),
     }
-    Ok(so_far)
 }
 
-fn as_bytes(value: rusqlite::types::ValueRef<'_>) -> rusqlite::Result<&[u8]> {
-    Ok(value.as_blob()?)
+/// The journal's UUID.
+pub(super) fn origin(connection: &Connection) -> Result<[u8; 16], StoreError> {
+    let sql = "SELECT value FROM meta WHERE key = 'origin'";
+    let bytes: Option<Vec<u8>> =
+        connection.query_row(sql, [], |row| row.get(0)).optional().map_err(reading)?;
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| StoreError::Damaged { what: "its origin".to_owned() })
+}
+
+/// Computes the chain with several threads, and where it breaks with one: where it begins, where it
+/// ends, and its first break.
+pub(super) fn look(
+    path: &Path,
+    connection: &Connection,
+    threads: u64,
+) -> Result<(Place, Place, Option<Break>), StoreError> {
+    let origin = origin(connection)?;
+    let (base, end) = (begin(connection)?, last(connection)?);
+    let count = end.number.saturating_sub(base.number);
+    let parts = threads.min(count / MANY + 1);
+    let bound = |part: u64| base.number + count * part / parts;
+    let walk_part = |part: u64| -> Result<bool, StoreError> {
+        let connection = open_for_reading(path)?.connection;
+        let from = match part {
+            0 => Some(base),
+            _ => place(&connection, bound(part))?,
+        };
+        let Some(from) = from else { return Ok(false) };
+        walk(&connection, origin, from, bound(part + 1)).map(|walked| walked.is_ok())
+    };
+    let whole = std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..parts).map(|part| scope.spawn(move || walk_part(part))).collect();
+        let done = parts.into_iter().map(|part| part.join().unwrap_or(Ok(false)));
+        done.collect::<Result<Vec<bool>, StoreError>>()
+    });
+    // What several connections saw may be of different moments: one decides.
+    match whole {
+        Ok(whole) if whole.iter().all(|part| *part) => Ok((base, end, None)),
+        _ => find_break(connection, origin),
+    }
+}
+
+/// Walks all entries in one go.
+fn find_break(
+    connection: &Connection,
+    origin: [u8; 16],
+) -> Result<(Place, Place, Option<Break>), StoreError> {
+    // The table of cuts can be wrong itself.
+    let base = match begin(connection)? {
+        base if is_followed(connection, base)? => base,
+        _ => last_cut(connection)?,
+    };
+    let end = last(connection)?;
+    let found = match walk(connection, origin, base, u64::MAX)? {
+        Ok(_) => None,
+        Err(stop) => Some(judge(connection, origin, &stop)),
+    };
+    Ok((base, end, found))
+}
+
+/// What is wrong where a walk stopped.
+fn judge(connection: &Connection, origin: [u8; 16], stop: &Stop) -> Break {
+    let Stop { before, link, columns } = stop;
+    let wanted = before.number + 1;
+    if *columns && link.number == wanted && fits(before.hash, link) {
+        return Break { entry: wanted, fault: Fault::Columns };
+    }
+    if before.number == 0 && link.number > 1 {
+        return Break { entry: 1, fault: Fault::Beginning { first: link.number } };
+    }
+    diagnose(origin, (before.number, before.hash), link, &mut Rows(connection))
+}
+
+/// Where a walk could not go on.
+struct Stop {
+    before: Place,
+    link: Link,
+    /// The row's own columns are not what the entry says.
+    columns: bool,
+}
+
+/// Goes from one place to another, as long as each entry follows on the one before. Where it came to,
+/// or where it stopped.
+fn walk(
+    connection: &Connection,
+    origin: [u8; 16],
+    from: Place,
+    upto: u64,
+) -> Result<Result<Place, Box<Stop>>, StoreError> {
+    let sql = "SELECT number, at, kind, bytes, hash FROM entry WHERE number > ?1 AND number <= ?2 \
+               ORDER BY number";
+    let mut select = connection.prepare(sql).map_err(reading)?;
+    let upto = i64::try_from(upto).unwrap_or(i64::MAX);
+    let mut rows = select.query([from.number as i64, upto]).map_err(reading)?;
+    let mut so_far = from;
+    while let Some(row) = rows.next().map_err(reading)? {
+        let bytes = blob(row, 3)?;
+        let next = chain(so_far.hash, bytes);
+        let number: i64 = row.get(0).map_err(reading)?;
+        let says = outline(bytes);
+        let is_next = u64::try_from(number) == Ok(so_far.number + 1) && blob(row, 4)? == next.0;
+        let is_own =
+            says.is_some_and(|own| own.number == so_far.number + 1 && own.origin == origin);
+        let columns = !says.is_some_and(|own| are_columns_of(row, own));
+        if !is_next || !is_own || columns {
+            let link = read_link(row, 3, 4)?;
+            return Ok(Err(Box::new(Stop { before: so_far, link, columns })));
+        }
+        so_far = Place { number: so_far.number + 1, hash: next };
+    }
+    Ok(Ok(so_far))
+}
+
+fn are_columns_of(row: &Row<'_>, own: Outline) -> bool {
+    row.get(1) == Ok(own.at) && row.get(2) == Ok(i64::from(own.kind))
+}
+
+fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
+    match row.get_ref(column).map_err(reading)? {
+        ValueRef::Blob(bytes) => Ok(bytes),
+        _ => Err(StoreError::Damaged { what: "a row of its entries".to_owned() }),
+    }
+}
+
+fn read_link(row: &Row<'_>, bytes: usize, hash: usize) -> Result<Link, StoreError> {
+    let number: i64 = row.get(0).map_err(reading)?;
+    Ok(Link {
+        number: u64::try_from(number).unwrap_or_default(),
+        bytes: blob(row, bytes)?.to_vec(),
+        // One that is none fits nothing.
+        hash: Digest::from_slice(blob(row, hash)?).unwrap_or_default(),
+    })
+}
+
+/// Where the chain begins, by the table of cuts.
+fn begin(connection: &Connection) -> Result<Place, StoreError> {
+    let sql = "SELECT bytes FROM entry WHERE number = (SELECT max(entry) FROM cut)";
+    let bytes: Option<Vec<u8>> =
+        connection.query_row(sql, [], |row| row.get(0)).optional().map_err(reading)?;
+    Ok(bytes.and_then(|bytes| base_of(&bytes)).unwrap_or(BEGINNING))
+}
+
+/// The same by the entries themselves.
+fn last_cut(connection: &Connection) -> Result<Place, StoreError> {
+    let sql =
+        "SELECT bytes FROM entry WHERE substr(bytes, 34, 1) = x'10' ORDER BY number DESC LIMIT 1";
+    let bytes: Option<Vec<u8>> =
+        connection.query_row(sql, [], |row| row.get(0)).optional().map_err(reading)?;
+    Ok(bytes.and_then(|bytes| base_of(&bytes)).unwrap_or(BEGINNING))
+}
+
+/// What is to be known of the cut at which the chain begins.
+pub(super) fn cut_of(connection: &Connection, base: Place) -> Result<Option<Cut>, StoreError> {
+    if base == BEGINNING {
+        return Ok(None);
+    }
+    let sql = "SELECT number, bytes FROM entry WHERE kind = ?1 ORDER BY number DESC LIMIT 1";
+    let found: Option<(i64, Vec<u8>)> = connection
+        .query_row(sql, [CUT], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(reading)?;
+    Ok(found.and_then(|(entry, bytes)| {
+        let at = Timestamp::from_microsecond(outline(&bytes)?.at).ok()?;
+        Some(Cut { entry: u64::try_from(entry).ok()?, at, last: base.number })
+    }))
+}
+
+fn base_of(entry: &[u8]) -> Option<Place> {
+    if outline(entry)?.kind != CUT {
+        return None;
+    }
+    let (number, hash) = outline_of_cut(entry)?;
+    Some(Place { number, hash })
+}
+
+/// The kind of the entry that says that the chain was cut.
+pub(super) const CUT: u8 = 16;
+
+/// Whether the next entry is there and follows.
+fn is_followed(connection: &Connection, base: Place) -> Result<bool, StoreError> {
+    let next = link(connection, base.number + 1)?;
+    Ok(next.is_some_and(|next| fits(base.hash, &next)))
+}
+
+fn last(connection: &Connection) -> Result<Place, StoreError> {
+    let sql = "SELECT number, bytes, hash FROM entry ORDER BY number DESC LIMIT 1";
+    let mut select = connection.prepare(sql).map_err(reading)?;
+    let mut rows = select.query([]).map_err(reading)?;
+    let last = rows.next().map_err(reading)?.map(|row| read_link(row, 1, 2)).transpose()?;
+    Ok(last.map_or(BEGINNING, |last| Place { number: last.number, hash: last.hash }))
+}
+
+fn place(connection: &Connection, number: u64) -> Result<Option<Place>, StoreError> {
+    Ok(link(connection, number)?.map(|link| Place { number: link.number, hash: link.hash }))
+}
+
+fn link(connection: &Connection, number: u64) -> Result<Option<Link>, StoreError> {
+    let sql = "SELECT number, bytes, hash FROM entry WHERE number = ?1";
+    let mut select = connection.prepare_cached(sql).map_err(reading)?;
+    let mut rows = select.query([number as i64]).map_err(reading)?;
+    rows.next().map_err(reading)?.map(|row| read_link(row, 1, 2)).transpose()
+}
+
+/// What else stands in the file.
+struct Rows<'c>(&'c Connection);
+
+impl Links for Rows<'_> {
+    fn at(&mut self, number: u64) -> Option<Link> {
+        link(self.0, number).ok().flatten()
+    }
+
+    fn elsewhere(&mut self, number: u64, here: u64) -> Option<u64> {
+        let sql =
+            "SELECT number FROM entry WHERE substr(bytes, 18, 8) = ?1 AND number <> ?2 LIMIT 1";
+        let found =
+            self.0.query_row(sql, (&number.to_be_bytes()[..], here as i64), |row| row.get(0));
+        found.ok().and_then(|found: i64| u64::try_from(found).ok())
+    }
 }

@@ -8,10 +8,11 @@ use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{EntryHead, chain, encode, kind_code};
 use herald_core::run::{JobId, Run, RunId};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
+use super::rows;
 use super::stamps::{Stamps, Voice};
-use super::write::{End, Insert, writing};
+use super::write::{End, Insert, reading, writing};
 use crate::store::{Batch, StoreError};
 
 /// What is to be known of a change beside itself.
@@ -27,11 +28,12 @@ impl Insert<'_> {
         let run_of: HashMap<_, _> = batch.jobs.iter().map(|job| (job.id, job.run)).collect();
         let is_said = |run: &Run| (run.id, run.said || run.told_with.is_some());
         let said: HashMap<_, _> = batch.runs.iter().map(is_said).collect();
-        let mut versions = HashMap::new();
+        let (mut versions, mut run_then) = (HashMap::new(), HashMap::new());
         for change in &batch.changes {
             self.change(change, self.about(change, &run_of, &said))?;
             let run = change.what.job().and_then(|job| run_of.get(&job).copied());
-            for run in change.what.runs().into_iter().flatten().chain(run) {
+            let left = self.left(change, &mut run_then).map_err(reading)?;
+            for run in change.what.runs().into_iter().flatten().chain(run).chain(left) {
                 versions.insert(run, self.end.number);
             }
         }
@@ -50,6 +52,28 @@ impl Insert<'_> {
             self.seen(family, *count, last).map_err(writing)?;
         }
         Ok(())
+    }
+
+    /// The run that a job leaves for another. Jobs are written behind the entries: the table has them as
+    /// they were before, `run_then` as they came to be since.
+    fn left(
+        &self,
+        change: &Change,
+        run_then: &mut HashMap<JobId, RunId>,
+    ) -> rusqlite::Result<Option<RunId>> {
+        let (job, to) = match &change.what {
+            What::JobStarted { job, run, .. } => {
+                run_then.insert(*job, *run);
+                return Ok(None);
+            }
+            What::JobMoved { job, to } => (*job, *to),
+            _ => return Ok(None),
+        };
+        if let Some(left) = run_then.insert(job, to) {
+            return Ok(Some(left));
+        }
+        let mut select = self.connection.prepare_cached("SELECT run FROM job WHERE id = ?1")?;
+        select.query_row([job.0 as i64], |row| rows::number(row, 0).map(RunId)).optional()
     }
 
     /// A return to a run that was taken out is recorded, but does not bring the run back.
@@ -206,7 +230,7 @@ impl Insert<'_> {
     }
 
     /// The number of some contents in this file; 0, which none has, where they are not kept any more.
-    fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
+    pub(super) fn id_of(&mut self, digest: Digest) -> rusqlite::Result<i64> {
         self.payloads.id_of(self.connection, digest)
     }
 

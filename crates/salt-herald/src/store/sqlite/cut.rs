@@ -288,8 +288,8 @@ impl Insert<'_> {
 
     /// Takes out rows that belong to no job or run that is there.
     pub(super) fn clear_strays(&mut self) -> rusqlite::Result<()> {
-        let run = base(self.connection)?.run;
-        self.connection.execute("DELETE FROM backfilled WHERE run <= ?1", [run])?;
+        let gone = "DELETE FROM backfilled WHERE run <= (SELECT coalesce(max(run), 0) FROM cut)";
+        self.connection.execute(gone, [])?;
         for table in ["return", "failure"] {
             let sql = format!("DELETE FROM {table} WHERE job NOT IN (SELECT id FROM job)");
             self.connection.execute(&sql, [])?;

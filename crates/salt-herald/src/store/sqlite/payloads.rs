@@ -215,6 +215,16 @@ fn find_in_attached(connection: &Connection, digest: Digest) -> rusqlite::Result
         .optional()
 }
 
+/// The contents of a payload of the database that is attached.
+pub(super) fn bytes_in_attached(
+    connection: &Connection,
+    digest: Digest,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let Some(id) = find_in_attached(connection, digest)? else { return Ok(None) };
+    let sql = "SELECT bytes FROM disk.payload WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
+}
+
 fn load_filter(connection: &Connection) -> rusqlite::Result<Filter> {
     if indexed(connection)? > filter::MOST {
         return Ok(Filter::blind());
@@ -242,7 +252,8 @@ pub(super) fn bytes_of(
     connection.prepare_cached(sql)?.query_row(params![id, digest.0], |row| row.get(0)).optional()
 }
 
-fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
+/// Up to which payload the index reaches.
+pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<i64> {
     noted(connection, INDEXED)
 }
 
@@ -254,7 +265,7 @@ fn noted(connection: &Connection, key: &str) -> rusqlite::Result<i64> {
 }
 
 /// What the index knows of a digest.
-fn key(digest: Digest) -> i64 {
+pub(super) fn key(digest: Digest) -> i64 {
     digest.0.first_chunk().copied().map_or(0, i64::from_be_bytes)
 }
 

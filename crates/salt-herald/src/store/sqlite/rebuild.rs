@@ -1,18 +1,16 @@
 //! Making the query tables again from the entries and their contents, which are the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use herald_core::change::{Change, What};
+use herald_core::change::Change;
 use herald_core::digest::Digest;
-use herald_core::entry::{Contents, decode};
-use herald_core::run::Job;
-use herald_core::state::State;
+use herald_core::entry::{Contents, EntryError, decode};
 use rusqlite::{Connection, OptionalExtension};
 
+use super::fold::Fold;
 use super::open::Journal;
 use super::payloads;
-use super::write::{Insert, Inserter, reading, writing};
+use super::write::{Inserter, reading, writing};
 use crate::store::StoreError;
 
 /// The tables that are made from entries.
@@ -27,32 +25,10 @@ impl Contents for Payloads<'_> {
     }
 }
 
-/// Begins with what is known of the entries before the last cut; up to which they went.
-fn begin(
-    source: &Connection,
-    state: &mut State,
-    insert: &mut Insert<'_>,
-) -> Result<i64, StoreError> {
-    let sql = "SELECT number, bytes FROM entry WHERE kind = 16 ORDER BY number DESC LIMIT 1";
-    let found: Option<(i64, Vec<u8>)> = source
-        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
-        .map_err(reading)?;
-    let Some((number, bytes)) = found else {
-        return Ok(0);
-    };
-    let damaged = |error| StoreError::Damaged { what: format!("entry {number}: {error}") };
-    let (_, change) = decode(&bytes, &mut Payloads(source)).map_err(damaged)?;
-    let What::Cut(cut) = &change.what else {
-        return Ok(0);
-    };
-    state.apply(&change);
-    for (minion, name) in (0..).zip(&cut.minions.value.0) {
-        let what = What::MinionSeen { minion, name: name.clone() };
-        let seen = Change { at: change.at, what, payloads: Vec::new() };
-        insert.project(number, &seen).map_err(writing)?;
-    }
-    Ok(cut.last as i64)
+fn read(source: &Connection, number: i64, bytes: &[u8]) -> Result<Change, StoreError> {
+    let damaged =
+        |error: EntryError| StoreError::Damaged { what: format!("entry {number}: {error}") };
+    decode(bytes, &mut Payloads(source)).map(|(_, change)| change).map_err(damaged)
 }
 
 impl Journal {
@@ -69,41 +45,38 @@ impl Journal {
             for table in TABLES {
                 insert.clear(table).map_err(writing)?;
             }
-            let mut state = State::default();
-            let after = begin(&source, &mut state, insert)?;
-            let mut versions = BTreeMap::new();
+            let sql =
+                "SELECT number, bytes FROM entry WHERE kind = 16 ORDER BY number DESC LIMIT 1";
+            let cut: Option<(i64, Vec<u8>)> = source
+                .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+                .map_err(reading)?;
+            let cut = cut
+                .map(|(number, bytes)| Ok((number as u64, read(&source, number, &bytes)?)))
+                .transpose()?;
+            let after = cut.as_ref().map_or(0, |(_, change)| last_that_went(change));
+            let mut fold =
+                Fold::begin(cut.as_ref().map(|(number, change)| (*number, change)), insert)?;
             let mut entries = source
                 .prepare("SELECT number, bytes FROM entry WHERE number > ?1 ORDER BY number")
                 .map_err(reading)?;
-            let mut rows = entries.query([after]).map_err(reading)?;
+            let mut rows = entries.query([after as i64]).map_err(reading)?;
             while let Some(row) = rows.next().map_err(reading)? {
                 let number: i64 = row.get(0).map_err(reading)?;
                 let bytes: Vec<u8> = row.get(1).map_err(reading)?;
-                let (_, change) = decode(&bytes, &mut Payloads(&source)).map_err(|error| {
-                    StoreError::Damaged { what: format!("entry {number}: {error}") }
-                })?;
-                state.apply(&change);
-                let job = change.what.job().and_then(|id| state.jobs.get(&id));
-                let run = job.map(|job| job.run);
-                for run in change.what.runs().into_iter().flatten().chain(run) {
-                    versions.insert(run, number as u64);
-                }
-                insert.project(number, &change).map_err(writing)?;
+                fold.take(number as u64, &read(&source, number, &bytes)?, insert)?;
             }
-            for (id, version) in versions {
-                if let Some(run) = state.runs.get(&id) {
-                    insert.run(run, version).map_err(writing)?;
-                }
-            }
-            let jobs: BTreeSet<_> = state.jobs.keys().copied().collect();
-            // What comes to a run that was taken out does not bring it back.
-            let is_whole = |job: &&Job| state.runs.contains_key(&job.run);
-            for job in jobs.iter().filter_map(|id| state.jobs.get(id)).filter(is_whole) {
-                insert.job(job).map_err(writing)?;
-            }
-            insert.clear_strays().map_err(writing)
+            fold.end(insert)
         })?;
         drop(lock);
         Ok(())
+    }
+}
+
+/// The last entry that a cut took out; 0 where that is none.
+pub(super) fn last_that_went(change: &Change) -> u64 {
+    match &change.what {
+        herald_core::change::What::Cut(cut) => cut.last,
+        _ => 0,
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Inserter {
 pub(super) type Clock = fn() -> Timestamp;
 
 /// The end of the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct End {
     pub(super) number: u64,
     pub(super) hash: Digest,

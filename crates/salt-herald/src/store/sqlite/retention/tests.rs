@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::sqlite::{chain, lock::Lock};
 use crate::store::{Batch, Journal, JournalReader};
+use crate::store::{Manner, verify};
 
 const DAY: i64 = 86_400;
 /// When a history begins: the first second of a day.
@@ -322,6 +323,8 @@ impl History {
         let kept = Connection::open(&self.kept.path).unwrap();
         let whole = Connection::open(&self.whole.path).unwrap();
         chain::verify(&kept).unwrap();
+        let report = verify(&self.kept.path, Manner { threads: 1, chain_only: false }).unwrap();
+        assert!(report.is_whole(), "{:#?}", report.findings);
         check_rebuild(&self.kept.path, &kept);
 
         // Numbers of entries differ once something was cut: a checkpoint is an entry, too.

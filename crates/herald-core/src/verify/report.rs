@@ -1,0 +1,233 @@
+//! What came of looking through a journal, a backup or an export, and what is said of it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::link::Break;
+use crate::digest::Digest;
+use crate::literal;
+use crate::payload::PayloadKind;
+
+/// So many findings are told one by one; of more only how many there are.
+pub const MOST_FINDINGS: usize = 20;
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The journal's UUID.
+    pub origin: [u8; 16],
+    /// The first entry of the chain that is there; 0 without any.
+    pub first: u64,
+    /// The last one; 0 without any.
+    pub last: u64,
+    /// Its hash.
+    pub hash: Digest,
+    /// What was taken out before the first one.
+    pub cut: Option<Cut>,
+    /// What entries name.
+    pub contents: Contents,
+    /// How many rows of the tables that are queried were compared; nothing where they were not, as the
+    /// entries are not whole, or there are none.
+    pub rows: Option<u64>,
+    /// What is wrong, in the order in which it was found.
+    pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub left_out: u64,
+}
+
+/// What was taken out because it was old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The entry that says so.
+    pub entry: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The last entry that went.
+    pub last: u64,
+}
+
+/// What entries name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// How many payloads there are.
+    pub payloads: u64,
+    /// How long they are, in bytes.
+    pub bytes: u64,
+    /// Returns whose contents, or a part of them, are not there any more.
+    pub expired: u64,
+    /// The latest of these: its entry, and when it came.
+    pub latest_expired: Option<(u64, Timestamp)>,
+    /// Returns whose times are not there any more.
+    pub times_expired: u64,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The chain breaks; the first place.
+    Chain(Break),
+    /// A payload is not what its name says.
+    Payload {
+        /// Its name.
+        digest: Digest,
+        /// What it is said to be.
+        kind: Option<PayloadKind>,
+    },
+    /// A payload is not there, and stays as long as its entry.
+    Missing {
+        /// The entry that names it.
+        entry: u64,
+        /// Its name.
+        digest: Digest,
+    },
+    /// An entry, as it was written, can't be understood.
+    Unreadable {
+        /// The entry.
+        entry: u64,
+        /// Why.
+        why: String,
+    },
+    /// The times of a return are not what its entry says.
+    Times {
+        /// The return's entry.
+        entry: u64,
+    },
+    /// A row of a table that is queried is not what follows from the entries.
+    Row {
+        /// The table.
+        table: String,
+        /// Which row: its columns, as `id 7` or `job 3, minion 9`.
+        key: String,
+        /// How.
+        fault: RowFault,
+    },
+    /// The index by which contents are found is not that of the contents.
+    Key {
+        /// The number of a payload in this file.
+        payload: i64,
+        /// It is there, but can't be found.
+        is_there: bool,
+    },
+    /// A table that is queried, or one of its indexes, is damaged.
+    Table {
+        /// The table.
+        table: String,
+        /// What SQLite says.
+        why: String,
+    },
+}
+
+/// How a row differs from what follows from the entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowFault {
+    /// It is not there.
+    Gone,
+    /// It follows from no entry.
+    Stray,
+    /// These columns say something else.
+    Differs(Vec<String>),
+}
+
+impl Report {
+    /// Takes up something that is wrong.
+    pub fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The first place at which the chain breaks.
+    pub fn break_of_chain(&self) -> Option<Break> {
+        self.findings.iter().find_map(|finding| match finding {
+            Finding::Chain(found) => Some(*found),
+            _ => None,
+        })
+    }
+}
+
+impl Finding {
+    /// A stable word for what is wrong.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Finding::Chain(found) => found.fault.name(),
+            Finding::Payload { .. } => "payload_changed",
+            Finding::Missing { .. } => "payload_missing",
+            Finding::Unreadable { .. } => "entry_unreadable",
+            Finding::Times { .. } => "times_changed",
+            Finding::Key { .. } => "index_changed",
+            Finding::Table { .. } => "table_damaged",
+            Finding::Row { fault: RowFault::Gone, .. } => "row_missing",
+            Finding::Row { fault: RowFault::Stray, .. } => "row_stray",
+            Finding::Row { fault: RowFault::Differs(_), .. } => "row_changed",
+        }
+    }
+
+    /// The entry that it is about, if it is about one.
+    pub fn entry(&self) -> Option<u64> {
+        match self {
+            Finding::Chain(found) => Some(found.entry),
+            Finding::Missing { entry, .. }
+            | Finding::Unreadable { entry, .. }
+            | Finding::Times { entry } => Some(*entry),
+            Finding::Payload { .. }
+            | Finding::Key { .. }
+            | Finding::Row { .. }
+            | Finding::Table { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::Chain(found) => found.fmt(f),
+            Finding::Payload { digest, kind } => {
+                let kind = kind.map_or("unknown kind", PayloadKind::name);
+                write!(f, "payload {digest} ({kind}) was changed: it is not what its name says")
+            }
+            Finding::Missing { entry, digest } => {
+                write!(f, "entry {entry} names payload {digest}, which is not there")
+            }
+            Finding::Unreadable { entry, why } => {
+                write!(f, "entry {entry} can't be read: {}", literal::line(why))
+            }
+            Finding::Times { entry } => {
+                write!(f, "the times of the return in entry {entry} were changed")
+            }
+            Finding::Key { payload, is_there: true } => {
+                write!(f, "the index of contents lacks number {payload}")
+            }
+            Finding::Key { payload, is_there: false } => {
+                write!(f, "the index of contents names number {payload}, which is not there")
+            }
+            Finding::Table { table, why } => {
+                let (table, why) = (literal::line(table), literal::line(why));
+                write!(f, "table or index {table}: {why}")
+            }
+            Finding::Row { table, key, fault } => {
+                let (table, key) = (literal::line(table), literal::line(key));
+                match fault {
+                    RowFault::Gone => {
+                        write!(f, "table {table} lacks {key}, which follows from the entries")
+                    }
+                    RowFault::Stray => {
+                        write!(f, "table {table} has {key}, which follows from no entry")
+                    }
+                    RowFault::Differs(columns) => write!(
+                        f,
+                        "table {table} says of {key} something else than the entries: {}",
+                        columns.join(", ")
+                    ),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What `verify` says, as text and as JSON Lines.
+
+use std::path::Path;
+
+use herald_core::amount::bytes_text;
+use herald_core::literal;
+use herald_core::verify::{Contents, Cut, Finding, Report};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::cli::output::View;
+use crate::cli::row::{BOLD, DIM, local};
+
+/// All that is said to people.
+pub(super) fn text(file: &Path, report: &Report, view: &View) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        text.push_str(&format!("{DIM}{label:<10}{DIM:#}{value}\n"));
+    };
+    line("file", &literal::line(&file.display().to_string()));
+    line("journal", &Uuid::from_bytes(report.origin).to_string());
+    line("entries", &entries(report));
+    if let Some(cut) = &report.cut {
+        line("taken out", &taken_out(cut, view));
+    }
+    if report.contents != Contents::default() || report.rows.is_some() {
+        line("contents", &contents(report, view));
+    }
+    if let Some(rows) = report.rows {
+        let rest = if has_of(report, is_of_tables) { "" } else { ", as the entries say" };
+        line("tables", &format!("{rows} rows{rest}"));
+    }
+    for finding in &report.findings {
+        text.push_str(&format!("{BOLD}! {finding}{BOLD:#}\n"));
+    }
+    if report.left_out > 0 {
+        text.push_str(&format!("{BOLD}! and {} more{BOLD:#}\n", report.left_out));
+    }
+    text
+}
+
+fn entries(report: &Report) -> String {
+    if report.last == 0 {
+        return "none".to_owned();
+    }
+    let Report { first, last, hash, .. } = report;
+    let whole = if report.break_of_chain().is_some() { "" } else { ", whole" };
+    format!("{first} to {last}{whole}; hash {hash}")
+}
+
+fn taken_out(cut: &Cut, view: &View) -> String {
+    format!("entries 1 to {}, says entry {} of {}", cut.last, cut.entry, local(cut.at, view))
+}
+
+fn contents(report: &Report, view: &View) -> String {
+    let Contents { payloads, bytes, expired, latest_expired, times_expired } = report.contents;
+    let size = bytes_text(bytes);
+    let named = if has_of(report, is_of_contents) { "" } else { ", as they are named" };
+    let mut text = format!("{payloads}, {size}{named}");
+    if let Some((entry, at)) = latest_expired {
+        let at = local(at, view);
+        text.push_str(&format!(
+            "; those of {expired} returns are taken out, the latest of entry {entry}, {at}"
+        ));
+    }
+    if times_expired > 0 {
+        text.push_str(&format!("; the times of {times_expired}"));
+    }
+    text
+}
+
+fn has_of(report: &Report, is_of: fn(&Finding) -> bool) -> bool {
+    report.left_out > 0 || report.findings.iter().any(is_of)
+}
+
+fn is_of_tables(finding: &Finding) -> bool {
+    matches!(finding, Finding::Row { .. } | Finding::Table { .. })
+}
+
+fn is_of_contents(finding: &Finding) -> bool {
+    matches!(
+        finding,
+        Finding::Payload { .. }
+            | Finding::Missing { .. }
+            | Finding::Times { .. }
+            | Finding::Key { .. }
+    )
+}
+
+/// One object for each finding, and one for all.
+pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
+    let finding = |finding: &Finding| {
+        json!({
+            "type": "finding",
+            "finding": finding.name(),
+            "entry": finding.entry(),
+            "text": finding.to_string(),
+        })
+    };
+    let mut objects: Vec<Value> = report.findings.iter().map(finding).collect();
+    let Contents { payloads, bytes, expired, latest_expired, times_expired } = report.contents;
+    objects.push(json!({
+        "type": "summary",
+        "file": file.display().to_string(),
+        "journal": Uuid::from_bytes(report.origin).to_string(),
+        "whole": report.is_whole(),
+        "first_entry": report.first,
+        "last_entry": report.last,
+        "hash": report.hash.to_string(),
+        "cut": report.cut.map(|cut| json!({
+            "entry": cut.entry,
+            "at": cut.at.to_string(),
+            "last_entry": cut.last,
+        })),
+        "contents": {
+            "payloads": payloads,
+            "bytes": bytes,
+            "expired": expired,
+            "latest_expired": latest_expired.map(|(entry, _)| entry),
+            "times_expired": times_expired,
+        },
+        "rows": report.rows,
+        "findings": report.findings.len() as u64 + report.left_out,
+    }));
+    objects
+}
