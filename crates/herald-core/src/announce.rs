@@ -29,6 +29,25 @@ impl Mood {
             Mood::Silent => '?',
         }
     }
+
+    /// All of them.
+    const ALL: [Mood; 5] = [Mood::Running, Mood::Good, Mood::Changed, Mood::Failed, Mood::Silent];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mood::Running => "running",
+            Mood::Good => "good",
+            Mood::Changed => "changed",
+            Mood::Failed => "failed",
+            Mood::Silent => "silent",
+        }
+    }
+
+    /// The one with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mood| mood.name() == name)
+    }
 }
 
 /// What is said of one run, or of several that are told together.

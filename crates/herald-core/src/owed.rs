@@ -43,6 +43,8 @@ impl Part {
 pub struct Said {
     /// The message, by the digest of what it says.
     pub message: Option<Digest>,
+    /// How the run stood by what the message says, where that is known.
+    pub mood: Option<Mood>,
     /// The reply in its thread.
     pub thread: Option<Digest>,
     /// The second message: where the first can't be edited, or told of other runs, too.
@@ -156,15 +158,15 @@ fn own_message_owed(announcement: &Announcement, said: Said, said_message: Diges
 /// A run that was told together with others gets a message of its own when it ended badly.
 fn beside_others_owed(announcement: &Announcement, said: Said, manner: Manner) -> Option<Step> {
     match said.ending {
-        None => (announcement.finished && is_bad(announcement) && !manner.stale)
+        None => (announcement.finished && is_bad(announcement.mood) && !manner.stale)
             .then_some(Step::PostEnding),
         Some(ending) if manner.edits => own_message_owed(announcement, said, ending),
         Some(_) => None,
     }
 }
 
-fn is_bad(announcement: &Announcement) -> bool {
-    matches!(announcement.mood, Mood::Failed | Mood::Silent)
+fn is_bad(mood: Mood) -> bool {
+    matches!(mood, Mood::Failed | Mood::Silent)
 }
 
 fn ending_owed(
@@ -173,8 +175,14 @@ fn ending_owed(
     manner: Manner,
     message: Digest,
 ) -> Option<Step> {
-    let is_worth_it = is_bad(announcement) || manner.slow;
-    let is_news = said.message != Some(message) && said.ending.is_none();
+    let is_worth_it = is_bad(announcement.mood) || manner.slow;
+    // The message may have told the end itself. A word less in it, such as a gap that was filled, is no news;
+    // that it failed after all is.
+    let was_told = match said.mood {
+        None | Some(Mood::Running) => said.message == Some(message),
+        Some(mood) => mood == announcement.mood || !is_bad(mood) && !is_bad(announcement.mood),
+    };
+    let is_news = !was_told && said.ending.is_none();
     (announcement.finished && is_worth_it && is_news).then_some(Step::PostEnding)
 }
 
@@ -267,6 +275,31 @@ mod tests {
         steps(&running(), &mut said, WEBHOOK);
         assert_eq!(steps(&good, &mut said, WEBHOOK), []);
         assert_eq!(steps(&good, &mut said, Manner { slow: true, ..WEBHOOK }), [Step::PostEnding]);
+    }
+
+    #[test]
+    fn a_webhook_says_an_end_once_though_a_word_of_it_changes() {
+        let said = |announcement: &Announcement, mood| {
+            let message = Some(digest_of_message(announcement));
+            Said { message, mood, ..Said::default() }
+        };
+        let seen = "1 failed (web7) · not seen in full".to_owned();
+        let before = Announcement { tally: seen, ..failed() };
+        let told = said(&before, Some(Mood::Failed));
+        assert_eq!(next_step(&failed(), told, WEBHOOK), None);
+        let slow = Manner { slow: true, ..WEBHOOK };
+        let good = Announcement { mood: Mood::Good, ..failed() };
+        let changed = Announcement { mood: Mood::Changed, ..failed() };
+        assert_eq!(next_step(&changed, said(&good, Some(Mood::Good)), slow), None);
+        // It came out otherwise.
+        let ends = Some(Step::PostEnding);
+        assert_eq!(next_step(&failed(), said(&good, Some(Mood::Good)), WEBHOOK), ends);
+        assert_eq!(next_step(&failed(), said(&running(), Some(Mood::Running)), WEBHOOK), ends);
+        assert_eq!(next_step(&good, told, WEBHOOK), None);
+        assert_eq!(next_step(&good, told, slow), ends);
+        // What an earlier salt-herald said, it did not note.
+        assert_eq!(next_step(&failed(), said(&before, None), WEBHOOK), ends);
+        assert_eq!(next_step(&failed(), said(&failed(), None), WEBHOOK), None);
     }
 
     #[test]

@@ -343,6 +343,7 @@ mod tests {
         status.given_up = vec![Delivery {
             lead: None,
             late: false,
+            mood: None,
             run: RunId(7),
             sink: "monitoring".to_owned(),
             part: Part::Message,

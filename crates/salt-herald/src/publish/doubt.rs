@@ -382,6 +382,7 @@ impl Worker {
             late: adoption.late,
             message: Some(adoption.place.clone()),
             said: Some([0; 32]),
+            mood: None,
             version: 0,
             state: DeliveryState::Said,
             error: None,

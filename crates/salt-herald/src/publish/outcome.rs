@@ -47,6 +47,7 @@ impl Worker {
             late: view.is_some_and(|view| view.late),
             message: message.map(|message| message.0),
             said: digest.map(|Digest(bytes)| bytes),
+            mood: view.map(|view| view.announcement.mood),
             version: view.map_or(0, |view| view.version),
             state: DeliveryState::Said,
             error: None,

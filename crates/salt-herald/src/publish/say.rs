@@ -99,6 +99,7 @@ impl Worker {
             late: label.late,
             message: Some(place.0.clone()),
             said: (*run == first).then(|| digest_of_message(announcement).0),
+            mood: None,
             version,
             state: DeliveryState::Said,
             error: None,

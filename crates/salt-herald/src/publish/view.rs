@@ -282,7 +282,7 @@ fn said(deliveries: &[Delivery], version: u64, announcement: &Announcement) -> S
             // That others' message can't be edited any more does not keep it from having its own.
             Part::Message if delivery.lead.is_some() => said.together = true,
             Part::Message => {
-                said.message = digest;
+                (said.message, said.mood) = (digest, delivery.mood);
                 said.given_up |= given_up;
             }
             Part::Thread => (said.thread, said.thread_given_up) = (digest, given_up),

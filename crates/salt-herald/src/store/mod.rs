@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use herald_core::announce::Mood;
 use herald_core::backfill::Backfill;
 use herald_core::change::Change;
 use herald_core::outbox::Doubt;
@@ -75,6 +76,8 @@ pub struct Delivery {
     pub message: Option<String>,
     /// The SHA-256 of what was said.
     pub said: Option<[u8; 32]>,
+    /// How the run stood by what was said, where that is known.
+    pub mood: Option<Mood>,
     /// The run's version that was looked at.
     pub version: u64,
     /// How far it is.

@@ -297,6 +297,40 @@ async fn a_back_fill_that_was_cut_short_begins_anew() {
     verify_chain(&app.journal());
 }
 
+/// A webhook's message can't be edited: that a run was seen in full after all is no second message worth.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_is_said_once_though_its_gap_is_filled_later() {
+    let mut app = App::new(Manner::Webhook).await;
+    app.limits.grace = Duration::from_millis(100);
+    app.limits.written_within = Duration::from_secs(3600);
+    app.start().await;
+    app.slack.go_down().await;
+    let cache = Cache::of(&app);
+    let open = jid_of_now();
+    cache.job(&open, "cmd.run", &["web1"]);
+    app.bus.send([new_job(&open, "cmd.run", vec![], &["web1"])]);
+    app.until_began(1).await;
+    app.stop().await;
+    app.bus.hang_up();
+    app.start().await;
+    app.bus.send([ret_of(&open, "web1", "cmd.run", vec![], text("no"), 1)]);
+    app.until_over(1).await;
+    app.slack.come_back().await.unwrap();
+    app.only_message_says("not seen in full").await;
+    app.until("its delivery", |_| (count(&app.journal(), "delivery") == 1).then_some(())).await;
+    app.stop().await;
+    app.limits.written_within = Duration::ZERO;
+    app.bus.hang_up();
+    app.start().await;
+    until_filled(&app, 2).await;
+    assert_eq!(flagged(&mut app.reader()), [open], "it was seen in full");
+    let live = jid_of_now();
+    app.bus.send([new_job(&live, "pkg.install", vec![], &["web1"])]);
+    let channel = app.said("what comes after", |channel| shows(channel, "pkg.install")).await;
+    assert_eq!(channel.roots().count(), 2, "{:#?}", channel.changes);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_written_late_are_found() {
     let mut app = App::started().await;

@@ -67,6 +67,7 @@ fn why_a_run_went_where_it_went() {
             error: None,
             lead: None,
             late: false,
+            mood: None,
             at: "2026-11-22T14:00:04Z".parse().unwrap(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

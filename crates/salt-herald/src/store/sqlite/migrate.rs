@@ -18,10 +18,11 @@ const STEPS: &[(i64, &str)] = &[
     (2, include_str!("002_outbox.sql")),
     (3, include_str!("003_backfill.sql")),
     (4, include_str!("004_size.sql")),
+    (5, include_str!("005_mood.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 4;
+pub(super) const LATEST: i64 = 5;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use herald_core::announce::Mood;
 use herald_core::minions::{MinionSet, read_set, set_bytes};
 use herald_core::outbox::read_doubt;
 use herald_core::run::{Flag, Job, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
@@ -26,7 +27,7 @@ pub(super) const JOB: &str = "id, run, jid, funs, started_at, ended, returns_its
 
 /// The columns of `delivery`, in the order in which [`delivery`] reads them.
 pub(super) const DELIVERY: &str = "run, sink, part, lead, message, said, version, state, \
-    error, at, late";
+    error, at, late, mood";
 
 pub(super) fn json_list<T: AsRef<str>>(items: &[T]) -> String {
     let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
@@ -96,6 +97,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         error: row.get(8)?,
         at: time(row, 9)?,
         late: row.get(10)?,
+        mood: row.get::<_, Option<String>>(11)?.and_then(|name| Mood::from_name(&name)),
     })
 }
 

@@ -44,6 +44,7 @@ pub(super) fn delivery(part: Part) -> Delivery {
         part,
         lead: None,
         late: false,
+        mood: None,
         message: Some("C1/1.2".to_owned()),
         said: Some([7; 32]),
         version: 41,

@@ -1,5 +1,6 @@
 //! Writing the rows that change: runs and jobs as they are now, and what each sink was told.
 
+use herald_core::announce::Mood;
 use herald_core::outbox::write_doubt;
 use herald_core::run::{Job, Run, RunId};
 use rusqlite::{Connection, params};
@@ -80,8 +81,8 @@ impl Insert<'_> {
         self.connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO delivery (run, sink, part, lead, message, said, version, \
-                 state, error, at, late) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 state, error, at, late, mood) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -95,7 +96,8 @@ impl Insert<'_> {
                     delivery.state.name(),
                     delivery.error,
                     delivery.at.as_microsecond(),
-                    delivery.late
+                    delivery.late,
+                    delivery.mood.map(Mood::name)
                 ])
             })
             .map(|_| ())
