@@ -3,7 +3,8 @@
 
 Usage: proving.py PROGRAM SEED COUNT TYPED.  PROGRAM is herald-core's example
 ``command_lines``.  Prints one JSON map of figures; ends with 1 if a line that
-is said to be exact is not, or if one that somebody could type is not exact.
+is said to be exact is not, if one that somebody could type is not exact, or if
+one with something hidden does not stop as it is.
 """
 
 import collections
@@ -11,6 +12,7 @@ import io
 import json
 import pathlib
 import random
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from saltlab import publishing, shells, typed  # noqa: E402
 
 _SHOWN = 5
+#: So many lines with something hidden are tried as they are.
+_STOPPED = 200
 
 
 class Pairs(list):
@@ -43,6 +47,7 @@ def main() -> int:
         proof = Proof(program, pathlib.Path(folder))
         proof.prove("made up", proof.made_up(seed, count))
         proof.prove("typed", proof.typed(seed, typed_count), all_exact=True)
+        proof.prove_hidden("hidden", proof.hidden(seed, typed_count))
         print(json.dumps({"shells": proof.shells, "figures": proof.figures, "wrong": proof.wrong}))
         return 1 if proof.wrong else 0
 
@@ -59,6 +64,10 @@ class Proof:
         """(load, line, exact) of what the example makes up."""
         return _said(self._say("generate", str(seed), str(count)))
 
+    def hidden(self, seed: int, count: int):
+        """(load, line, exact, parameters) of loads with a secret in them."""
+        return _said(self._say("hide", str(seed), str(count)))
+
     def typed(self, seed: int, count: int):
         """The same of what Salt makes of words that somebody could type."""
         chance, loads = random.Random(seed), []
@@ -73,12 +82,14 @@ class Proof:
         packed = b"".join(msgpack.packb(load, use_bin_type=True) for load in loads)
         return _said(self._say("say", given=packed))
 
-    def prove(self, name: str, said: list, all_exact: bool = False) -> None:
+    def prove(
+        self, name: str, said: list, all_exact: bool = False, as_shown: bool = True
+    ) -> None:
         figures = self.figures[name] = collections.Counter(loads=len(said))
         lines = [line for _, line, _ in said]
         argvs = [shells.split(shell, lines, self._folder) for shell in self.shells]
         for (load, line, exact), *words in zip(said, *argvs, strict=True):
-            trouble = self._trouble(load, line, words)
+            trouble = self._trouble(load, line if as_shown else "", words)
             figures["exact" if exact else "inexact"] += 1
             figures["tgt_type " + str(dict(load).get("tgt_type"))] += 1
             if exact and trouble:
@@ -87,6 +98,20 @@ class Proof:
                 figures["inexact, but Salt publishes the same"] += 1
             if all_exact and not exact:
                 self._complain(name, "can be typed, but is inexact", load, line, trouble)
+
+    def prove_hidden(self, name: str, said: list) -> None:
+        """That a line stops as it is shown, and says the load again once its parameters are set."""
+        hiding = [one for one in said if any("${" + key + ":?" in one[1] for key, _ in one[3])]
+        for load, line, _, _ in hiding[:_STOPPED]:
+            for shell in self.shells:
+                if shells.split(shell, [line], self._folder)[0] is not None:
+                    self._complain(name, f"{shell} does not stop", load, line, None)
+        set_before = [
+            (load, "".join(f"{key}={shlex.quote(value)}; " for key, value in values) + line, exact)
+            for load, line, exact, values in hiding
+            if "\0" not in str(values)
+        ]
+        self.prove(name, set_before, as_shown=False)
 
     def _trouble(self, load: list, line: str, words: list) -> str | None:
         """Why Salt does not publish this load when it is given this line."""

@@ -6,13 +6,18 @@
 //! nothing: arguments come here redacted, and exact means what they hold then.
 
 mod argument;
+mod hidden;
 mod line;
 mod target;
 mod yaml;
 
+pub(crate) use hidden::with_parameters;
 use salt_event::Value;
 
-use argument::{is_keyword, is_name};
+use crate::redact::Marks;
+
+use argument::{Hidden, is_keyword, is_name};
+use hidden::{Put, restores};
 use line::Line;
 use yaml::Said;
 
@@ -77,8 +82,48 @@ pub struct CommandLine {
 /// Longest command line, in characters.
 pub const MAX_COMMAND_LINE: usize = 16_000;
 
-/// The command line.
+/// The command line. A parameter of the shell stands for each value that is hidden; whether the line says
+/// the same once that is set, is not known here.
 pub fn command_line(parts: &CommandParts<'_>) -> CommandLine {
+    line_of(parts, Words::of(parts, Hidden::AsText))
+}
+
+/// The command line of something that was said, some of which is hidden in `parts`. Exact is one that
+/// comes to what was said when each parameter is set to what its fingerprint was made of.
+pub fn command_line_hiding(
+    parts: &CommandParts<'_>,
+    said: &CommandParts<'_>,
+    marks: &Marks,
+) -> CommandLine {
+    let raw = Words::of(said, Hidden::AsText);
+    let mut words = Words::of(parts, Hidden::Quoted);
+    let bare = Words::of(parts, Hidden::Bare);
+    let mut put = Put::default();
+    let mut is_back = words.list.len() == raw.list.len() && bare.list.len() == raw.list.len();
+    for (word, (bare, raw)) in words.list.iter_mut().zip(bare.list.into_iter().zip(&raw.list)) {
+        match (&*word, &bare, raw) {
+            (Word::Argument(_), Word::Argument(text), Word::Argument(raw))
+                if restores(text, raw, marks, &mut put) =>
+            {
+                *word = bare;
+            }
+            (Word::Argument(text), _, Word::Argument(raw))
+                if !restores(text, raw, marks, &mut put) =>
+            {
+                is_back = false;
+                *word = bare;
+            }
+            _ => {}
+        }
+    }
+    let target = |parts: &CommandParts<'_>| target::text(parts);
+    is_back &= restores(&target(parts), &target(said), marks, &mut put);
+    words.exact = raw.exact;
+    let line = line_of(parts, words);
+    CommandLine { exact: line.exact && is_back, ..line }
+}
+
+fn line_of(parts: &CommandParts<'_>, words: Words) -> CommandLine {
     let mut line = Line::new(match parts.program {
         Program::Salt => "salt",
         Program::SaltRun => "salt-run",
@@ -87,8 +132,6 @@ pub fn command_line(parts: &CommandParts<'_>) -> CommandLine {
         Program::Wheel => "wheel",
     });
     line.exact = parts.whole && parts.program != Program::Wheel;
-    let mut words = Words { exact: true, program: parts.program, list: Vec::new() };
-    add_arguments(&mut words, parts);
     let separator = words.separator();
     add_options(&mut line, parts, &separator);
     if matches!(parts.program, Program::Salt | Program::SaltSsh) {
@@ -160,11 +203,18 @@ enum Word {
 /// The words behind the functions, before a shell sees them.
 struct Words {
     program: Program,
+    hidden: Hidden,
     list: Vec<Word>,
     exact: bool,
 }
 
 impl Words {
+    fn of(parts: &CommandParts<'_>, hidden: Hidden) -> Self {
+        let mut words = Words { exact: true, program: parts.program, hidden, list: Vec::new() };
+        add_arguments(&mut words, parts);
+        words
+    }
+
     fn add(&mut self, said: Said) {
         self.exact &= said.exact;
         self.list.push(Word::Argument(said.text));
@@ -202,7 +252,7 @@ impl Words {
                 }
                 other => {
                     self.exact &= !self.is_read_again(other);
-                    self.add(argument::positional(other));
+                    self.add(argument::positional(other, self.hidden));
                 }
             }
         }
@@ -247,7 +297,7 @@ impl Words {
             // What Salt itself adds.
             let is_added = on_master && (key == "orchestration_jid" || key.starts_with("__pub_"));
             if key != MARK && !is_added {
-                let Said { text, exact } = argument::keyword(value);
+                let Said { text, exact } = argument::keyword(value, self.hidden);
                 self.add(Said { text: format!("{key}={text}"), exact });
             }
         }

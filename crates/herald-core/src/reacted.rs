@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use salt_event::Value;
 
-use crate::command::{CommandParts, MAX_COMMAND_LINE, Program, command_line};
+use crate::command::{CommandParts, MAX_COMMAND_LINE, Program, command_line, with_parameters};
 use crate::python;
 use crate::quote::quote;
 use crate::redact::{Redactor, Secrets};
@@ -155,6 +155,7 @@ fn with_words(mut line: String, words: &Value<'_>, redactor: &Redactor) -> Strin
     if let Cow::Owned(hidden) = redactor.redact_text(&line, &mut Secrets::default()) {
         line = hidden;
     }
+    line = with_parameters(&line);
     match line.char_indices().nth(MAX_COMMAND_LINE - 1) {
         Some((at, c)) if at + c.len_utf8() < line.len() => {
             line.truncate(at);
@@ -168,10 +169,12 @@ fn with_words(mut line: String, words: &Value<'_>, redactor: &Redactor) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::Marks;
 
     fn typed(words: &[&str]) -> String {
         let args: Vec<String> = words[3..].iter().map(ToString::to_string).collect();
-        Reacted::from_words(words[0], words[1], words[2], &args).command(&Redactor::new())
+        Reacted::from_words(words[0], words[1], words[2], &args)
+            .command(&Redactor::new(Marks::new(&[7; 32])))
     }
 
     #[test]
@@ -223,7 +226,9 @@ mod tests {
 
     #[test]
     fn an_event_is_read_as_it_is_printed() {
-        let line = |printed| Reacted::from_event(printed).map(|it| it.command(&Redactor::new()));
+        let line = |printed| {
+            Reacted::from_event(printed).map(|it| it.command(&Redactor::new(Marks::new(&[7; 32]))))
+        };
         let printed =
             "{'tgt': ['a', 'b'], 'tgt_type': 'list', 'fun': 'cmd.run', 'arg': ['x y'], 'jid': 1}";
         assert_eq!(line(printed).unwrap(), "salt -L a,b cmd.run 'x y'");

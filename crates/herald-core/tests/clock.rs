@@ -5,14 +5,19 @@
 mod support;
 
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use herald_core::run::RunStatus;
 use jiff::{SignedDuration, Timestamp};
 use salt_event::event::decode;
 use support::{Job, at, jid, list, poll, ret, start, text};
 
 fn ledger() -> Ledger {
-    Ledger::restore(Settings::default(), Redactor::new(), start(), Restored::default())
+    Ledger::restore(
+        Settings::default(),
+        Redactor::new(Marks::new(&[7; 32])),
+        start(),
+        Restored::default(),
+    )
 }
 
 fn take(ledger: &mut Ledger, now: Timestamp, frame: &[u8]) {

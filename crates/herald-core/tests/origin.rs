@@ -60,7 +60,7 @@ fn metadata_that_the_master_publishes_is_kept_and_tells_of_an_api_client() {
     let hidden = map(vec![
         ("source", text("ci")),
         ("build", Value::Int(12)),
-        ("password", text("[hidden]")),
+        ("password", Value::from(support::mark("s3cret-1"))),
     ]);
     assert_eq!(run.head.metadata, Some(hidden));
     assert_eq!(run.head.command, "salt '*' test.arg x");

@@ -8,7 +8,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use herald_core::run::RunStatus;
 use salt_event::event::decode;
 use support::{Job, at, list, ret, start, text};
@@ -20,7 +20,12 @@ fn portion(short: usize, long: usize) -> usize {
 }
 
 fn ledger() -> Ledger {
-    Ledger::restore(Settings::default(), Redactor::new(), start(), Restored::default())
+    Ledger::restore(
+        Settings::default(),
+        Redactor::new(Marks::new(&[7; 32])),
+        start(),
+        Restored::default(),
+    )
 }
 
 /// As the intake does with each event.

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use salt_event::Value;
@@ -58,7 +58,7 @@ fn main() -> Result<(), Failure> {
 /// What the ledger makes of all, without a journal.
 fn decide(cache: &JobCache) -> Result<u64, Failure> {
     let now = Timestamp::now();
-    let (settings, redactor) = (Settings::default(), Redactor::new());
+    let (settings, redactor) = (Settings::default(), Redactor::new(Marks::new(&[7; 32])));
     let mut ledger = Ledger::restore(settings, redactor, now, Restored::default());
     let mut count = 0;
     let jobs = list(cache, Timestamp::MIN)?;

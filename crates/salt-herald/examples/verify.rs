@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use salt_event::Value;
@@ -71,7 +71,8 @@ fn make(path: &Path, entries: u64, ret: impl Fn(u64) -> Value<'static>) -> Resul
     let writer = Journal::open(path)?.into_writer()?;
     let mut now: Timestamp = "2026-11-22T14:00:00Z".parse()?;
     let restored = Restored::default();
-    let mut ledger = Ledger::restore(Settings::default(), Redactor::new(), now, restored);
+    let mut ledger =
+        Ledger::restore(Settings::default(), Redactor::new(Marks::new(&[7; 32])), now, restored);
     let minions: Vec<String> = (0..FLEET).map(|minion| format!("minion-{minion}")).collect();
     for number in 0..entries {
         let (job, minion) = (number / FLEET, number % FLEET);

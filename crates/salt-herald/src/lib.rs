@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod json;
+pub mod marks;
 pub mod metrics;
 pub mod publish;
 pub mod source;

@@ -62,7 +62,8 @@ const KINDS: [&str; 11] = [
     "ipcidr",
 ];
 
-fn target(random: &mut Random) -> (&'static str, Value<'static>) {
+/// A target of some kind.
+pub(crate) fn target(random: &mut Random) -> (&'static str, Value<'static>) {
     let kind = match random.below(3) {
         0 => "glob",
         _ => pick(random, &KINDS),

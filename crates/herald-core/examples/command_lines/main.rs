@@ -4,18 +4,21 @@
 //! ```text
 //! command_lines generate SEED COUNT     makes up loads
 //! command_lines say < LOADS             takes loads, maps in MessagePack, one after the other
+//! command_lines hide SEED COUNT         makes up loads with a secret in them
 //! ```
 //!
-//! Both write one MessagePack list for each load: the load, the line, whether it is exact. It judges
-//! nothing.
+//! All write one MessagePack list for each load: the load, the line, whether it is exact; and where
+//! something is hidden, what the shell's parameters are to be set to. It judges nothing.
 
 mod generate;
+mod hide;
 mod text;
 
 use std::error::Error;
 use std::io::{BufWriter, Read, Write};
 
 use herald_core::command::{CommandLine, CommandParts, Program, command_line};
+use herald_core::redact::{Marks, Redactor};
 use salt_event::Value;
 use salt_event::msgpack::Reader;
 
@@ -30,6 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 say(&generate::load(&mut random), &mut out)?;
             }
         }
+        ["hide", seed, count] => {
+            let mut random = generate::Random::new(seed.parse()?);
+            let redactor = Redactor::new(Marks::new(&[7; 32]));
+            for _ in 0..count.parse::<u64>()? {
+                out.write_all(&hide::hidden(&mut random, &redactor).to_bytes())?;
+            }
+        }
         ["say"] => {
             let mut bytes = Vec::new();
             std::io::stdin().read_to_end(&mut bytes)?;
@@ -38,19 +48,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 say(&Value::read(reader.raw()?)?, &mut out)?;
             }
         }
-        _ => return Err("command_lines generate SEED COUNT, or command_lines say".into()),
+        _ => return Err("command_lines generate SEED COUNT, hide SEED COUNT, or say".into()),
     }
     Ok(out.flush()?)
 }
 
 fn say(load: &Value<'_>, out: &mut impl Write) -> std::io::Result<()> {
-    let CommandLine { text, exact } = line_of(load);
+    let CommandLine { text, exact } = parts_of(load, command_line);
     let said = Value::Array(vec![load.clone(), text.into(), Value::Bool(exact)]);
     out.write_all(&said.to_bytes())
 }
 
 /// As the ledger does of what it finds in `salt/job/J/new`.
-fn line_of(load: &Value<'_>) -> CommandLine {
+fn parts_of<T>(load: &Value<'_>, make: impl FnOnce(&CommandParts<'_>) -> T) -> T {
     let (funs, whole): (Vec<String>, bool) = match load.get("fun") {
         Some(Value::Array(funs)) => {
             let names = funs.iter().filter_map(|fun| fun.as_text().map(str::to_owned)).collect();
@@ -59,7 +69,7 @@ fn line_of(load: &Value<'_>) -> CommandLine {
         Some(Value::Text(fun)) => (vec![fun.clone().into_owned()], true),
         _ => (Vec::new(), false),
     };
-    command_line(&CommandParts {
+    make(&CommandParts {
         program: Program::Salt,
         tgt: load.get("tgt"),
         tgt_type: load.get("tgt_type").and_then(Value::as_text).unwrap_or_default(),

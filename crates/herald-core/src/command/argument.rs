@@ -9,11 +9,23 @@ use salt_event::Value;
 
 use super::yaml::{self, Said, comes_back};
 use crate::quote::is_unseen;
+use crate::redact::Mark;
+
+/// How a text is written of which a part is hidden: whether it needs quotes of YAML's can lie in that part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// As the text that stands there.
+    AsText,
+    /// As a text that needs none for the hidden part's sake.
+    Bare,
+    /// In quotes.
+    Quoted,
+}
 
 /// A positional argument.
-pub(super) fn positional(value: &Value<'_>) -> Said {
+pub(super) fn positional(value: &Value<'_>, hidden: Hidden) -> Said {
     match value {
-        Value::Text(text) if stays(text) && !is_keyword(text) || is_jid_text(text) => {
+        Value::Text(text) if stays(text, hidden) && !is_keyword(text) || is_jid_text(text) => {
             Said { text: text.clone().into_owned(), exact: true }
         }
         // Salt makes a text of every number that looks like a jid.
@@ -24,10 +36,10 @@ pub(super) fn positional(value: &Value<'_>) -> Said {
 }
 
 /// The value of a keyword argument.
-pub(super) fn keyword(value: &Value<'_>) -> Said {
+pub(super) fn keyword(value: &Value<'_>, hidden: Hidden) -> Said {
     match value {
         // `name==value` is no keyword argument.
-        Value::Text(text) if stays(text) && !text.starts_with('=') => {
+        Value::Text(text) if stays(text, hidden) && !text.starts_with('=') => {
             Said { text: text.clone().into_owned(), exact: true }
         }
         other => top(other),
@@ -35,8 +47,23 @@ pub(super) fn keyword(value: &Value<'_>) -> Said {
 }
 
 /// Whether Salt reads a text that is typed as it is as this very text.
-fn stays(text: &str) -> bool {
+fn stays(text: &str, hidden: Hidden) -> bool {
+    if hidden != Hidden::AsText && Mark::find(text).is_some() {
+        return hidden == Hidden::Bare && stays(&without_marks(text), Hidden::AsText);
+    }
     text != "VALUE_TRIMMED" && !text.chars().any(is_unseen) && comes_back(text)
+}
+
+/// The text with a letter in the place of each mark.
+fn without_marks(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((_, start, end)) = Mark::find(rest) {
+        out.push_str(rest.get(..start).unwrap_or_default());
+        out.push('x');
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
 }
 
 fn inexact(value: &Value<'_>) -> Said {

@@ -3,7 +3,9 @@
 //! It knows how shells and Python's `optparse` take words apart, and nothing of Salt's YAML.
 
 use super::MAX_COMMAND_LINE;
+use super::hidden::with_parameters;
 use crate::quote::{escaped, quote};
+use crate::redact::Mark;
 
 /// Stands for a NUL, which no word can hold.
 const NO_NUL: &str = "\u{2400}";
@@ -39,7 +41,9 @@ impl Line {
 
     /// Adds one word that is no option, whatever it looks like.
     pub(super) fn word(&mut self, word: &str) {
-        if !self.options_ended && word.len() > 1 && word.starts_with('-') {
+        // What is hidden may begin with a dash.
+        let begins = word.starts_with('-') || Mark::read(word.as_bytes()).is_some();
+        if !self.options_ended && word.len() > 1 && begins {
             self.options_ended = true;
             self.option("--");
         }
@@ -49,6 +53,8 @@ impl Line {
             None => word,
         };
         self.words.push(' ');
+        // The shell would take the line end off that stands before a parameter.
+        self.exact &= !word.contains("\n[hidden ");
         if word.contains('\0') {
             self.exact = false;
             self.words.push_str(&quote(&word.replace('\0', NO_NUL)));
@@ -79,6 +85,7 @@ impl Line {
             true => self.words,
             false => format!("({}{})", self.before, self.words),
         };
+        let line = with_parameters(&line);
         match line.char_indices().nth(MAX_COMMAND_LINE) {
             None => (line, self.exact),
             Some(_) => (line.chars().take(MAX_COMMAND_LINE - 1).chain(['…']).collect(), false),

@@ -5,7 +5,7 @@
 
 use salt_event::Value;
 
-use super::{MAX_COMMAND_LINE, yaml};
+use super::{CommandParts, MAX_COMMAND_LINE, yaml};
 
 /// A target in words.
 pub(super) struct Target {
@@ -34,6 +34,11 @@ pub(super) fn target(tgt: &Value<'_>, tgt_type: &str, is_batch: bool) -> Target 
         }
         other => Target { option, text: yaml::flow(other).text, exact: false },
     }
+}
+
+/// The target's text alone; empty where none is known.
+pub(super) fn text(parts: &CommandParts<'_>) -> String {
+    parts.tgt.map_or_else(String::new, |tgt| target(tgt, parts.tgt_type, false).text)
 }
 
 /// The option, and whether there is one for this very kind.

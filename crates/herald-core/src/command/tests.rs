@@ -1,6 +1,7 @@
 //! Command lines as they are shown.
 
 use super::*;
+use crate::redact::{Redactor, Secrets};
 
 fn text(text: &str) -> Value<'_> {
     Value::from(text)
@@ -397,4 +398,68 @@ fn long_lines_are_cut_and_stay_one_line() {
         assert_eq!(line.chars().count(), MAX_COMMAND_LINE);
         assert!(line.ends_with('…') && !line.contains('\n'));
     }
+}
+
+/// What is said of something of which a part is hidden by these rules.
+fn hiding(fun: &str, arg: &Value<'static>) -> String {
+    let redactor = Redactor::new(Marks::new(&[7; 32]));
+    let mut hidden = arg.clone();
+    redactor.redact_arguments(fun, &mut hidden, &mut Secrets::default());
+    let (tgt, funs) = (text("*"), [fun.to_owned()]);
+    let parts = |arg| CommandParts {
+        program: Program::Salt,
+        tgt: Some(&tgt),
+        tgt_type: "glob",
+        funs: &funs,
+        arg,
+        batch: None,
+        whole: true,
+    };
+    let line = command_line_hiding(&parts(&hidden), &parts(arg), redactor.marks());
+    format!("{}{}", line.text, if line.exact { "" } else { "   # inexact" })
+}
+
+#[test]
+fn what_is_hidden_can_be_put_back_where_the_line_is_exact() {
+    let create = |password| list([text("bob"), text("localhost"), text(password)]);
+    let lines = [
+        hiding("mysql.user_create", &create("hunter2x")),
+        hiding("mysql.user_create", &create("a#b\"c\\d")),
+        // Quotes of YAML's around it keep it a text.
+        hiding("mysql.user_create", &create("12345")),
+        hiding("mysql.user_create", &create("it's: a $HOME")),
+        // Nothing can be set that becomes this.
+        hiding("mysql.user_create", &create("\"x\" # y")),
+        hiding("cmd.run", &list([text("mysql -phunter2x -e 'select 1'")])),
+        hiding("cmd.run", &list([text("mysql -p'a b' && mysql -p'a b' && mysql -phunter2x")])),
+        // The shell on the minion takes the backslash away: what is to be set is not the secret.
+        hiding("cmd.run", &list([text("mysql -pa\\ b")])),
+        hiding(
+            "state.apply",
+            &list([keywords([("pillar", Value::Map(vec![(text("token"), text("x-1"))]))])]),
+        ),
+        hiding(
+            "state.apply",
+            &list([keywords([("pillar", Value::Map(vec![(text("token"), text("x\"1"))]))])]),
+        ),
+        hiding(
+            "state.apply",
+            &list([keywords([("pillar", Value::Map(vec![(text("token"), Value::Int(123_456))]))])]),
+        ),
+        hiding("state.apply", &list([keywords([("password", text("yes or no"))])])),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    salt '*' mysql.user_create bob localhost -- "${hidden_1500:?hidden by salt-herald}"
+    salt '*' mysql.user_create bob localhost -- "${hidden_96f2:?hidden by salt-herald}"
+    salt '*' mysql.user_create bob localhost '"'"${hidden_8acb:?hidden by salt-herald}"'"'
+    salt '*' mysql.user_create bob localhost -- "${hidden_d156:?hidden by salt-herald}"
+    salt '*' mysql.user_create bob localhost -- "${hidden_c55b:?hidden by salt-herald}"   # inexact
+    salt '*' cmd.run 'mysql -p'"${hidden_1500:?hidden by salt-herald}"' -e '"'"'select 1'"'"''
+    salt '*' cmd.run 'mysql -p'"'""${hidden_43ec:?hidden by salt-herald}""'"' && mysql -p'"'""${hidden_43ec:?hidden by salt-herald}""'"' && mysql -p'"${hidden_1500:?hidden by salt-herald}"
+    salt '*' cmd.run 'mysql -p'"${hidden_43ec:?hidden by salt-herald}"   # inexact
+    salt '*' state.apply 'pillar={"token": "'"${hidden_bbf7:?hidden by salt-herald}"'"}'
+    salt '*' state.apply 'pillar={"token": "'"${hidden_a4e6:?hidden by salt-herald}"'"}'   # inexact
+    salt '*' state.apply 'pillar={"token": "'"${hidden_8172:?hidden by salt-herald}"'"}'   # inexact
+    salt '*' state.apply 'password='"${hidden_6fa9:?hidden by salt-herald}"
+    "#);
 }

@@ -7,9 +7,9 @@ use salt_event::{Raw, Value};
 use super::metadata::bounded;
 use super::start::Begun;
 use super::{Ledger, short};
-use crate::command::{CommandParts, Program, command_line};
+use crate::command::{CommandParts, Program, command_line, command_line_hiding};
 use crate::digest::Digest;
-use crate::redact::Secrets;
+use crate::redact::{Marks, Secrets};
 use crate::run::{RunHead, RunKind};
 
 impl Ledger {
@@ -40,7 +40,8 @@ impl Ledger {
             ("user".into(), began.user.map_or(Value::Nil, Value::from)),
             ("metadata".into(), metadata.clone()),
         ]);
-        RedactedLoad { load: load.to_bytes(), same, arg, tgt, metadata }
+        let marks = self.splitter.redactor().marks().clone();
+        RedactedLoad { load: load.to_bytes(), same, arg, tgt, metadata, marks }
     }
 }
 
@@ -52,6 +53,7 @@ pub(super) struct RedactedLoad {
     pub(super) arg: Value<'static>,
     tgt: Value<'static>,
     metadata: Value<'static>,
+    marks: Marks,
 }
 
 /// Stands in a command line where nobody knows the target.
@@ -66,15 +68,30 @@ pub(super) fn known_user(user: Option<&str>) -> Option<String> {
 /// What a run is, and whether its command line is exact.
 pub(super) fn head_of(began: &Begun<'_>, redacted: &RedactedLoad) -> (RunHead, bool) {
     let has_target = matches!(began.program, Program::Salt | Program::SaltSsh);
-    let line = command_line(&CommandParts {
-        program: began.program,
-        tgt: has_target.then_some(&redacted.tgt),
-        tgt_type: began.tgt_type,
-        funs: &began.funs,
-        arg: &typed_arguments(began, &redacted.arg),
-        batch: began.batch,
-        whole: began.whole,
-    });
+    fn parts<'a>(
+        began: &'a Begun<'_>,
+        tgt: Option<&'a Value<'a>>,
+        arg: &'a Value<'a>,
+    ) -> CommandParts<'a> {
+        CommandParts {
+            program: began.program,
+            tgt,
+            tgt_type: began.tgt_type,
+            funs: &began.funs,
+            arg,
+            batch: began.batch,
+            whole: began.whole,
+        }
+    }
+    let (arg, tgt) = (typed_arguments(began, &redacted.arg), has_target.then_some(&redacted.tgt));
+    let hidden = parts(began, tgt, &arg);
+    let raw = read(began.arg);
+    let line = if raw == redacted.arg && began.tgt == redacted.tgt {
+        command_line(&hidden)
+    } else {
+        let (arg, tgt) = (typed_arguments(began, &raw), has_target.then_some(&began.tgt));
+        command_line_hiding(&hidden, &parts(began, tgt, &arg), &redacted.marks)
+    };
     let head = RunHead {
         kind: began.kind,
         user: known_user(began.user),

@@ -6,7 +6,7 @@
 use salt_event::Value;
 
 use super::keys::names_secret;
-use super::{Secrets, tree};
+use super::{Redactor, Secrets, tree};
 
 /// Functions with a secret among their positional arguments, counted from 0.
 const PLACES: &[(&str, usize)] = &[
@@ -110,17 +110,17 @@ const SECRET_RETURNS: &[&str] = &[
 ];
 
 /// Hides the arguments that are secret by their place.
-pub(super) fn redact(fun: &str, arg: &mut Value<'_>, secrets: &mut Secrets) {
+pub(super) fn redact(rules: &Redactor, fun: &str, arg: &mut Value<'_>, secrets: &mut Secrets) {
     let Value::Array(items) = arg else { return };
     for (_, place) in PLACES.iter().filter(|(name, _)| *name == fun) {
         if let Some(item) = items.get_mut(*place).filter(|item| !is_keywords(item)) {
-            tree::hide_leaves(item, secrets);
+            tree::hide_leaves(&rules.marks, item, secrets);
         }
     }
     for (_, name, value) in NAMED.iter().filter(|(known, ..)| *known == fun) {
         let named = items.get(*name).and_then(Value::as_text).is_some_and(names_secret);
         if let Some(item) = items.get_mut(*value).filter(|item| named && !is_keywords(item)) {
-            tree::hide_leaves(item, secrets);
+            tree::hide_leaves(&rules.marks, item, secrets);
         }
     }
 }

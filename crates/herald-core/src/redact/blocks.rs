@@ -4,6 +4,7 @@
 //! It is called behind a name that is known to be secret. It reads a bounded part of the text.
 
 use super::keys::Kind;
+use super::marks;
 use super::scan::Scan;
 use super::values::{at, line_end, quoted, skip, slice};
 
@@ -75,7 +76,7 @@ fn line_start(text: &[u8], place: usize) -> usize {
 /// Hides a whole list or map in brackets and learns the texts in it; says whether it was one.
 pub(super) fn hide_brackets(scan: &mut Scan<'_, '_>, open: usize, kind: Kind) -> bool {
     let text = scan.text;
-    if kind == Kind::Weak || slice(text, open..text.len()).starts_with(super::MARK.as_bytes()) {
+    if kind == Kind::Weak || marks::length_at(slice(text, open..text.len())) > 0 {
         return false;
     }
     let Some(close) = matching(text, open) else {

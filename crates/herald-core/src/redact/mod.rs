@@ -13,7 +13,9 @@ mod arguments;
 mod blocks;
 mod forms;
 mod keys;
+mod marks;
 mod pairs;
+mod plain;
 mod programs;
 mod scan;
 mod secrets;
@@ -29,14 +31,12 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use salt_event::Value;
 
+pub use marks::{KEY_BYTES, Mark, Marks};
 pub use secrets::Secrets;
 
 use pairs::Name;
 use scan::Scan;
 use values::{at, slice};
-
-/// What stands where a secret stood.
-pub const MARK: &str = "[hidden]";
 
 /// Parts of names, in any case of letters, at which the rules for names are asked.
 const NAME_ANCHORS: &[&str] = &[
@@ -65,6 +65,7 @@ const MAX_NAME: usize = 64;
 /// The rules by which secrets are found, compiled once.
 #[derive(Debug, Clone)]
 pub struct Redactor {
+    marks: Marks,
     /// Tokens and the like, exactly as written.
     shapes: Option<AhoCorasick>,
     /// Names and programs, in any case of letters.
@@ -73,15 +74,9 @@ pub struct Redactor {
     any: Option<AhoCorasick>,
 }
 
-impl Default for Redactor {
-    fn default() -> Self {
-        Redactor::new()
-    }
-}
-
 impl Redactor {
-    /// Compiles the rules.
-    pub fn new() -> Self {
+    /// Compiles the rules. What they hide is marked by a key.
+    pub fn new(marks: Marks) -> Self {
         let build = |anchors: Vec<&str>, any_case: bool| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
@@ -93,7 +88,17 @@ impl Redactor {
         let shapes: Vec<&str> = tokens::anchors().collect();
         let names: Vec<&str> = NAME_ANCHORS.iter().copied().chain(programs::anchors()).collect();
         let any = shapes.iter().chain(&names).copied().chain([tree::STDIN]).collect();
-        Redactor { any: build(any, true), shapes: build(shapes, false), names: build(names, true) }
+        Redactor {
+            marks,
+            any: build(any, true),
+            shapes: build(shapes, false),
+            names: build(names, true),
+        }
+    }
+
+    /// What marks what it hides.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Hides what is secret in a text by its name or its shape, and adds it to `secrets`.
@@ -104,7 +109,7 @@ impl Redactor {
         match String::from_utf8(clean) {
             Ok(hidden) => Cow::Owned(hidden),
             // No rule cuts a character; if one did, rather nothing than a part of a secret.
-            Err(_) => Cow::Borrowed(MARK),
+            Err(_) => Cow::Owned(self.marks.of(text.as_bytes()).to_string()),
         }
     }
 
@@ -119,7 +124,7 @@ impl Redactor {
     ///
     /// `arg` is the list of a job with one function. For several functions it is called for each.
     pub fn redact_arguments(&self, fun: &str, arg: &mut Value<'_>, secrets: &mut Secrets) {
-        arguments::redact(fun, arg, secrets);
+        arguments::redact(self, fun, arg, secrets);
         tree::redact(self, arg, secrets);
     }
 
@@ -141,7 +146,7 @@ impl Redactor {
     /// Hides every text and number of a tree: the return of a function that was asked for a secret
     /// (see [`returns_secret`]).
     pub fn hide_all(&self, value: &mut Value<'_>, secrets: &mut Secrets) {
-        tree::hide_leaves(value, secrets);
+        tree::hide_leaves(&self.marks, value, secrets);
     }
 
     /// The text without its secrets, if it has some. It is read again until nothing more is found:
@@ -167,8 +172,8 @@ impl Redactor {
         Some(replace_ranges(shaped.as_deref().unwrap_or(text), &named))
     }
 
-    fn find_shapes(&self, text: &[u8], secrets: &mut Secrets) -> Vec<Range<usize>> {
-        let mut scan = Scan::new(text, secrets);
+    fn find_shapes(&self, text: &[u8], secrets: &mut Secrets) -> Spans {
+        let mut scan = Scan::new(text, &self.marks, secrets);
         for found in self.shapes.iter().flat_map(|shapes| shapes.find_iter(text)) {
             if found.start() < scan.done {
                 continue;
@@ -176,19 +181,20 @@ impl Redactor {
             let Some(span) = tokens::at_anchor(text, found.range()) else {
                 continue;
             };
+            let plain = tokens::plain(text, found.range(), span.clone());
             if matches!(slice(text, found.range()), b"AKIA" | b"ASIA")
                 && let Some(near) = tokens::aws_secret_near(text, &span)
             {
                 scan.hide(near);
             }
             scan.done = span.end;
-            scan.hide(span);
+            scan.hide_as(span, &plain);
         }
         scan.into_spans()
     }
 
-    fn find_named(&self, text: &[u8], secrets: &mut Secrets) -> Vec<Range<usize>> {
-        let mut scan = Scan::new(text, secrets);
+    fn find_named(&self, text: &[u8], secrets: &mut Secrets) -> Spans {
+        let mut scan = Scan::new(text, &self.marks, secrets);
         for found in self.names.iter().flat_map(|names| names.find_iter(text)) {
             if found.start() >= scan.done {
                 at_name(&mut scan, found.range());
@@ -294,13 +300,16 @@ fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
     }
 }
 
-/// The text with [`MARK`] in the place of each range. Ranges come in order and apart.
-fn replace_ranges(text: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
+/// Parts of a text that are hidden, in order and apart, and what stands in their place.
+type Spans = Vec<(Range<usize>, Mark)>;
+
+/// The text with a mark in the place of each part.
+fn replace_ranges(text: &[u8], spans: &[(Range<usize>, Mark)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut from = 0;
-    for range in ranges {
+    for (range, mark) in spans {
         out.extend_from_slice(slice(text, from..range.start));
-        out.extend_from_slice(MARK.as_bytes());
+        out.extend_from_slice(mark.to_string().as_bytes());
         from = range.end;
     }
     out.extend_from_slice(slice(text, from..text.len()));

@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use super::MARK;
 use super::blocks;
 use super::keys::{Kind, is_directory, kind_of};
+use super::marks;
+use super::plain;
 use super::scan::Scan;
 use super::tokens::{follows_slash, skip_spaces};
 use super::values::{
@@ -147,7 +148,7 @@ fn item(text: &[u8], value: usize, name: &Name, it: &Assigned) -> Found {
 
 fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
     let value = slice(scan.text, found.inner.clone());
-    if slice(scan.text, found.inner.start..scan.text.len()).starts_with(MARK.as_bytes()) {
+    if marks::length_at(slice(scan.text, found.inner.start..scan.text.len())) > 0 {
         return;
     }
     if kind == Kind::Weak && is_plain_word(value) {
@@ -161,8 +162,14 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
         _ if after_scheme(value).is_none() => 0,
         _ => memchr::memchr(b' ', value).map_or(0, |space| space + 1),
     };
-    scan.hide_value(found.inner.start + scheme..found.inner.end, found.expands);
+    let part = found.inner.start + scheme..found.inner.end;
     scan.done = scan.done.max(found.inner.end);
+    match plain::basic_password(slice(scan.text, part.clone())) {
+        Some(password) if value.get(..6).is_some_and(|it| it.eq_ignore_ascii_case(b"basic ")) => {
+            scan.hide_as(part, &password);
+        }
+        _ => scan.hide_value(part, found.expands),
+    }
 }
 
 /// `auth: pam`, `auth=scram-sha`: the name of a method.

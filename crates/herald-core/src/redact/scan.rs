@@ -5,13 +5,16 @@
 
 use std::ops::Range;
 
+use super::marks::{Mark, Marks};
+use super::plain;
 use super::secrets::Secrets;
 use super::values::{at, is_placeholder, is_reference, slice};
 
 /// One reading of one text.
 pub(super) struct Scan<'t, 's> {
     pub(super) text: &'t [u8],
-    spans: Vec<Range<usize>>,
+    spans: Vec<(Range<usize>, Mark)>,
+    marks: &'s Marks,
     secrets: &'s mut Secrets,
     /// Up to where the text is dealt with.
     pub(super) done: usize,
@@ -21,22 +24,39 @@ pub(super) struct Scan<'t, 's> {
 }
 
 impl<'t, 's> Scan<'t, 's> {
-    pub(super) fn new(text: &'t [u8], secrets: &'s mut Secrets) -> Self {
+    pub(super) fn new(text: &'t [u8], marks: &'s Marks, secrets: &'s mut Secrets) -> Self {
         let quotes = Quotes { place: 0, open: None };
-        Scan { text, spans: Vec::new(), secrets, done: 0, programs_done: Vec::new(), quotes }
+        Scan { text, spans: Vec::new(), marks, secrets, done: 0, programs_done: Vec::new(), quotes }
     }
 
     /// Hides a part of the text and learns it.
     pub(super) fn hide(&mut self, part: Range<usize>) {
         let value = slice(self.text, part.clone());
+        // Learned as it stands, it is that.
+        let plain = match self.secrets.mark_of(value.trim_ascii()) {
+            Some(_) => value.trim_ascii().to_vec(),
+            None => plain::in_text(self.text, &part),
+        };
+        self.hide_as(part, &plain);
+    }
+
+    /// Hides and learns a part of the text whose plain form is known.
+    pub(super) fn hide_as(&mut self, part: Range<usize>, plain: &[u8]) {
+        let value = slice(self.text, part.clone());
         if value.is_empty() || is_placeholder(value) {
             return;
         }
-        self.secrets.learn(value);
-        if value.iter().any(|byte| matches!(byte, b'\\' | b'\'' | b'"')) {
-            self.secrets.learn(&unquoted(value));
+        let mark = self.learn_as(value, plain);
+        self.spans.push((part, mark));
+    }
+
+    fn learn_as(&mut self, value: &[u8], plain: &[u8]) -> Mark {
+        let core = plain::core(plain);
+        let mark = self.secrets.mark_of(&core).unwrap_or_else(|| self.marks.of(&core));
+        for form in [core.as_ref(), plain, value] {
+            self.secrets.learn(form, mark);
         }
-        self.spans.push(part);
+        mark
     }
 
     /// Hides a part as [`Scan::hide`] does, unless a shell or a template puts the value in later.
@@ -48,16 +68,18 @@ impl<'t, 's> Scan<'t, 's> {
 
     /// Learns a part that is hidden within a larger one.
     pub(super) fn learn(&mut self, part: Range<usize>) {
-        let value = slice(self.text, part);
+        let value = slice(self.text, part.clone());
         if !is_placeholder(value) {
-            self.secrets.learn(value);
+            let plain = plain::in_text(self.text, &part);
+            self.learn_as(value, &plain);
         }
     }
 
     /// Hides the parts that make up a larger one, without learning it as a whole.
     pub(super) fn hide_unlearned(&mut self, part: Range<usize>) {
-        if !part.is_empty() && !is_placeholder(slice(self.text, part.clone())) {
-            self.spans.push(part);
+        let value = slice(self.text, part.clone());
+        if !part.is_empty() && !is_placeholder(value) {
+            self.spans.push((part, self.marks.of(value)));
         }
     }
 
@@ -67,14 +89,19 @@ impl<'t, 's> Scan<'t, 's> {
         self.quotes.open
     }
 
-    /// The parts to hide, in order and apart from each other.
-    pub(super) fn into_spans(mut self) -> Vec<Range<usize>> {
-        self.spans.sort_unstable_by_key(|span| (span.start, span.end));
-        let mut merged: Vec<Range<usize>> = Vec::with_capacity(self.spans.len());
-        for span in self.spans {
+    /// The parts to hide with their marks, in order and apart from each other.
+    pub(super) fn into_spans(mut self) -> Vec<(Range<usize>, Mark)> {
+        self.spans.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+        let mut merged: Vec<(Range<usize>, Mark)> = Vec::with_capacity(self.spans.len());
+        for (span, mark) in self.spans {
             match merged.last_mut() {
-                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-                _ => merged.push(span),
+                // The larger one has said it.
+                Some((last, _)) if span.end <= last.end => {}
+                Some((last, of_both)) if span.start <= last.end => {
+                    last.end = span.end;
+                    *of_both = self.marks.of(slice(self.text, last.clone()));
+                }
+                _ => merged.push((span, mark)),
             }
         }
         merged
@@ -112,20 +139,4 @@ impl Quotes {
 
 fn follows_letter(text: &[u8], place: usize) -> bool {
     place.checked_sub(1).is_some_and(|before| at(text, before).is_ascii_alphanumeric())
-}
-
-/// A shell word without its quotes and backslashes.
-fn unquoted(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut open = 0u8;
-    let mut bytes = value.iter().copied();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if open != b'\'' => out.extend(bytes.next()),
-            b'\'' | b'"' if open == 0 => open = byte,
-            _ if byte == open => open = 0,
-            _ => out.push(byte),
-        }
-    }
-    out
 }

@@ -14,7 +14,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use salt_event::Value;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{MARK, forms, replace_ranges, values};
+use super::marks::{self, Mark};
+use super::{forms, replace_ranges, values};
 
 /// Most values that one run can teach; those above are still hidden where they stand.
 const MAX_VALUES: usize = 4_096;
@@ -32,11 +33,26 @@ const MIN_INSIDE: usize = 6;
 #[derive(Default, Clone)]
 pub struct Secrets {
     /// Sorted, without doubles.
-    values: Vec<Zeroizing<Vec<u8>>>,
+    values: Vec<Known>,
     bytes: usize,
     /// The sum of the values' hashes: it does not depend on their order.
     fingerprint: u64,
-    finder: OnceLock<Option<AhoCorasick>>,
+    finder: OnceLock<Option<Finder>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    value: Zeroizing<Vec<u8>>,
+    /// What stands in its place; of a part of a secret it is the whole one's.
+    mark: Mark,
+}
+
+/// Searches for all forms of all values.
+#[derive(Clone)]
+struct Finder {
+    automaton: AhoCorasick,
+    /// The mark of each form.
+    marks: Vec<Mark>,
 }
 
 impl Secrets {
@@ -53,13 +69,13 @@ impl Secrets {
     /// Whether a text is a part of a known value.
     pub(crate) fn holds(&self, part: &str) -> bool {
         let finder = memchr::memmem::Finder::new(part);
-        self.values.iter().any(|value| finder.find(value).is_some())
+        self.values.iter().any(|known| finder.find(&known.value).is_some())
     }
 
     /// Takes in what another set knows.
     pub fn extend(&mut self, other: &Secrets) {
-        for value in &other.values {
-            self.insert(value);
+        for known in &other.values {
+            self.insert(&known.value, known.mark);
         }
     }
 
@@ -67,8 +83,8 @@ impl Secrets {
     /// another one wrote, unless it is surely the same.
     pub(crate) fn random_ones(&self) -> Secrets {
         let mut random = Secrets::default();
-        for value in self.values.iter().filter(|value| looks_random(value)) {
-            random.insert(value);
+        for known in self.values.iter().filter(|known| looks_random(&known.value)) {
+            random.insert(&known.value, known.mark);
         }
         random
     }
@@ -88,7 +104,9 @@ impl Secrets {
         match String::from_utf8(replace_ranges(text.as_bytes(), &ranges)) {
             Ok(hidden) => Cow::Owned(hidden),
             // A secret of stray bytes that cut a character: rather nothing than a part of it.
-            Err(_) => Cow::Borrowed(MARK),
+            Err(_) => {
+                Cow::Owned(ranges.first().map(|(_, mark)| mark.to_string()).unwrap_or_default())
+            }
         }
     }
 
@@ -125,36 +143,42 @@ impl Secrets {
     }
 
     fn hide_number(&self, digits: String, value: &mut Value<'_>) {
-        if self.position(digits.as_bytes()).is_ok() {
-            *value = Value::Text(Cow::Borrowed(MARK));
+        if let Some(mark) = self.mark_of(digits.as_bytes()) {
+            *value = Value::Text(mark.to_string().into());
         }
     }
 
+    /// The mark of a value that is known as it stands.
+    pub(super) fn mark_of(&self, value: &[u8]) -> Option<Mark> {
+        let place = self.position(value).ok()?;
+        self.values.get(place).map(|known| known.mark)
+    }
+
     /// Learns a value that was hidden, and its parts that are secret by themselves.
-    pub(super) fn learn(&mut self, value: &[u8]) {
+    pub(super) fn learn(&mut self, value: &[u8], mark: Mark) {
         let value = value.trim_ascii();
         if value.contains(&b'\n') {
             // Diffs and logs show a long secret line by line, each behind a sign of its own.
             for line in value.split(|byte| *byte == b'\n') {
                 let line = line.trim_ascii();
                 if line.len() >= 12 && !line.starts_with(b"-----") {
-                    self.insert(line);
+                    self.insert(line, mark);
                 }
             }
         }
         if let Some(bare) = values::after_scheme(value) {
-            self.insert(bare);
+            self.insert(bare, mark);
         }
-        self.insert(value);
+        self.insert(value, mark);
     }
 
-    fn insert(&mut self, value: &[u8]) {
+    fn insert(&mut self, value: &[u8], mark: Mark) {
         let full = self.values.len() >= MAX_VALUES || self.bytes + value.len() > MAX_BYTES;
         if full || !can_be_sought(value) {
             return;
         }
         if let Err(place) = self.position(value) {
-            self.values.insert(place, Zeroizing::new(value.to_vec()));
+            self.values.insert(place, Known { value: Zeroizing::new(value.to_vec()), mark });
             self.bytes += value.len();
             let mut hasher = DefaultHasher::new();
             value.hash(&mut hasher);
@@ -164,36 +188,43 @@ impl Secrets {
     }
 
     fn position(&self, value: &[u8]) -> Result<usize, usize> {
-        self.values.binary_search_by(|known| known.as_slice().cmp(value))
+        self.values.binary_search_by(|known| known.value.as_slice().cmp(value))
     }
 
-    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
+    fn find(&self, text: &[u8]) -> Vec<(Range<usize>, Mark)> {
         let Some(finder) = self.finder() else {
             return Vec::new();
         };
-        finder
-            .find_iter(text)
-            .map(|found| found.range())
-            .filter(|range| range.len() >= MIN_INSIDE || stands_alone(text, range))
+        let found = finder.automaton.find_iter(text).filter(|found| {
+            let range = found.range();
+            (range.len() >= MIN_INSIDE || stands_alone(text, &range))
+                && !marks::covers(text, range.start)
+        });
+        found
+            .filter_map(|found| {
+                let mark = finder.marks.get(found.pattern().as_usize())?;
+                Some((found.range(), *mark))
+            })
             .collect()
     }
 
-    fn finder(&self) -> Option<&AhoCorasick> {
+    fn finder(&self) -> Option<&Finder> {
         if self.values.is_empty() {
             return None;
         }
         self.finder
             .get_or_init(|| {
-                let mut sought = Vec::new();
-                for value in &self.values {
-                    forms::push_all(value, &mut sought);
+                let (mut sought, mut marks) = (Vec::new(), Vec::new());
+                for known in &self.values {
+                    forms::push_all(&known.value, &mut sought);
+                    marks.resize(sought.len(), known.mark);
                 }
-                let finder = AhoCorasick::builder()
+                let automaton = AhoCorasick::builder()
                     .match_kind(MatchKind::LeftmostLongest)
                     .build(&sought)
                     .ok();
                 sought.zeroize();
-                finder
+                automaton.map(|automaton| Finder { automaton, marks })
             })
             .as_ref()
     }
@@ -215,9 +246,7 @@ fn can_be_sought(value: &[u8]) -> bool {
     if value.len() < MIN_LENGTH || is_number || values::is_common(value) {
         return false;
     }
-    let is_of_mark = MARK.as_bytes().windows(value.len()).any(|part| part == value);
-    let holds_mark = memchr::memmem::find(value, MARK.as_bytes()).is_some();
-    !is_of_mark && !holds_mark && !values::is_placeholder(value) && !is_plain_name(value)
+    !marks::is_of_marks(value) && !values::is_placeholder(value) && !is_plain_name(value)
 }
 
 /// Whether a value is only a secret's name, in one case of letters: `password`, `DB_TOKEN`. What

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::plain;
 use super::values::{at, is_placeholder, is_reference, skip, slice};
 
 /// Which bytes a token is made of.
@@ -152,6 +153,16 @@ pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>
             let shape = SHAPES.iter().find(|shape| shape.prefix.as_bytes() == anchor)?;
             shape.token(text, found)
         }
+    }
+}
+
+/// The plain form of what was found at an anchor: a password in a URL is written with `%`, and a key
+/// on many lines.
+pub(super) fn plain(text: &[u8], found: Range<usize>, span: Range<usize>) -> Vec<u8> {
+    match slice(text, found) {
+        b"-----BEGIN" => plain::squeezed(slice(text, span)),
+        b"://" => plain::from_percent(slice(text, span)),
+        _ => slice(text, span).to_vec(),
     }
 }
 

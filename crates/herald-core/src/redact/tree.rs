@@ -9,7 +9,7 @@ use salt_event::Value;
 
 use super::keys::{is_directory, names_secret};
 use super::values::{is_placeholder, is_reference};
-use super::{MARK, Redactor, Secrets};
+use super::{Marks, Redactor, Secrets, plain};
 
 /// Keys beside a password that say who and where: hidden with the rest, but words of every log.
 const PLAIN_KEYS: &[&str] = &[
@@ -55,7 +55,7 @@ fn keyword<'t>(rules: &Redactor, text: &'t str, secrets: &mut Secrets) -> Cow<'t
             && !value.starts_with(['\'', '"', '=', ' '])
         {
             let mut whole = Value::from(value.to_owned());
-            hide_leaves(&mut whole, secrets);
+            hide_leaves(&rules.marks, &mut whole, secrets);
             return match whole.as_text() {
                 Some(hidden) if hidden != value => Cow::Owned(format!("{name}={hidden}")),
                 _ => rules.redact_text(text, secrets),
@@ -71,7 +71,7 @@ fn list(rules: &Redactor, items: &mut [Value<'_>], secrets: &mut Secrets) {
     for item in items {
         let is_option = item.as_text().is_some_and(|text| text.starts_with('-'));
         if named && !is_option && !matches!(item, Value::Map(_) | Value::Array(_)) {
-            hide_leaves(item, secrets);
+            hide_leaves(&rules.marks, item, secrets);
         } else {
             redact(rules, item, secrets);
         }
@@ -97,7 +97,7 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
             None => false,
         };
         if secret {
-            hide_leaves(value, secrets);
+            hide_leaves(&rules.marks, value, secrets);
         } else {
             redact(rules, value, secrets);
         }
@@ -150,35 +150,43 @@ fn is_versions(value: &Value<'_>, sure: bool) -> bool {
 }
 
 /// Hides every text and number of a tree.
-pub(super) fn hide_leaves(value: &mut Value<'_>, secrets: &mut Secrets) {
-    leaves(value, true, secrets);
+pub(super) fn hide_leaves(marks: &Marks, value: &mut Value<'_>, secrets: &mut Secrets) {
+    leaves(marks, value, true, secrets);
 }
 
-fn leaves(value: &mut Value<'_>, learn: bool, secrets: &mut Secrets) {
-    match value {
+fn leaves(marks: &Marks, value: &mut Value<'_>, learn: bool, secrets: &mut Secrets) {
+    let hidden = match value {
         Value::Nil | Value::Bool(_) => return,
         Value::Array(items) => {
-            return items.iter_mut().for_each(|item| leaves(item, learn, secrets));
+            return items.iter_mut().for_each(|item| leaves(marks, item, learn, secrets));
         }
         Value::Map(pairs) => {
             return pairs.iter_mut().for_each(|(key, item)| {
                 let plain = key.as_text().is_some_and(|name| PLAIN_KEYS.contains(&name));
-                leaves(item, learn && !plain, secrets);
+                leaves(marks, item, learn && !plain, secrets);
             });
         }
         Value::Text(text) => {
             if is_placeholder(text.as_bytes()) || is_reference(text.as_bytes(), false) {
                 return;
             }
-            if learn {
-                secrets.learn(text.as_bytes());
-            }
+            leaf(marks, text.as_bytes(), learn, secrets)
         }
-        Value::Bytes(bytes) | Value::Ext(_, bytes) if learn => secrets.learn(bytes),
-        Value::Int(number) if learn => secrets.learn(number.to_string().as_bytes()),
-        Value::UInt(number) if learn => secrets.learn(number.to_string().as_bytes()),
-        Value::Float(number) if learn => secrets.learn(number.to_string().as_bytes()),
-        _ => {}
+        Value::Bytes(bytes) | Value::Ext(_, bytes) => leaf(marks, bytes, learn, secrets),
+        Value::Int(number) => leaf(marks, number.to_string().as_bytes(), learn, secrets),
+        Value::UInt(number) => leaf(marks, number.to_string().as_bytes(), learn, secrets),
+        Value::Float(number) => leaf(marks, number.to_string().as_bytes(), learn, secrets),
+    };
+    *value = Value::from(hidden);
+}
+
+/// What stands in a leaf's place.
+fn leaf(marks: &Marks, value: &[u8], learn: bool, secrets: &mut Secrets) -> String {
+    let core = plain::core(value);
+    let mark = secrets.mark_of(&core).unwrap_or_else(|| marks.of(&core));
+    if learn {
+        secrets.learn(value, mark);
+        secrets.learn(&core, mark);
     }
-    *value = Value::Text(Cow::Borrowed(MARK));
+    mark.to_string()
 }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::MARK;
+use super::marks;
 
 /// How far a closing quote is looked for on other lines.
 const MAX_QUOTED: usize = 8 * 1024;
@@ -84,6 +84,10 @@ pub(super) fn word(text: &[u8], start: usize, inside: Option<u8>) -> Found {
     Found { inner: start..end, end, expands: true }
 }
 
+fn mark_length(text: &[u8], place: usize) -> usize {
+    marks::length_at(text.get(place..).unwrap_or_default())
+}
+
 fn continues(text: &[u8], place: usize) -> bool {
     let byte = at(text, place);
     byte.is_ascii_alphanumeric()
@@ -96,6 +100,8 @@ fn bare(text: &[u8], start: usize, inside: Option<u8>) -> usize {
     let mut place = start;
     while let Some(&byte) = text.get(place) {
         match byte {
+            // A mark has spaces in it, and is one word.
+            b'[' | b'$' if mark_length(text, place) > 0 => place += mark_length(text, place) - 1,
             b' ' | b'\t' | b'\n' | b'\r' | b';' | b'&' | b'|' | b'<' | b'>' | b'`' | 0 => break,
             b'_' if slice(text, place..place + 3) == b"_|-" => break,
             b'\\' if matches!(at(text, place + 1), b'n' | b'r' | b't' | b'"') => break,
@@ -205,7 +211,7 @@ pub(super) fn after_scheme(value: &[u8]) -> Option<&[u8]> {
 /// Whether a value is no secret: empty, a word such as `yes`, a mask, our own mark.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let value = value.trim_ascii();
-    if value.starts_with(MARK.as_bytes()) || value.is_empty() || is_one_of(value, SAYINGS) {
+    if marks::length_at(value) > 0 || value.is_empty() || is_one_of(value, SAYINGS) {
         return true;
     }
     value == b"x"

@@ -7,7 +7,7 @@ use herald_core::change::What;
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryHead, decode, encode};
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use herald_core::run::{Job, Run, RunStatus};
 use herald_core::state::State;
 use jiff::Timestamp;
@@ -68,7 +68,12 @@ impl Heard {
     /// Ends the process and begins another on its journal.
     pub fn restart(self, settings: Settings, now: Timestamp) -> Self {
         let journal = folded(&self);
-        let ledger = Ledger::restore(settings, Redactor::new(), now, restored(&self, &journal));
+        let ledger = Ledger::restore(
+            settings,
+            Redactor::new(Marks::new(&[7; 32])),
+            now,
+            restored(&self, &journal),
+        );
         Self { ledger, journal, ..self }
     }
 

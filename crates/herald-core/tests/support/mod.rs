@@ -15,7 +15,7 @@ use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::names::AS_THEY_ARE;
 use herald_core::payload::PayloadKind;
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use herald_core::run::{Run, RunId};
 use herald_core::state::State;
 use jiff::Timestamp;
@@ -196,6 +196,15 @@ impl Default for Heard {
     }
 }
 
+fn marks() -> Marks {
+    Marks::new(&[7; 32])
+}
+
+/// What stands in a secret's place.
+pub fn mark(secret: &str) -> String {
+    marks().of(secret.as_bytes()).to_string()
+}
+
 impl Heard {
     pub fn restored(from: Restored, now: Timestamp) -> Self {
         Self::with(Settings::default(), from, now)
@@ -203,7 +212,7 @@ impl Heard {
 
     pub fn with(settings: Settings, from: Restored, now: Timestamp) -> Self {
         Heard {
-            ledger: Ledger::restore(settings, Redactor::new(), now, from),
+            ledger: Ledger::restore(settings, Redactor::new(marks()), now, from),
             changes: Vec::new(),
             payloads: HashMap::new(),
             journal: State::default(),

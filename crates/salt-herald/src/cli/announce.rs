@@ -19,6 +19,7 @@ use super::trouble::Trouble;
 use super::{Found, journal};
 use crate::chat::{self, DeliveryError, Sink};
 use crate::config::{self, Config};
+use crate::marks;
 
 /// The longest event that is read: Salt's own limit is 1 MiB, before it is printed.
 const MOST_EVENT: u64 = 8 * 1024 * 1024;
@@ -42,7 +43,7 @@ pub(super) fn run(
     args: &AnnounceArgs,
     out: &mut Output,
 ) -> Result<Found, Trouble> {
-    let command = job(args)?.command(&Redactor::new());
+    let command = job(args)?.command(&Redactor::new(marks::of_process()));
     let (config, _) = config::load(&journal::load_options(config)).map_err(Trouble::of)?;
     let sinks = choose(&config, args.sink.as_deref())?;
     if args.dry_run {

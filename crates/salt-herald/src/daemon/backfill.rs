@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use herald_core::backfill::{Added, Backfill, CacheState, Counter};
+use herald_core::redact::Redactor;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +19,7 @@ use super::recording::refuse_away;
 use super::walker::{Errand, Walker, Where};
 use super::{Limits, RunError, job_cache_of, ledger_settings};
 use crate::config::Config;
+use crate::marks;
 use crate::source::job_cache::Skipped;
 use crate::source::{Heard, Item, Past, Queue};
 use crate::store::{Gap, Journal, JournalWriter, StoreError};
@@ -333,8 +335,9 @@ pub fn backfill(
 ) -> Result<Backfill, RunError> {
     let journal = Journal::open(&config.journal.path)?;
     let (reader, writer) = (journal.reader()?, journal.into_writer()?);
+    let redactor = Redactor::new(marks::of_journal(&config.journal.path));
     let now = Timestamp::now();
-    let mut intake = Intake::new(ledger_settings(config), reader, writer.clone(), now)?;
+    let mut intake = Intake::new(ledger_settings(config), redactor, reader, writer.clone(), now)?;
     let queue = Arc::new(Queue::new(crate::source::MAX_WAITING));
     let place = job_cache_of(config, Limits::default());
     let (mut backfills, requests) = Backfills::start(place, Arc::clone(&queue))?;

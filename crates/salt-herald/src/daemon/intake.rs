@@ -58,13 +58,14 @@ impl Intake {
     /// When the journal can't be read.
     pub fn new(
         settings: Settings,
+        redactor: Redactor,
         mut reader: JournalReader,
         writer: JournalWriter,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let restored = reader.restored()?;
         Ok(Self {
-            ledger: Ledger::restore(settings, Redactor::new(), now, restored),
+            ledger: Ledger::restore(settings, redactor, now, restored),
             reader,
             writer,
             batch: Batch::default(),

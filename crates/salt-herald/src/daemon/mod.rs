@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use herald_core::change::GapReason;
 use herald_core::ledger;
 use herald_core::noise::SayRules;
+use herald_core::redact::Redactor;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -38,6 +39,7 @@ use socket::Socket;
 use walker::Where;
 
 use crate::config::{BusAddress, Config, JournalConfig, LoadOptions};
+use crate::marks;
 use crate::metrics::{Metrics, gauge_of};
 pub use crate::publish::Pace;
 use crate::source::{self, Bus, Clock, Heard, Item, Queue};
@@ -283,7 +285,8 @@ fn listen(
     let heard_at = reader.noted("heard_at")?.and_then(|at| Timestamp::from_microsecond(at).ok());
     let blind = heard_at.map(|at| (at, GapReason::NotRunning));
     let now = Timestamp::now();
-    let mut intake = Intake::new(ledger_settings(config), reader, writer, now)?
+    let redactor = Redactor::new(marks::of_journal(&config.journal.path));
+    let mut intake = Intake::new(ledger_settings(config), redactor, reader, writer, now)?
         .counted_by(&metrics.bus, &metrics.runs);
     if let Some(looks) = Looks::of(&config.master, limits.confirmed_within) {
         intake = intake.confirmed_by(looks.start(Arc::clone(&queue))?);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use herald_core::change::GapReason;
 use herald_core::ledger::Settings;
+use herald_core::redact::Redactor;
 use jiff::Timestamp;
 use salt_event::capture::{Capture, Captured, Record, write_header, write_record};
 use salt_event::frame::FrameBuffer;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use super::intake::Intake;
 use super::{MOST, RunError, bus_of};
 use crate::config::Config;
+use crate::marks;
 use crate::source::{Heard, Item, connect, take_frames};
 use crate::store::{Disk, Journal};
 
@@ -81,8 +83,9 @@ pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
     let opened = Journal::open(journal)?;
     let writer = opened.into_writer()?;
     let reader = writer.reader()?;
+    let redactor = Redactor::new(marks::of_journal(journal));
     let start = capture.clone().next().map_or(Timestamp::now(), |record| record.at);
-    let mut intake = Intake::new(Settings::default(), reader, writer.clone(), start)?;
+    let mut intake = Intake::new(Settings::default(), redactor, reader, writer.clone(), start)?;
     let end = take_capture(&mut intake, &mut capture)?;
     // What had not ended when the recording did would not have ended by itself.
     intake.catch_up(end.unwrap_or(start));

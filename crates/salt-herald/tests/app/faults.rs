@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use herald_core::ledger::Settings;
+use herald_core::redact::{Marks, Redactor};
 use jiff::Timestamp;
 use rustix::process::Signal;
 use salt_event::capture::{Capture, Captured};
@@ -58,9 +59,15 @@ fn the_writer() {
     };
     let mut told = std::fs::File::create(folder.join("told")).unwrap();
     let items = history();
-    let mut intake =
-        Intake::new(Settings::default(), writer.reader().unwrap(), writer.clone(), items[0].at)
-            .unwrap();
+    let redactor = Redactor::new(Marks::new(&[7; 32]));
+    let mut intake = Intake::new(
+        Settings::default(),
+        redactor,
+        writer.reader().unwrap(),
+        writer.clone(),
+        items[0].at,
+    )
+    .unwrap();
     for some in items.chunks(4) {
         some.iter().for_each(|item| intake.take(item).unwrap());
         intake.flush().unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use salt_event::Value;
 use salt_herald::store::{Batch, Journal, JournalReader, JournalWriter};
@@ -62,7 +62,12 @@ impl Scene {
         let now = START.parse().unwrap();
         let writer = Journal::open(&dir.path().join("journal.db")).unwrap().into_writer().unwrap();
         Self {
-            ledger: Ledger::restore(Settings::default(), Redactor::new(), now, Restored::default()),
+            ledger: Ledger::restore(
+                Settings::default(),
+                Redactor::new(Marks::new(&[7; 32])),
+                now,
+                Restored::default(),
+            ),
             writer: Some(writer),
             dir,
             now,

@@ -7,7 +7,7 @@ use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryHead, decode, encode};
 use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::python;
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::mutilate::fuzz;
@@ -37,8 +37,12 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn new() -> Self {
         let now = Timestamp::from_second(1_795_000_000).unwrap();
-        let ledger =
-            Ledger::restore(Settings::default(), Redactor::new(), now, Restored::default());
+        let ledger = Ledger::restore(
+            Settings::default(),
+            Redactor::new(Marks::new(&[7; 32])),
+            now,
+            Restored::default(),
+        );
         Self { ledger, now, payloads: Payloads::default(), entries: Vec::new(), met: 0 }
     }
 

@@ -204,7 +204,7 @@ const HEAVY: &[&str] = &[
 /// With a rule that is not linear, this test takes minutes.
 #[test]
 fn long_texts_of_anchors_take_no_longer() {
-    let redactor = Redactor::new();
+    let redactor = redactor();
     for piece in HEAVY {
         let text = piece.repeat(200_000 / piece.len());
         redactor.redact_text(&text, &mut Secrets::default());
@@ -215,7 +215,7 @@ fn long_texts_of_anchors_take_no_longer() {
 #[test]
 #[ignore = "measures"]
 fn speed_of_heavy_texts() {
-    let redactor = Redactor::new();
+    let redactor = redactor();
     for piece in HEAVY {
         let times = [200_000, 1_600_000].map(|length| {
             let text = piece.repeat(length / piece.len());

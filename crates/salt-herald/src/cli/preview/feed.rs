@@ -85,10 +85,15 @@ pub(super) struct Feed<'c> {
 }
 
 impl<'c> Feed<'c> {
-    pub(super) fn new(settings: Settings, master: Option<&'c str>, begin: Timestamp) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        redactor: Redactor,
+        master: Option<&'c str>,
+        begin: Timestamp,
+    ) -> Self {
         Self {
             rules: settings.say.clone(),
-            ledger: Ledger::restore(settings, Redactor::new(), begin, Restored::default()),
+            ledger: Ledger::restore(settings, redactor, begin, Restored::default()),
             master,
             known: BTreeMap::new(),
             runs: HashMap::new(),

@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use herald_core::redact::Redactor;
 use jiff::Timestamp;
 
 use self::feed::{Fed, Feed};
@@ -28,6 +29,7 @@ use super::when::{self, End};
 use super::{Found, journal};
 use crate::config::{self, Config, LoadOptions, MasterConfig};
 use crate::daemon::ledger_settings;
+use crate::marks;
 use crate::source::job_cache::{JobCache, JobCacheError, Skipped};
 
 /// How many messages people are shown unless they ask for more.
@@ -78,7 +80,7 @@ pub(super) fn run(
     let options =
         LoadOptions { may_be_absent: args.cachedir.is_some(), ..journal::load_options(config) };
     let (config, _) = config::load(&options).map_err(Trouble::of)?;
-    let preview = look(&config, args, since, until)?;
+    let preview = look(&config, Redactor::new(marks::of_process()), args, since, until)?;
     if args.json {
         for object in json::objects(&preview, args.limit.unwrap_or(usize::MAX)) {
             out.json(&object)?;
@@ -98,6 +100,7 @@ pub(super) fn run(
 
 fn look(
     config: &Config,
+    redactor: Redactor,
     args: &PreviewArgs,
     since: Timestamp,
     until: Timestamp,
@@ -121,7 +124,7 @@ fn look(
         return Err(trouble(JobCacheError::Denied { path: folder, source }));
     }
     let mut skipped = listing.skipped;
-    let mut feed = Feed::new(ledger_settings(config), config.name.as_deref(), since);
+    let mut feed = Feed::new(ledger_settings(config), redactor, config.name.as_deref(), since);
     let read = cache.events(listing.jobs).each(|at, event| {
         feed.take(at, event);
         Ok::<(), Infallible>(())

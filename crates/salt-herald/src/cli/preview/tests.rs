@@ -3,6 +3,7 @@
 use std::fs;
 
 use anstream::adapter::strip_str;
+use herald_core::redact::Redactor;
 use herald_core::survey::Advice;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -44,10 +45,14 @@ fn view(width: Option<usize>) -> View {
     View { width, zone: TimeZone::UTC, now: at("20:00:00") }
 }
 
+fn redactor() -> Redactor {
+    Redactor::new(herald_core::redact::Marks::new(&[7; 32]))
+}
+
 fn preview(made: &Made, config: &Config) -> super::Preview {
     let now = at("23:00:00");
     let since = now - SignedDuration::from_hours(24);
-    let mut preview = look(config, &args(made), since, now).unwrap();
+    let mut preview = look(config, redactor(), &args(made), since, now).unwrap();
     preview.cache.folder = "/var/cache/salt/master/jobs".into();
     preview
 }
@@ -179,7 +184,8 @@ fn places(made: &Made, sink: Option<&str>) -> super::Preview {
     let config = config_of(&file);
     let args = PreviewArgs { sink: sink.map(str::to_owned), ..args(made) };
     let now = at("23:00:00");
-    let mut preview = look(&config, &args, now - SignedDuration::from_hours(24), now).unwrap();
+    let mut preview =
+        look(&config, redactor(), &args, now - SignedDuration::from_hours(24), now).unwrap();
     preview.cache.folder = "/var/cache/salt/master/jobs".into();
     preview
 }
@@ -220,7 +226,7 @@ fn a_place_that_is_none_is_told_with_those_that_are() {
     let made = Made::new();
     let args = PreviewArgs { sink: Some("#monitoring\u{1b}[1m".to_owned()), ..args(&made) };
     let now = at("23:00:00");
-    let trouble = look(&config(""), &args, now, now).err().unwrap().text();
+    let trouble = look(&config(""), redactor(), &args, now, now).err().unwrap().text();
     assert!(trouble.contains("--sink: no place is called #monitoring\\u{1b}[1m"), "{trouble}");
     assert!(trouble.contains("hint: there are ops"), "{trouble}");
 }

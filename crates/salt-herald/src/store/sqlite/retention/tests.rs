@@ -7,7 +7,7 @@ use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, decode};
 use herald_core::ledger::{Ledger, Restored, Settings};
-use herald_core::redact::Redactor;
+use herald_core::redact::{Marks, Redactor};
 use herald_core::run::RunId;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -238,7 +238,7 @@ impl History {
 }
 
 fn ledger(restored: Restored) -> Ledger {
-    Ledger::restore(Settings::default(), Redactor::new(), now(), restored)
+    Ledger::restore(Settings::default(), Redactor::new(Marks::new(&[7; 32])), now(), restored)
 }
 
 fn map(pairs: Vec<(&str, Value<'static>)>) -> Value<'static> {

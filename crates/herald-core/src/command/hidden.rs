@@ -1,0 +1,168 @@
+//! Hidden values in a command line: parameters of the shell, so that a line which is pasted as it is
+//! stops, and says the same again once somebody has set them.
+//!
+//! It knows the quotes that our own lines are made of. Whether a value can be put back as it is, is
+//! asked by [`restores`]; what is secret was decided before.
+
+use std::collections::HashMap;
+
+use crate::redact::{Mark, Marks};
+
+/// Which quotes a place of a line stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Nothing,
+    Single,
+    Double,
+    /// `"$(printf '…')"`
+    Printf,
+}
+
+/// What makes the text of `"$(printf '…')"` begin and end.
+const PRINTF: &str = "$(printf '";
+const PRINTF_END: &str = "')";
+
+/// The same line, where a parameter of the shell stands in the place of each mark.
+pub(crate) fn with_parameters(line: &str) -> String {
+    if Mark::find(line).is_none() {
+        return line.to_owned();
+    }
+    let mut out = String::with_capacity(line.len() + 64);
+    let mut inside = Inside::Nothing;
+    // Behind the quote that opened last.
+    let mut opened = 0;
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let Some((mark, length)) = Mark::read(rest.as_bytes()) else {
+            let (length, next) = step(inside, c, rest);
+            let (passed, left) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            out.push_str(passed);
+            if inside == Inside::Nothing && next == Inside::Single {
+                opened = out.len();
+            }
+            (inside, rest) = (next, left);
+            continue;
+        };
+        rest = rest.get(length..).unwrap_or_default();
+        let parameter = mark.parameter();
+        match inside {
+            Inside::Nothing => out.extend(["\"", &parameter, "\""]),
+            Inside::Double => out.push_str(&parameter),
+            Inside::Printf => out.extend([PRINTF_END, &parameter, PRINTF]),
+            Inside::Single => {
+                // No empty quotes are left on either side.
+                if out.len() == opened {
+                    _ = out.pop()
+                } else {
+                    out.push('\'')
+                }
+                out.extend(["\"", &parameter, "\""]);
+                if let Some(behind) = rest.strip_prefix('\'') {
+                    (rest, inside) = (behind, Inside::Nothing);
+                } else {
+                    out.push('\'');
+                    opened = out.len();
+                }
+            }
+        }
+    }
+    out
+}
+
+/// How far the next sign of the line reaches, and what it leads into.
+fn step(inside: Inside, c: char, rest: &str) -> (usize, Inside) {
+    let escaped = || 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
+    match (inside, c) {
+        (Inside::Printf, '\'') => (1, Inside::Double),
+        (Inside::Double, '$') if rest.starts_with(PRINTF) => (PRINTF.len(), Inside::Printf),
+        (Inside::Nothing | Inside::Double, '\\') => (escaped(), inside),
+        (Inside::Nothing, '\'') => (1, Inside::Single),
+        (Inside::Nothing, '"') => (1, Inside::Double),
+        (Inside::Single, '\'') | (Inside::Double, '"') => (1, Inside::Nothing),
+        _ => (c.len_utf8(), inside),
+    }
+}
+
+/// Which value each mark stands for, as far as words told.
+#[derive(Default)]
+pub(super) struct Put<'w>(HashMap<Mark, &'w str>);
+
+/// Whether a word with marks becomes the word that was said when what is hidden is put in their place,
+/// as its fingerprint knows it.
+pub(super) fn restores<'w>(hidden: &str, said: &'w str, marks: &Marks, put: &mut Put<'w>) -> bool {
+    let Some((mark, start, end)) = Mark::find(hidden) else {
+        return hidden == said;
+    };
+    let (before, behind) = (hidden.get(..start), hidden.get(end..).unwrap_or_default());
+    let Some(left) = before.and_then(|before| said.strip_prefix(before)) else {
+        return false;
+    };
+    if let Some(known) = put.0.get(&mark) {
+        return left.strip_prefix(*known).is_some_and(|left| restores(behind, left, marks, put));
+    }
+    let next = match Mark::find(behind) {
+        Some((_, start, _)) => behind.get(..start).unwrap_or_default(),
+        None => behind,
+    };
+    // Where the next words stand in the secret itself, it ends at a later one.
+    let ends = left.match_indices(next).map(|(at, _)| at).chain([left.len()]);
+    for end in ends.filter(|_| put.0.len() < MAX_HIDDEN) {
+        let value = left.get(..end).unwrap_or_default();
+        if marks.of(value.as_bytes()) == mark {
+            put.0.insert(mark, value);
+            let left = left.get(end..).unwrap_or_default();
+            return restores(behind, left, marks, put);
+        }
+    }
+    false
+}
+
+/// Most values that are put back into one line: with more, it counts as one that can't be.
+const MAX_HIDDEN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_stands_in_every_quote() {
+        let lines = [
+            "salt x '[hidden 3f2a]'",
+            "salt x 'mysql -p[hidden 3f2a] -h db'",
+            "salt x 'pillar={\"a\": \"[hidden 3f2a]\", \"b\": \"[hidden 0000]\"}' y",
+            "salt x '[hidden 3f2a][hidden 0000]'",
+            "salt x 'it'\"'\"'s [hidden 3f2a]'",
+            "salt \"$(printf 'a\\nb[hidden 3f2a]c')\" x",
+            "a\\'[hidden 3f2a] \"b[hidden 3f2a]\"",
+            "nothing",
+        ];
+        let shown: Vec<String> = lines.iter().map(|line| with_parameters(line)).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        salt x "${hidden_3f2a:?hidden by salt-herald}"
+        salt x 'mysql -p'"${hidden_3f2a:?hidden by salt-herald}"' -h db'
+        salt x 'pillar={"a": "'"${hidden_3f2a:?hidden by salt-herald}"'", "b": "'"${hidden_0000:?hidden by salt-herald}"'"}' y
+        salt x "${hidden_3f2a:?hidden by salt-herald}""${hidden_0000:?hidden by salt-herald}"
+        salt x 'it'"'"'s '"${hidden_3f2a:?hidden by salt-herald}"
+        salt "$(printf 'a\nb')${hidden_3f2a:?hidden by salt-herald}$(printf 'c')" x
+        a\'"${hidden_3f2a:?hidden by salt-herald}" "b${hidden_3f2a:?hidden by salt-herald}"
+        nothing
+        "#);
+    }
+
+    #[test]
+    fn what_is_put_back_has_to_be_what_was_said() {
+        let marks = Marks::new(&[7; 32]);
+        let mark = |value: &str| marks.of(value.as_bytes()).to_string();
+        let back = |hidden: &str, said: &str| restores(hidden, said, &marks, &mut Put::default());
+        let (one, other) = (mark("hunter2"), mark("a b"));
+        assert!(back(&format!("-p{one} -h"), "-phunter2 -h"));
+        assert!(back(&format!("{one}{other}"), "hunter2a b"));
+        assert!(back(&format!("{one} {other}{one}"), "hunter2 a bhunter2"));
+        assert!(back(&format!("{other} c"), "a b c"));
+        assert!(!back(&format!("-p{other}"), "-pa\\ b"));
+        assert!(!back(&format!("{one} {one}"), "hunter2 hunter3"));
+        assert!(!back(&format!("x{one}"), "yhunter2"));
+        assert!(!back(&one, "hunter2 x"));
+        assert!(!back("-p[hidden]", "-phunter2"));
+    }
+}
