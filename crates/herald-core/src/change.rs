@@ -10,7 +10,7 @@ use crate::backfill::Backfill;
 use crate::digest::Digest;
 use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
 use crate::payload::{Payload, PayloadKind};
-use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, named};
+use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing, named};
 
 /// Something that happened, with the contents that it is the first to name.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,6 +186,14 @@ pub enum What {
     },
     /// The job cache was read for what we were blind to.
     Backfilled(Backfill),
+    /// Some jobs were looked for in the master's job cache. Of those that are confirmed at once there can
+    /// be many in one entry, of others there is one.
+    Stood {
+        /// How they stand.
+        standing: Standing,
+        /// The jobs.
+        jobs: Vec<JobId>,
+    },
     /// What is old was taken out: a checkpoint, from which on the chain can be checked.
     Cut(Cut),
 }
@@ -254,6 +262,10 @@ impl What {
             | What::JobNarrowed { job, .. }
             | What::JobMoved { job, .. }
             | What::Returned { job, .. } => Some(*job),
+            // That all is well changes nothing that is said of a run.
+            What::Stood { standing, jobs } if *standing != Standing::Confirmed => {
+                jobs.first().copied()
+            }
             _ => None,
         }
     }

@@ -173,18 +173,27 @@ fn is_timed(run: &Run) -> bool {
 
 /// Who ran it, by the name that the config gives them.
 fn called(run: &Run, names: &Names) -> String {
-    run.head.user.as_deref().map_or_else(|| person(run), |user| names.of_user(user).to_owned())
+    match run.head.user.as_deref() {
+        Some(user) => said_to_be(run, names.of_user(user)),
+        None => person(run),
+    }
 }
 
 /// Who ran it, never more certain than the bus is.
 pub fn person(run: &Run) -> String {
     match (&run.head.user, run.head.kind, &run.head.schedule) {
-        (Some(user), ..) => user.clone(),
+        (Some(user), ..) => said_to_be(run, user),
         (None, _, Some(schedule)) => format!("schedule {schedule}"),
         (None, RunKind::Scheduled, None) => "a schedule".to_owned(),
         (None, RunKind::Local, _) => "salt-call".to_owned(),
         (None, ..) => "unknown user".to_owned(),
     }
+}
+
+/// A name is a claim like all that is on the bus; where the master's job cache contradicts it, that is said.
+fn said_to_be(run: &Run, user: &str) -> String {
+    let is_claim = [Flag::Unconfirmed, Flag::NotPublished].iter().any(|it| run.flags.contains(it));
+    if is_claim { format!("said to be {user}") } else { user.to_owned() }
 }
 
 fn place(run: &Run, context: &Labelled<'_>) -> Option<String> {
@@ -251,6 +260,8 @@ fn warnings(run: &Run) -> Vec<String> {
         parts.push(format!("met a state run that was there already ({jid})"));
     }
     for (flag, text) in [
+        (Flag::NotPublished, "forged: the master published no such job"),
+        (Flag::Unconfirmed, "not in the master's job cache: who sent it is not known"),
         (Flag::Forged, "a minion fired events in its name"),
         (Flag::NoStart, "its start was not seen"),
         (Flag::Syndic, "through a syndic"),

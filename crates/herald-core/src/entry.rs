@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::backfill::{Added, Backfill, CacheState};
 use crate::change::{Change, Cut, Failure, GapReason, What};
 use crate::digest::Digest;
-use crate::run::{Flag, JobId, Outcome, RunId, RunStatus};
+use crate::run::{Flag, JobId, Outcome, RunId, RunStatus, Standing};
 
 use fields::{Get, Put};
 pub use outline::{Outline, outline, outline_of_cut, outline_of_return};
@@ -86,6 +86,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Backfilled(_) => 15,
         What::Cut(_) => 16,
         What::JobNarrowed { .. } => 18,
+        What::Stood { .. } => 19,
     }
 }
 
@@ -156,6 +157,11 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.u64(job.0);
             out.digest(passed_on.digest);
             out.digest(missing.digest);
+        }
+        What::Stood { standing, jobs } => {
+            out.u8(standing.code());
+            out.u32(jobs.len() as u32);
+            jobs.iter().for_each(|job| out.u64(job.0));
         }
     }
 }
@@ -304,6 +310,10 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             job: JobId(input.u64("job")?),
             passed_on: input.named("syndics", contents)?,
             missing: input.named("missing", contents)?,
+        },
+        19 => What::Stood {
+            standing: input.code("standing", Standing::from_code)?,
+            jobs: input.many("jobs", |input| input.u64("job").map(JobId))?,
         },
         _ => return Err(EntryError::Field("kind")),
     })

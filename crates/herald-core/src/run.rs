@@ -123,6 +123,28 @@ named! {
         /// A syndic passed it on: down to here, and then who ran it above is not known; or up to here,
         /// from a master below.
         Syndic = 13, "syndic";
+        /// The master's job cache does not hold it, as it would if the master had published it: who sent
+        /// it is not known.
+        Unconfirmed = 14, "unconfirmed";
+        /// The master published no such job: somebody made it up.
+        NotPublished = 15, "not_published";
+    }
+}
+
+named! {
+    /// Whether a job is true, by the one witness that there is beside the bus: the master's job cache.
+    Standing {
+        /// The cache holds its load, and that is the master's.
+        Confirmed = 1, "confirmed";
+        /// The cache did not hold it in time.
+        Unconfirmed = 2, "unconfirmed";
+        /// What the cache holds shows that the master published no such job.
+        Forged = 3, "forged";
+        /// As the first, but only after it had been taken for unconfirmed.
+        ConfirmedLate = 4, "confirmed_late";
+        /// It is known by its returns, and the cache, too, holds only what a minion returned: what was
+        /// published long ago, or under another jid, or never.
+        ByMinion = 5, "by_minion";
     }
 }
 
@@ -302,6 +324,8 @@ pub struct Job {
     pub ended: bool,
     /// Runners and wheel functions return themselves, once, and ask no minions.
     pub returns_itself: bool,
+    /// Whether it is true; nothing where nobody could tell.
+    pub standing: Option<Standing>,
 }
 
 impl Job {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::change::{Change, What};
 use crate::minions::{MinionSet, Minions};
-use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Tally};
+use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Standing, Tally};
 
 /// Runs and jobs in memory.
 #[derive(Debug, Default)]
@@ -35,24 +35,7 @@ impl State {
             What::Cut(cut) => cut.minions.value.0.iter().for_each(|name| {
                 self.minions.intern(name);
             }),
-            What::RunStarted { run, head, said } => {
-                let run = Run {
-                    id: *run,
-                    head: head.value.clone(),
-                    started_at: change.at,
-                    finished_at: None,
-                    status: RunStatus::Running,
-                    jobs: Vec::new(),
-                    jids: Vec::new(),
-                    said: *said,
-                    told_with: None,
-                    tally: Tally::default(),
-                    collides_with: Default::default(),
-                    flags: Default::default(),
-                    own_failure: false,
-                };
-                self.runs.insert(run.id, run);
-            }
+            What::RunStarted { .. } => self.start_run(change),
             What::RunRevised { run, head, said, expected } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.head = head.value.clone();
@@ -90,6 +73,9 @@ impl State {
                     }
                 }
             }
+            What::Stood { standing, jobs } => {
+                jobs.iter().for_each(|job| self.stand(*job, *standing));
+            }
             What::ToldWith { run, with } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.told_with = Some(*with);
@@ -101,6 +87,28 @@ impl State {
                 }
             }
         }
+    }
+
+    fn start_run(&mut self, change: &Change) {
+        let What::RunStarted { run, head, said } = &change.what else {
+            return;
+        };
+        let run = Run {
+            id: *run,
+            head: head.value.clone(),
+            started_at: change.at,
+            finished_at: None,
+            status: RunStatus::Running,
+            jobs: Vec::new(),
+            jids: Vec::new(),
+            said: *said,
+            told_with: None,
+            tally: Tally::default(),
+            collides_with: Default::default(),
+            flags: Default::default(),
+            own_failure: false,
+        };
+        self.runs.insert(run.id, run);
     }
 
     fn start_job(&mut self, change: &Change) {
@@ -129,6 +137,7 @@ impl State {
             ended: tally.expected.is_empty() && !returns_itself,
             tally,
             returns_itself: *returns_itself,
+            standing: None,
         };
         self.jobs.insert(job.id, job);
     }
@@ -157,6 +166,33 @@ impl State {
         if !collides_with.is_empty() {
             run.flags.insert(Flag::Collision);
             run.collides_with.extend(collides_with.iter().cloned());
+        }
+    }
+
+    fn stand(&mut self, id: JobId, standing: Standing) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        job.standing = Some(standing);
+        let Some(run) = self.runs.get_mut(&job.run) else {
+            return;
+        };
+        match standing {
+            Standing::Confirmed => {}
+            Standing::Unconfirmed | Standing::ByMinion => {
+                run.flags.insert(Flag::Unconfirmed);
+            }
+            Standing::Forged => {
+                run.flags.insert(Flag::NotPublished);
+            }
+            Standing::ConfirmedLate => {
+                let in_doubt = |job: &Job| {
+                    matches!(job.standing, Some(Standing::Unconfirmed | Standing::ByMinion))
+                };
+                if !run.jobs.iter().filter_map(|job| self.jobs.get(job)).any(in_doubt) {
+                    run.flags.remove(&Flag::Unconfirmed);
+                }
+            }
         }
     }
 

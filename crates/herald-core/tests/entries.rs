@@ -11,7 +11,7 @@ use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryError, EntryHead, VERSION, chain, decode, encode};
 use herald_core::minions::MinionSet;
 use herald_core::payload::Payload;
-use herald_core::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus};
+use herald_core::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing};
 use jiff::Timestamp;
 
 #[derive(Default)]
@@ -114,6 +114,7 @@ fn every_kind() -> Vec<Change> {
             minions: minions.clone(),
         }),
         What::JobNarrowed { job, passed_on: set, missing: none },
+        What::Stood { standing: Standing::Confirmed, jobs: vec![job, JobId(5)] },
     ];
     let change = |what| Change { at: at(), what, payloads: payloads.clone() };
     whats.into_iter().map(change).collect()

@@ -103,6 +103,16 @@ impl<'a> Get<'a> {
         (0..count).map(|_| self.text(field)).collect()
     }
 
+    /// Several of a kind, behind their number.
+    pub(super) fn many<T>(
+        &mut self,
+        field: &'static str,
+        mut one: impl FnMut(&mut Self) -> Result<T, EntryError>,
+    ) -> Result<Vec<T>, EntryError> {
+        let count = self.u32(field)?;
+        (0..count).map(|_| one(self)).collect()
+    }
+
     pub(super) fn code<T>(
         &mut self,
         field: &'static str,

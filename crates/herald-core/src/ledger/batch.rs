@@ -68,7 +68,12 @@ impl Ledger {
             whole: target.is_known && are_whole(&batch.fun, batch.is_list),
             known_by: KnownBy::Publication,
         };
-        let (run, _) = self.begin(now, at, began);
+        let (run, job) = self.begin(now, at, began);
+        if self.past.is_now {
+            self.confirm_past(at, job);
+        } else {
+            self.confirm_batch(job, &batch.jid);
+        }
         if let Some(mut live) = self.live.get_mut(&run) {
             live.told_end = !is_whole;
         }

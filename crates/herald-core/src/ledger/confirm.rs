@@ -1,42 +1,80 @@
-//! What the master's job cache tells of a job that was just heard of.
+//! Whether jobs are true: what the master's job cache tells of a job that was just heard of.
 //!
 //! The answer comes later than the job, and can come after its run's end: the run is revised then, and
-//! its message rewritten. When the cache is looked into is not known here.
+//! its message rewritten. When the cache is looked into is not known here. What the cache itself tells
+//! of the past needs no confirmation.
+
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use salt_event::event::{NewJob, Origin, Return};
 
 use super::head::known_user;
 use super::{Ledger, named_set};
 use crate::change::{Change, Storable, What};
-use crate::confirm::{Found, Kept};
+use crate::confirm::{Found, Kept, deed};
+use crate::digest::Digest;
 use crate::minions::MinionSet;
-use crate::run::{Flag, JobId, RunKind};
+use crate::run::{Flag, JobId, RunKind, Standing};
 
-/// Most jobs that wait until somebody looks for them; they are taken after each event.
-const MAX_WANTED: usize = 64;
+/// Most jobs that are looked for at the same time; those beyond stand as they are.
+const MAX_AWAITED: usize = 8_192;
+
+/// What can be looked for in the job cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Confirm {
+    /// The load of a job that the master published.
+    pub jobs: bool,
+    /// What it keeps as the load of a job that it knows by a return alone.
+    pub returns: bool,
+}
+
+/// What is looked for, and what was found and is not recorded yet.
+#[derive(Debug, Default)]
+pub(super) struct Confirming {
+    /// By jid.
+    awaited: HashMap<String, Awaited>,
+    /// To be looked for from now on.
+    asked: Vec<String>,
+    /// Jobs that are confirmed: they are recorded together.
+    confirmed: BTreeSet<JobId>,
+    /// When the last of them was.
+    at: Timestamp,
+}
+
+#[derive(Debug)]
+struct Awaited {
+    job: JobId,
+    heard: HeardBy,
+}
+
+/// By which word we know of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeardBy {
+    /// It was published; and what it does, where that can be compared.
+    Publication(Option<Digest>),
+    /// It returned, and seems to have been published before.
+    Return,
+    /// It returned, and nobody published it: `salt-call`, a schedule.
+    LoneReturn,
+}
 
 impl Ledger {
-    /// The jids of jobs that began since the last call, to be looked for: see [`Self::hear_found`].
+    /// The jids of jobs to be looked for that came up since the last call: see [`Self::hear_found`].
     pub fn take_to_confirm(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.to_confirm)
+        std::mem::take(&mut self.confirming.asked)
     }
 
-    /// The bus just told of a job.
-    pub(super) fn want_confirmed(&mut self, jid: &str) {
-        // Where nobody asks for them they do not pile up.
-        if !self.past.is_now && self.to_confirm.len() < MAX_WANTED {
-            self.to_confirm.push(jid.to_owned());
-        }
-    }
-
-    /// Whether a job with that jid is in memory.
-    pub fn knows(&self, jid: &str) -> bool {
-        self.by_jid.contains_key(jid)
+    /// Whether a job that is looked for is in memory no more: it is to be adopted before
+    /// [`Self::hear_found`].
+    pub fn lacks(&self, jid: &str) -> bool {
+        let awaited = self.confirming.awaited.get(jid);
+        awaited.is_some_and(|awaited| !self.state.jobs.contains_key(&awaited.job))
     }
 
     /// A job was looked for in the job cache.
     pub fn hear_found(&mut self, at: Timestamp, jid: &str, found: &Found) -> Vec<Change> {
-        let Some(job) = self.by_jid.get(jid).copied() else {
+        let Some(Awaited { job, heard }) = self.confirming.awaited.remove(jid) else {
             return Vec::new();
         };
         if let Found::Kept(Kept { user_above: Some(user), .. }) = found
@@ -44,7 +82,80 @@ impl Ledger {
         {
             self.came_from_above(at, job, user);
         }
+        if let Some(standing) = standing_of(heard, found) {
+            self.stand(at, job, standing);
+        }
         std::mem::take(&mut self.out)
+    }
+
+    /// The jobs that were confirmed since the last call, in one change.
+    pub fn take_confirmed(&mut self) -> Vec<Change> {
+        let jobs: Vec<JobId> = std::mem::take(&mut self.confirming.confirmed).into_iter().collect();
+        if !jobs.is_empty() {
+            let at = self.confirming.at;
+            self.emit(at, What::Stood { standing: Standing::Confirmed, jobs }, Vec::new());
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// The bus told of a job, or of one more slice of it.
+    pub(super) fn confirm_published(&mut self, job: JobId, said: &NewJob<'_>) {
+        if self.settings.confirm.jobs {
+            self.await_load(job, &said.jid, || HeardBy::Publication(deed(&said.fun, said.arg)));
+        }
+    }
+
+    /// The bus told of a batch (3008), whose load comes with its first slice.
+    pub(super) fn confirm_batch(&mut self, job: JobId, jid: &str) {
+        if self.settings.confirm.jobs {
+            self.await_load(job, jid, || HeardBy::Publication(None));
+        }
+    }
+
+    /// Only a return tells of a job. What a syndic passes on is kept as its master's.
+    pub(super) fn confirm_returned(&mut self, job: JobId, kind: RunKind, ret: &Return<'_>) {
+        let is_kept = ret.origin == Origin::Minion && !ret.through_syndic;
+        if self.settings.confirm.returns && is_kept {
+            let is_lone = matches!(kind, RunKind::Local | RunKind::Scheduled);
+            let heard = if is_lone { HeardBy::LoneReturn } else { HeardBy::Return };
+            self.await_load(job, &ret.jid, || heard);
+        }
+    }
+
+    /// The job cache told of a job, or knows it, too.
+    pub(super) fn confirm_past(&mut self, at: Timestamp, job: JobId) {
+        self.stand(at, job, Standing::Confirmed);
+    }
+
+    fn await_load(&mut self, job: JobId, jid: &str, heard: impl FnOnce() -> HeardBy) {
+        let standing = self.state.jobs.get(&job).and_then(|job| job.standing);
+        let is_open = matches!(standing, None | Some(Standing::Unconfirmed));
+        let awaited = &mut self.confirming.awaited;
+        if is_open && awaited.len() < MAX_AWAITED && !awaited.contains_key(jid) {
+            awaited.insert(jid.to_owned(), Awaited { job, heard: heard() });
+            self.confirming.asked.push(jid.to_owned());
+        }
+    }
+
+    /// Of a job that is confirmed or proved forged nothing else is found out.
+    fn stand(&mut self, at: Timestamp, job: JobId, standing: Standing) {
+        let Some(before) = self.state.jobs.get(&job).map(|job| job.standing) else {
+            return;
+        };
+        let standing = match (before, standing) {
+            (None, Standing::Confirmed) => {
+                self.confirming.confirmed.insert(job);
+                self.confirming.at = at;
+                return;
+            }
+            (None, standing) => standing,
+            (Some(Standing::Unconfirmed | Standing::ByMinion), Standing::Confirmed) => {
+                Standing::ConfirmedLate
+            }
+            (Some(Standing::Unconfirmed), Standing::Forged) => Standing::Forged,
+            _ => return,
+        };
+        self.emit(at, What::Stood { standing, jobs: vec![job] }, Vec::new());
     }
 
     /// Whether a job was published here by root, and perhaps brought by a syndic.
@@ -76,4 +187,22 @@ impl Ledger {
         self.emit(at, What::RunRevised { run: id, head, said, expected }, payloads);
         self.flag(at, id, Flag::Syndic);
     }
+}
+
+/// How a job stands by what was found of it, if that tells.
+fn standing_of(heard: HeardBy, found: &Found) -> Option<Standing> {
+    let kept = match found {
+        Found::Unknown => return None,
+        Found::Nothing => return Some(Standing::Unconfirmed),
+        Found::Kept(kept) => kept,
+    };
+    Some(match (heard, &kept.minion) {
+        // The master keeps a return as a load only where there is none.
+        (HeardBy::Publication(_), Some(_)) => Standing::Forged,
+        (HeardBy::Publication(Some(said)), None) if kept.deed.is_some_and(|kept| kept != said) => {
+            Standing::Forged
+        }
+        (HeardBy::Return, Some(_)) => Standing::ByMinion,
+        _ => Standing::Confirmed,
+    })
 }

@@ -15,12 +15,12 @@ mod metadata;
 mod parents;
 mod past;
 mod returns;
+mod settings;
 mod start;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use salt_event::event::{Event, Kind};
 use salt_event::{Raw, Value};
@@ -28,54 +28,21 @@ use salt_event::{Raw, Value};
 use crate::change::{Change, Storable, What};
 use crate::digest::Digest;
 use crate::minions::{MinionNo, MinionSet, Minions};
-use crate::noise::SayRules;
 use crate::payload::{Payload, PayloadKind};
 use crate::redact::{Redactor, Secrets};
-use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus};
+use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Standing};
 use crate::split::Splitter;
 use crate::state::State;
 
 use behind::Below;
+use confirm::Confirming;
 use finish::Live;
 use live::{LiveRuns, Patience};
 use parents::Parents;
 use past::Past;
 
-/// What the ledger must know of the master and of the site.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Salt's `timeout`: how long a client waits before it asks who still works.
-    pub timeout: Duration,
-    /// Salt's `gather_job_timeout`: how long it waits for the answers.
-    pub gather_job_timeout: Duration,
-    /// How long a run that nobody polls may be without a sign of life.
-    pub patience: Duration,
-    /// By which clock the master makes jids.
-    pub jid_zone: TimeZone,
-    /// There may be masters below: a target that matches nobody here is published all the same.
-    pub order_masters: bool,
-    /// How long the client waits for more minions from there.
-    pub syndic_wait: Duration,
-    /// There is a master above, whose syndic publishes jobs here.
-    pub is_below: bool,
-    /// What is said.
-    pub say: SayRules,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(5),
-            gather_job_timeout: Duration::from_secs(10),
-            patience: Duration::from_secs(300),
-            jid_zone: TimeZone::UTC,
-            order_masters: false,
-            syndic_wait: Duration::from_secs(5),
-            is_below: false,
-            say: SayRules::default(),
-        }
-    }
-}
+pub use confirm::Confirm;
+pub use settings::Settings;
 
 /// What a journal must give back so that the ledger goes on where it stopped.
 #[derive(Debug, Default)]
@@ -122,8 +89,8 @@ pub struct Ledger {
     ended: VecDeque<RunId>,
     /// Jids under which a minion fired events of its own.
     forged: VecDeque<String>,
-    /// Jids that are to be looked for in the master's job cache.
-    to_confirm: Vec<String>,
+    /// What is looked for in the master's job cache.
+    confirming: Confirming,
     /// Since when the failures of a quiet function are told with a run.
     told: HashMap<String, (RunId, Timestamp)>,
     touched: BTreeSet<RunId>,
@@ -158,7 +125,7 @@ impl Ledger {
             learned: HashSet::new(),
             ended: VecDeque::new(),
             forged: VecDeque::new(),
-            to_confirm: Vec::new(),
+            confirming: Confirming::default(),
             told: HashMap::new(),
             touched: BTreeSet::new(),
             touched_jobs: BTreeSet::new(),
@@ -329,6 +296,14 @@ impl Ledger {
                 if let Some(run) = self.state.runs.get(run) {
                     self.touched_jobs.extend(run.jobs.iter().copied());
                 }
+            }
+            What::Stood { standing: Standing::Confirmed, jobs } => {
+                self.touched_jobs.extend(jobs.iter().copied());
+            }
+            What::Stood { jobs, .. } => {
+                let known = jobs.iter().filter_map(|job| self.state.jobs.get(job));
+                self.touched.extend(known.map(|job| job.run));
+                self.touched_jobs.extend(jobs.iter().copied());
             }
             What::JobStarted { job, .. }
             | What::JobExpects { job, .. }

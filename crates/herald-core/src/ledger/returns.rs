@@ -278,6 +278,11 @@ impl Ledger {
             known_by: KnownBy::Return,
         };
         let (run, job) = self.begin(now, began_at(at, ret, &self.settings.jid_zone), began);
+        if self.past.is_now {
+            self.confirm_past(at, job);
+        } else {
+            self.confirm_returned(job, kind, ret);
+        }
         if ret.through_syndic {
             self.flag(at, run, Flag::Syndic);
         }

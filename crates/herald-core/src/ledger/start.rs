@@ -52,6 +52,7 @@ impl Ledger {
             } else if self.is_same(known, job) {
                 self.hear_secrets(known, job);
                 self.widen(at, known, expected);
+                self.confirm_published(known, job);
             } else {
                 self.flag_conflict(at, known);
             }
@@ -66,8 +67,8 @@ impl Ledger {
             if may_spread { (MinionSet::new(), missing) } else { (missing, MinionSet::new()) };
         let mut began = begun_by(job, expected, missing);
         began.elsewhere = elsewhere;
-        let (run, _) = self.begin(now, at, began);
-        self.want_confirmed(&job.jid);
+        let (run, begun) = self.begin(now, at, began);
+        self.confirm_new(at, begun, job);
         if may_spread {
             self.begin_spread(now, run);
         } else if let Some(mut live) = self.live.get_mut(&run).filter(|_| is_empty) {
@@ -90,6 +91,7 @@ impl Ledger {
         let Some(run) = run.filter(|run| run.flags.contains(&Flag::NoStart)) else {
             if self.is_same(known, job) {
                 self.hear_secrets(known, job);
+                self.confirm_past(at, known);
                 // Only slices are published more than once, and on lists. Who else stands there and is
                 // not waited for has passed the job on.
                 if job.tgt_type == "list" {
@@ -121,8 +123,17 @@ impl Ledger {
         if !exact {
             self.flag(at, id, Flag::Inexact);
         }
+        self.confirm_past(at, known);
         self.widen(at, known, expected);
         self.end_if_complete(at, id);
+    }
+
+    fn confirm_new(&mut self, at: Timestamp, job: JobId, said: &NewJob<'_>) {
+        if self.past.is_now {
+            self.confirm_past(at, job);
+        } else {
+            self.confirm_published(job, said);
+        }
     }
 
     /// What is secret in an open run the journal does not give back: the job's load tells it anew.

@@ -222,6 +222,8 @@ impl Intake {
     /// # Errors
     /// When the journal is closed.
     pub fn flush(&mut self) -> Result<(), StoreError> {
+        let confirmed = self.ledger.take_confirmed();
+        self.add(confirmed);
         let (runs, jobs) = self.ledger.take_touched();
         self.batch.runs = runs.into_iter().cloned().collect();
         self.batch.jobs = jobs.into_iter().cloned().collect();
@@ -265,7 +267,7 @@ impl Intake {
         self.adopt(at, &event)?;
         let changes = self.ledger.handle_event(at, &event);
         self.add(changes);
-        self.have_looked_for();
+        self.have_looked_for(at);
         Ok(())
     }
 
@@ -282,18 +284,19 @@ impl Intake {
     }
 
     /// Has the jobs that just began looked for.
-    fn have_looked_for(&mut self) {
+    fn have_looked_for(&mut self, at: Timestamp) {
         let jids = self.ledger.take_to_confirm();
-        if let Some(confirmer) = &mut self.confirmer {
-            jids.iter().for_each(|jid| {
-                confirmer.ask(jid);
-            });
+        for jid in &jids {
+            if !self.confirmer.as_mut().is_some_and(|confirmer| confirmer.ask(jid)) {
+                let changes = self.ledger.hear_found(at, jid, &Found::Unknown);
+                self.add(changes);
+            }
         }
     }
 
     /// A job was looked for; its run may be over, and no more in memory.
     fn take_found(&mut self, at: Timestamp, jid: &str, found: &Found) -> Result<(), StoreError> {
-        if !self.ledger.knows(jid) {
+        if self.ledger.lacks(jid) {
             self.adopt_jid(at, jid)?;
         }
         let changes = self.ledger.hear_found(at, jid, found);

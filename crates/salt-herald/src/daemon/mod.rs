@@ -199,7 +199,7 @@ struct Now<'a> {
 impl Now<'_> {
     /// Puts another config in force. The bus is read on meanwhile.
     async fn change_to(&mut self, config: Config, bus: &Listening) -> Result<(), RunError> {
-        let settings = Some(ledger_settings(&config));
+        let settings = Some(live_settings(&config, self.limits));
         *bus.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
         reload::say_what_waits(&self.config, &config);
         // The runs stand in the file that is open.
@@ -286,7 +286,7 @@ fn listen(
     let blind = heard_at.map(|at| (at, GapReason::NotRunning));
     let now = Timestamp::now();
     let redactor = Redactor::new(marks::of_journal(&config.journal.path));
-    let mut intake = Intake::new(ledger_settings(config), redactor, reader, writer, now)?
+    let mut intake = Intake::new(live_settings(config, limits), redactor, reader, writer, now)?
         .counted_by(&metrics.bus, &metrics.runs);
     if let Some(looks) = Looks::of(&config.master, limits.confirmed_within) {
         intake = intake.confirmed_by(looks.start(Arc::clone(&queue))?);
@@ -403,6 +403,14 @@ fn job_cache_of(config: &Config, limits: Limits) -> Where {
     }
 }
 
+/// The same where jobs are looked for in the job cache as they begin.
+fn live_settings(config: &Config, limits: Limits) -> ledger::Settings {
+    let master = &config.master;
+    let jobs = Looks::of(master, limits.confirmed_within).is_some();
+    let confirm = ledger::Confirm { jobs, returns: jobs && master.keeps_returns() };
+    ledger::Settings { confirm, ..ledger_settings(config) }
+}
+
 /// What the ledger must know, from the config and from the master's own.
 pub fn ledger_settings(config: &Config) -> ledger::Settings {
     ledger::Settings {
@@ -411,6 +419,7 @@ pub fn ledger_settings(config: &Config) -> ledger::Settings {
         order_masters: config.master.order_masters,
         syndic_wait: config.master.syndic_wait,
         is_below: config.master.has_syndic,
+        confirm: ledger::Confirm::default(),
         patience: config.runs.patience,
         jid_zone: config.master.jid_zone(),
         say: SayRules {

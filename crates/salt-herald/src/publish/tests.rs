@@ -119,6 +119,7 @@ pub(super) fn record(writer: &JournalWriter, disk: &Disk, run: Run) {
         tally: run.tally.clone(),
         ended: run.finished_at.is_some(),
         returns_itself: false,
+        standing: None,
     };
     if run.status == RunStatus::Failed {
         let sql = "INSERT INTO failure VALUES (?1, 0, NULL, 1, 0)";

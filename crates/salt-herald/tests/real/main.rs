@@ -33,6 +33,7 @@ fn whole_tour(series: &str, options: &[&str]) {
     scenes::a_stopped_minion_never_answers(&mut lab, &herald);
     scenes::the_master_restarts(&mut lab, &herald);
     herald.names_the_jobs_of(&lab, &since);
+    scenes::every_job_is_confirmed(&herald);
     scenes::a_preview_would_have_said_the_same(&herald);
     scenes::no_secret_is_anywhere(&herald);
 }

@@ -52,6 +52,13 @@ pub(crate) fn below(series: &str) {
         upper.run_told("a command that is not passed on", says("alone"), &half);
         lab.order("start-syndic");
     }
+    for herald in [&upper, &lower] {
+        for run in herald.runs() {
+            let flags = run["flags"].to_string();
+            let is_doubted = flags.contains("unconfirmed") || flags.contains("not_published");
+            assert!(!is_doubted, "{run:#}");
+        }
+    }
     let ssh = upper.runs().into_iter().find(|run| run["kind"] == "ssh");
     assert_eq!(ssh, None, "nothing is taken for salt-ssh's");
 }

@@ -195,6 +195,25 @@ pub(crate) fn the_master_restarts(lab: &mut Lab, herald: &Herald) {
     herald.gap_where("the time without a master", |gap| gap["reason"] == "master away");
 }
 
+/// Nothing that a master itself did is doubted.
+pub(crate) fn every_job_is_confirmed(herald: &Herald) {
+    for run in herald.runs() {
+        let flags = run["flags"].as_array().expect("a list");
+        assert!(!flags.contains(&json!("unconfirmed")), "{run:#}");
+        assert!(!flags.contains(&json!("not_published")), "{run:#}");
+        // Runners are in the cache only when they have ended; an orchestration's children are jobs.
+        if ["runner", "wheel", "orchestration"].contains(&run["kind"].as_str().expect("a kind")) {
+            continue;
+        }
+        let jid = run["jid"].as_str().expect("a jid");
+        let shown = herald.command(&["show", jid, "--json"]);
+        let story: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+        let standings = story["standings"].as_array().expect("a list");
+        let is_confirmed = |one: &Value| one["standing"] == "confirmed";
+        assert!(!standings.is_empty() && standings.iter().all(is_confirmed), "{story:#}");
+    }
+}
+
 /// What the master kept gives the same messages as its bus did.
 pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
     let last = |run: &Value| run["command"] == "salt web1 cmd.run 'echo back again'";

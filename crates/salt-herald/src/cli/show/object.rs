@@ -13,7 +13,7 @@ use super::states::clock;
 use crate::store::{Delivery, Returned};
 
 /// A whole run: the object of `log --json` with `waiting`, `returns`, `failures`, `changes`,
-/// `outputs` and `deliveries`.
+/// `outputs`, `deliveries` and `standings`.
 pub(super) fn story(mut run: Value, story: &Story<'_>, minions: &Minions) -> Value {
     let returns = story.returns.iter().map(|returned| {
         let name = returned.minion.map(|minion| minions.name(minion));
@@ -48,6 +48,7 @@ pub(super) fn story(mut run: Value, story: &Story<'_>, minions: &Minions) -> Val
     add(&mut run, "changes", changes.collect());
     add(&mut run, "outputs", outputs.collect());
     add(&mut run, "deliveries", story.deliveries.iter().map(delivery).collect());
+    add(&mut run, "standings", story.jobs.iter().map(standing).collect());
     run
 }
 
@@ -74,6 +75,10 @@ pub(super) fn of_one(mut run: Value, minion: &str, returns: &[Whole], jobs: &[Jo
     });
     add(&mut run, "returns", returns.collect());
     run
+}
+
+fn standing(job: &Job) -> Value {
+    json!({ "jid": job.jid, "standing": job.standing.map(|standing| standing.name()) })
 }
 
 /// What was said at one place.

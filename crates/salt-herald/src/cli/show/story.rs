@@ -6,7 +6,7 @@ use herald_core::announce::Mood;
 use herald_core::compose::{FailureGroup, mood, person};
 use herald_core::literal;
 use herald_core::minions::{MinionNo, MinionSet, Minions};
-use herald_core::run::{Flag, Job, Run, RunStatus};
+use herald_core::run::{Flag, Job, Run, RunStatus, Standing};
 
 use super::super::output::View;
 use super::super::row::{BOLD, DIM, counts, local, pad, style, symbol, took};
@@ -60,6 +60,7 @@ fn head(run: &Run, jobs: &[Job], minions: &Minions, view: &View) -> String {
     }
     line("target", &target(run));
     line("kind", &kind(run));
+    line("proof", proof(jobs));
     let metadata = run.head.metadata.as_ref().map(|value| crate::json::of(value).to_string());
     line("meta", &literal::line(&metadata.unwrap_or_default()));
     let run_jids: Vec<String> = jobs.iter().take(1).map(|job| literal::line(&job.jid)).collect();
@@ -98,6 +99,17 @@ fn kind(run: &Run) -> String {
     kind
 }
 
+/// What the master's job cache says of it; what it says against it is a note.
+fn proof(jobs: &[Job]) -> &'static str {
+    let is_confirmed =
+        |job: &Job| matches!(job.standing, Some(Standing::Confirmed | Standing::ConfirmedLate));
+    match jobs.iter().filter(|job| is_confirmed(job)).count() {
+        0 => "",
+        count if count == jobs.len() => "confirmed by the master's job cache",
+        _ => "confirmed in part by the master's job cache",
+    }
+}
+
 /// What a flag means.
 fn flag_in_words(flag: Flag) -> &'static str {
     match flag {
@@ -115,6 +127,10 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Syndic => {
             "a syndic passed it on: to here from above, whose people are not named here, or from below"
         }
+        Flag::Unconfirmed => {
+            "the master's job cache does not hold it: who sent it is not known, whoever it names"
+        }
+        Flag::NotPublished => "forged: the master published no such job",
         Flag::Backfilled => {
             "looked up in the master's job cache, after a time in which we were blind"
         }

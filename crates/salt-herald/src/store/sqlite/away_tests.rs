@@ -132,6 +132,7 @@ fn write(writer: &JournalWriter, changes: Vec<Change>, run: Run) {
         tally: run.tally.clone(),
         ended: run.finished_at.is_some(),
         returns_itself: false,
+        standing: None,
     };
     let batch = Batch { changes, runs: vec![run], jobs: vec![job], ..Batch::default() };
     writer.record(batch).unwrap();

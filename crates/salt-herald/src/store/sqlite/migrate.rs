@@ -19,10 +19,11 @@ const STEPS: &[(i64, &str)] = &[
     (3, include_str!("003_backfill.sql")),
     (4, include_str!("004_size.sql")),
     (5, include_str!("005_mood.sql")),
+    (6, include_str!("006_standing.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 5;
+pub(super) const LATEST: i64 = 6;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

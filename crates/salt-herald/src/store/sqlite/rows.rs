@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use herald_core::announce::Mood;
 use herald_core::minions::{MinionSet, read_set, set_bytes};
 use herald_core::outbox::read_doubt;
-use herald_core::run::{Flag, Job, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
+use herald_core::run::{
+    Flag, Job, JobId, Run, RunHead, RunId, RunKind, RunStatus, Standing, Tally,
+};
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -23,7 +25,7 @@ pub(super) const RUN: &str = "run.id, run.kind, run.user, run.command, run.funs,
 
 /// The columns of `job`, in the order in which [`job`] reads them.
 pub(super) const JOB: &str = "id, run, jid, funs, started_at, ended, returns_itself, expected, \
-    returned, failed, changed, would_change, missing, silent";
+    returned, failed, changed, would_change, missing, silent, standing";
 
 /// The columns of `delivery`, in the order in which [`delivery`] reads them.
 pub(super) const DELIVERY: &str = "run, sink, part, lead, message, said, version, state, \
@@ -80,6 +82,7 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         ended: row.get(5)?,
         returns_itself: row.get(6)?,
         tally: tally(row, 7)?,
+        standing: row.get::<_, Option<String>>(14)?.as_deref().and_then(Standing::from_name),
     })
 }
 

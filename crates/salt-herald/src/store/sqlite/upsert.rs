@@ -56,7 +56,7 @@ impl Insert<'_> {
         self.connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-                 ?12, ?13, ?14)",
+                 ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 job.id.0 as i64,
@@ -72,7 +72,8 @@ impl Insert<'_> {
                 set(&job.tally.changed),
                 set(&job.tally.would_change),
                 set(&job.tally.missing),
-                set(&job.tally.silent)
+                set(&job.tally.silent),
+                job.standing.map(|standing| standing.name())
             ])?;
         Ok(())
     }
