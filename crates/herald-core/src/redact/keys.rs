@@ -20,7 +20,9 @@ const MAX_WORDS: usize = 12;
 
 /// A word that is secret by itself.
 const STRONG: &str = "\
-    accesskey accountkey apikey apikeys authkey bindpw masterauth masterkey pass passcode \
+    accesskey accountkey activationkey apikey apikeys authkey bindpw community contrase contrasena \
+    heslo kennwort masterauth masterkey pass passcode passwort passwordsalt rocommunity rwcommunity senha \
+    wachtwoord \
     passphrase passphrases passwd passwds password passwords presharedkey privatekey privkey \
     psk pw pwd requirepass rootpw secret secretkey secrets sharedkey signingkey token tokens";
 
@@ -35,13 +37,13 @@ const ENDINGS: &str = "\
 /// What stands before `pass` and `pw` in a glued word; without such a list `bypass` and `compass`
 /// were secrets.
 const GLUED_PASS: &str = "\
-    admin auth bind db ftp http key ldap login mail my mysql pg postgres redis require root \
-    smtp sql ssh ssl store sudo trust user";
+    admin auth bind db deststore destkey ftp http key keystore ldap login mail my mysql pg postgres \
+    redis require root smtp sql srckey srcstore ssh ssl store sudo trust truststore user";
 
 /// Kinds of keys that are kept secret; `public_key` and `ssh_key` are not.
 const KEY_KINDS: &str = "\
-    access account api app application auth client consumer decryption encrypt encryption hmac \
-    license master preshared priv private secret shared signing storage webhook";
+    access account activation api app application auth client consumer decryption encrypt encryption \
+    fernet hmac integration license master preshared priv private secret shared signing storage webhook";
 
 /// Whether a value is a directory under a name that can mean one: `pwd`.
 pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
@@ -50,6 +52,7 @@ pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 
 /// After the secret word: the name is of something about the secret.
 const HARMLESS_AFTER: &str = "\
+    alias arn go grace header inactive java js php process py rb stdin \
     age alg algorithm algorithms attempts audience authentication backend bits bucket cache \
     change changed check checks class cmd column command complexity count created date days \
     desc description dir directory disabled driver enabled encoding endpoint endpoints engine \
@@ -65,6 +68,7 @@ const HARMLESS_AFTER: &str = "\
 
 /// Before the secret word: the name is of a choice or a number.
 const HARMLESS_BEFORE: &str = "\
+    existing pull \
     allow ask bypass completion disable empty enable enforce expire forgot generate has hash \
     hide input is lock max min missing need needs no num number output permit prompt public \
     rate require requires total unexpected unlock use uses validate without";
@@ -102,6 +106,8 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
             None if matches!(word(at), "key" | "keys") && is_in(KEY_KINDS, before) => {
                 (Kind::Strong, at.checked_sub(2).map_or("", word))
             }
+            None if word(at) == "pin" && !before.is_empty() => (Kind::Strong, before),
+            None if word(at) == "passe" && before == "de" => (Kind::Strong, ""),
             None if word(at) == "salt" && before == "password" => (Kind::Strong, ""),
             None => continue,
         };
@@ -126,14 +132,30 @@ fn is_in(words: &str, word: &str) -> bool {
 }
 
 /// What every secret name holds: most keys of a tree hold none of them.
-const STEMS: [&[u8]; 9] =
-    [b"pass", b"pw", b"psk", b"secret", b"token", b"key", b"auth", b"cred", b"cookie"];
+const STEMS: [&[u8]; 16] = [
+    b"pass",
+    b"pw",
+    b"psk",
+    b"secret",
+    b"token",
+    b"key",
+    b"auth",
+    b"cred",
+    b"cookie",
+    b"pin",
+    b"kennwort",
+    b"contrase",
+    b"community",
+    b"senha",
+    b"wachtwoord",
+    b"heslo",
+];
 
 fn can_be_secret(name: &[u8]) -> bool {
     (0..name.len()).any(|start| {
         let rest = name.get(start..).unwrap_or_default();
         let first = rest.first().copied().unwrap_or_default();
-        b"psktacPSKTAC".contains(&first)
+        b"psktacwhPSKTACWH".contains(&first)
             && STEMS.iter().any(|stem| {
                 rest.get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem))
             })

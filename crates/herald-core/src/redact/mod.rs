@@ -11,10 +11,14 @@
 
 mod arguments;
 mod blocks;
+mod commands;
 mod forms;
+mod harmless;
 mod keys;
 mod marks;
 mod pairs;
+mod pipes;
+mod places;
 mod plain;
 mod programs;
 mod scan;
@@ -52,6 +56,10 @@ const NAME_ANCHORS: &[&str] = &[
     "bearer",
     "identified",
     "signature",
+    "community",
+    "kennwort",
+    "contrase",
+    "unseal",
     "&sig=",
     "?sig=",
 ];
@@ -218,6 +226,16 @@ pub fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
 /// Reads the whole name around an anchor and asks the rules.
 fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
     let text = scan.text;
+    if slice(text, found.clone()) == b"<<<" {
+        scan.done = found.end;
+        let inside = scan.quote_at(found.start);
+        return pipes::here_string(scan, found, inside);
+    }
+    if slice(text, found.clone()) == b" -p " {
+        scan.done = found.end - 1;
+        let inside = scan.quote_at(found.start);
+        return programs::beside_name(scan, found, inside);
+    }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let floor = scan.done.max(found.start.saturating_sub(MAX_NAME));
     let left =
@@ -237,9 +255,10 @@ fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
     let leads = escaped_line || leads_line(text, start);
     let name = Name { range: range.clone(), dashes, leads, inside };
     pairs::hide_value_of(scan, &name);
-    programs::hide_options(scan, range.clone(), inside);
+    programs::hide_words(scan, range.clone(), inside);
     match slice(text, range.clone()) {
         word if word.eq_ignore_ascii_case(b"bearer") => bearer(scan, range.end),
+        word if word.eq_ignore_ascii_case(b"unseal") => unseal_key(scan, range.end),
         word if word.eq_ignore_ascii_case(b"identified") => identified_by(scan, range.end, inside),
         _ => {}
     }
@@ -284,6 +303,15 @@ fn bearer(scan: &mut Scan<'_, '_>, end: usize) {
     }
 }
 
+/// `Unseal Key 1: x`
+fn unseal_key(scan: &mut Scan<'_, '_>, end: usize) {
+    let near = slice(scan.text, end..scan.text.len().min(end + 12));
+    if let Some(colon) = memchr::memmem::find(near, b": ").filter(|_| near.starts_with(b" Key ")) {
+        let found = values::word(scan.text, end + colon + 2, None);
+        scan.hide_value(found.inner, false);
+    }
+}
+
 /// SQL's `IDENTIFIED BY 'x'`, `IDENTIFIED WITH plugin BY 'x'`.
 fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
     let text = scan.text;
@@ -296,6 +324,12 @@ fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
     let start = values::skip(text, end + by + 3, b" ");
     let start = if slice(&lower, by + 3..by + 12) == b"password " { start + 9 } else { start };
     if let Some(found) = values::quoted(text, start, inside) {
+        return scan.hide_value(found.inner, false);
+    }
+    // Oracle's needs no quotes.
+    let found = values::word(text, start, inside);
+    let bare = slice(text, found.inner.clone());
+    if at(text, found.end) == b';' || bare.iter().any(u8::is_ascii_digit) {
         scan.hide_value(found.inner, false);
     }
 }

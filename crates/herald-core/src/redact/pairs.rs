@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::blocks;
-use super::keys::{Kind, is_directory, kind_of};
+use super::harmless::{is_code, is_harmless, is_no_credential, is_version};
+use super::keys::{Kind, kind_of};
 use super::marks;
 use super::plain;
 use super::scan::Scan;
@@ -48,6 +49,12 @@ pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
     if follows_slash(text, name.range.start) || is_harmless(text, name) {
         return;
     }
+    let is_told = |scan: &mut Scan<'_, '_>| {
+        second_argument(scan, name) || set_for(scan, name) || attribute(scan, name)
+    };
+    if kind == Kind::Strong && is_told(scan) {
+        return;
+    }
     let closed = after_closers(text, name.range.end);
     let name =
         &Name { inside: still_inside(text, name, closed), range: name.range.clone(), ..*name };
@@ -65,7 +72,7 @@ pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
     if kind == Kind::Strong {
         in_words(scan, name, closed, gap);
     }
-    if is_option(name) && gap > closed {
+    if is_option(text, name) && gap > closed {
         let value = skip(text, gap, b"\\\n \t");
         if at(text, value) != b'-' || at(text, value + 1) == b' ' {
             let found = word(text, value, name.inside);
@@ -89,6 +96,15 @@ struct Assigned {
 fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
     let text = scan.text;
     let value = skip_spaces(text, it.value);
+    // `expect "password:"`: the quote that opened before the name.
+    let opened = name.range.start.checked_sub(1).map_or(0, |place| at(text, place));
+    if value == it.value
+        && matches!(opened, b'\'' | b'"')
+        && at(text, value) == opened
+        && !it.quoted
+    {
+        return;
+    }
     let empty = matches!(at(text, value), b'\n' | b'\r') || value >= text.len();
     // `PASSWORD= command` is an empty password in a shell.
     if it.join == Join::Equals && value > it.value && !it.spaced_config(name, text) {
@@ -151,7 +167,7 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
     if marks::length_at(slice(scan.text, found.inner.start..scan.text.len())) > 0 {
         return;
     }
-    if kind == Kind::Weak && is_plain_word(value) {
+    if kind == Kind::Weak && is_no_credential(value) || is_code(value) || is_version(value) {
         return;
     }
     // The scheme stays: `Bearer [hidden]`.
@@ -172,9 +188,55 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
     }
 }
 
-/// `auth: pam`, `auth=scram-sha`: the name of a method.
-fn is_plain_word(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_lowercase() || b"_-. ,".contains(byte))
+/// `define('DB_PASSWORD', 'x')`, `putenv("TOKEN", "x")`.
+fn second_argument(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
+    let text = scan.text;
+    let quote = at(text, name.range.end);
+    let begins = name
+        .range
+        .start
+        .checked_sub(2)
+        .is_some_and(|before| at(text, before) == b'(' && at(text, before + 1) == quote);
+    if !matches!(quote, b'\'' | b'"') || !begins || at(text, name.range.end + 1) != b',' {
+        return false;
+    }
+    let start = skip(text, name.range.end + 2, b" ");
+    let Some(found) = quoted(text, start, None) else { return false };
+    scan.done = scan.done.max(found.inner.end);
+    scan.hide_value(found.inner, false);
+    true
+}
+
+/// `<add key="ApiSecret" value="x"/>`, `<property name="db.password">x</property>`
+fn attribute(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
+    let text = scan.text;
+    let before = slice(text, name.range.start.saturating_sub(6)..name.range.start);
+    if !before.ends_with(b"name=\"") && !before.ends_with(b"key=\"") {
+        return false;
+    }
+    let rest = slice(text, name.range.end..line_end_within(text, name.range.end, 200));
+    let (start, end) = match rest {
+        _ if rest.starts_with(b"\" value=\"") => (9, b'"'),
+        _ if rest.starts_with(b"\">") => (2, b'<'),
+        _ => return false,
+    };
+    let value = slice(rest, start..rest.len());
+    let Some(length) = memchr::memchr(end, value) else { return false };
+    scan.hide_value(name.range.end + start..name.range.end + start + length, false);
+    true
+}
+
+/// `SET PASSWORD FOR 'bob'@'%' = 'x'`
+fn set_for(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
+    let text = scan.text;
+    let rest = slice(text, name.range.end..line_end_within(text, name.range.end, 120));
+    let is_for = rest.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b" for "));
+    let Some(equals) = memchr::memmem::find(rest, b"= '").filter(|_| is_for) else {
+        return false;
+    };
+    let Some(found) = quoted(text, name.range.end + equals + 2, None) else { return false };
+    scan.hide_value(found.inner, false);
+    true
 }
 
 fn is_header(name: &[u8]) -> bool {
@@ -192,6 +254,17 @@ fn header(scan: &mut Scan<'_, '_>, name: &Name, value: usize) {
     take(scan, Kind::Weak, &found);
 }
 
+/// Words of config files behind which a secret stands, parted by spaces.
+const CONFIGURED: [&[u8]; 7] = [
+    b"requirepass",
+    b"masterauth",
+    b"rootpw",
+    b"bindpw",
+    b"auth_pass",
+    b"rocommunity",
+    b"rwcommunity",
+];
+
 /// `password 'x'` of SQL, `login u password x` of netrc, `requirepass x`.
 fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
     let text = scan.text;
@@ -206,8 +279,7 @@ fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
         }
         return;
     }
-    let configured = name.leads
-        && [&b"requirepass"[..], b"masterauth", b"rootpw", b"bindpw"].iter().any(|known| is(known));
+    let configured = name.leads && CONFIGURED.iter().any(|known| is(known));
     let spoken =
         is(b"password") && (at(text, gap) == b'\'' || follows_login(text, name.range.start));
     if configured || spoken {
@@ -237,6 +309,8 @@ fn joined(text: &[u8], name: &Name, gap: usize) -> Option<(Join, usize)> {
     match first {
         b'=' if second == b'~' => None,
         b'=' => Some((Join::Equals, skip(text, gap + 1, b"=>"))),
+        // LDIF's, of base64.
+        b':' if second == b':' && at(text, gap + 2) == b' ' => Some((Join::Colon, gap + 2)),
         b':' if second == b':' || slice(text, gap + 1..gap + 3) == b"//" => None,
         b':' if second == b'=' => Some((Join::Equals, gap + 2)),
         b':' => Some((Join::Colon, gap + 1)),
@@ -275,8 +349,12 @@ fn still_inside(text: &[u8], name: &Name, closed: usize) -> Option<u8> {
     name.inside.filter(|_| !bare)
 }
 
-fn is_option(name: &Name) -> bool {
-    name.dashes >= 2 || (name.dashes == 1 && !name.leads)
+fn is_option(text: &[u8], name: &Name) -> bool {
+    // `-psecret1` is an option `-p`, whatever its value sounds like.
+    let word = slice(text, name.range.clone());
+    let is_attached = word.starts_with(b"p")
+        && ![&b"pass"[..], b"pw", b"private", b"psk"].iter().any(|known| word.starts_with(known));
+    name.dashes >= 2 || (name.dashes == 1 && !name.leads && !is_attached)
 }
 
 /// `?sig=…` of Azure and `X-Amz-Signature=…`.
@@ -285,51 +363,4 @@ fn signature(text: &[u8], name: &Name) -> Option<Kind> {
     let before = name.range.start.checked_sub(1).map_or(0, |place| at(text, place));
     let in_query = matches!(before, b'?' | b'&');
     (in_query && (word_of == b"sig" || word_of.ends_with(b"-Signature"))).then_some(Kind::Strong)
-}
-
-/// Words that only look like a name and its value.
-fn is_harmless(text: &[u8], name: &Name) -> bool {
-    let word_of = slice(text, name.range.clone());
-    let before =
-        slice(text, name.range.start.saturating_sub(12)..name.range.start).trim_ascii_end();
-    if before.to_ascii_lowercase().ends_with(b"unexpected") {
-        return true;
-    }
-    // What test programs print.
-    if word_of == b"PASS" && at(text, name.range.end) == b':' {
-        return true;
-    }
-    if is_directory(word_of, slice(text, name.range.end + 1..name.range.end + 2)) {
-        return true;
-    }
-    if word_of != b"passwd" || !name.leads || at(text, name.range.end) != b':' {
-        return false;
-    }
-    let start = name.range.end + 1;
-    let line = slice(text, start..line_end_within(text, start, 200)).trim_ascii();
-    // What passwd itself says.
-    if line.ends_with(b" successfully")
-        || line.ends_with(b" successfully.")
-        || line.ends_with(b" changed.")
-    {
-        return true;
-    }
-    // A line of nsswitch.conf.
-    line.split(u8::is_ascii_whitespace).all(|word| {
-        const SOURCES: [&[u8]; 12] = [
-            b"",
-            b"files",
-            b"compat",
-            b"systemd",
-            b"sss",
-            b"ldap",
-            b"nis",
-            b"nisplus",
-            b"winbind",
-            b"db",
-            b"mymachines",
-            b"altfiles",
-        ];
-        SOURCES.contains(&word) || word.starts_with(b"[")
-    }) && !line.is_empty()
 }

@@ -1,172 +1,82 @@
-//! Secrets in the options of programs that have a way of their own: `mysql -psecret`, `curl -u a:b`,
-//! `sshpass -p x`, `echo x | passwd --stdin bob`.
+//! Secrets in the words of programs that have a way of their own: `mysql -psecret`, `curl -u a:b`,
+//! `vault login x`, `echo x | passwd --stdin bob`, `sudo -S <<< x`.
 //!
-//! It is called at a program's name and reads to the end of its command. Options whose own name says
-//! that they are secret (`--password x`) are not its matter.
+//! It is called at a program's name and reads to the end of its command, as a shell takes it apart. Which
+//! programs there are stands in `commands.rs`.
 
 use std::ops::Range;
 
+use super::commands::{ACCOUNTS, CALLS, NAMERS, OPTIONS, Options, PLACES, Part, SHORT, VALUED};
+use super::keys::names_secret_bytes;
+use super::pipes;
 use super::scan::Scan;
-use super::values::{at, line_end_within, skip, slice, word};
-
-/// Which part of an option's value is secret.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Whole,
-    After(u8),
-}
-
-struct Program {
-    names: &'static [&'static str],
-    /// A word that has to stand before the option.
-    needs: &'static str,
-    options: &'static [&'static str],
-    /// `-px`
-    attached: bool,
-    /// `-p x`
-    separate: bool,
-    part: Part,
-}
-
-const fn program(names: &'static [&'static str], options: &'static [&'static str]) -> Program {
-    Program { names, needs: "", options, attached: true, separate: true, part: Part::Whole }
-}
-
-const PROGRAMS: &[Program] = &[
-    Program {
-        separate: false,
-        ..program(
-            &[
-                "mysql",
-                "mysqldump",
-                "mysqladmin",
-                "mysqlimport",
-                "mysqlshow",
-                "mysqlcheck",
-                "mysqlsh",
-                "mysqlbinlog",
-                "mysqlslap",
-                "mysqlpump",
-                "mysql_upgrade",
-                "mariadb",
-                "mariadb-dump",
-                "mariadb-admin",
-                "mariadb-backup",
-                "mariabackup",
-                "xtrabackup",
-                "innobackupex",
-                "mycli",
-                "7z",
-                "7za",
-            ],
-            &["-p"],
-        )
-    },
-    program(&["sshpass"], &["-p"]),
-    Program { attached: false, ..program(&["redis-cli", "valkey-cli"], &["-a"]) },
-    Program {
-        part: Part::After(b':'),
-        ..program(&["curl"], &["-u", "-U", "--user", "--proxy-user"])
-    },
-    program(
-        &[
-            "mongo",
-            "mongosh",
-            "mongodump",
-            "mongorestore",
-            "mongoexport",
-            "mongoimport",
-            "mongostat",
-            "cqlsh",
-            "useradd",
-            "usermod",
-            "influx",
-        ],
-        &["-p"],
-    ),
-    program(
-        &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami", "ldapcompare"],
-        &["-w"],
-    ),
-    program(&["ldappasswd"], &["-w", "-s", "-a"]),
-    Program { part: Part::After(b'%'), ..program(&["smbclient", "rpcclient", "smbmap"], &["-U"]) },
-    Program {
-        needs: "login",
-        ..program(
-            &["docker", "podman", "helm", "skopeo", "buildah", "nerdctl", "oc", "az"],
-            &["-p"],
-        )
-    },
-    program(&["sqlcmd", "bcp", "ipmitool", "unzip", "zip"], &["-P"]),
-    program(&["snmpget", "snmpwalk", "snmpset", "snmpbulkwalk"], &["-c", "-A", "-X"]),
-];
-
-/// Programs whose secret has a fixed place: the word behind a subcommand and so many others.
-const PLACED: &[(&str, &str, usize)] = &[
-    ("rabbitmqctl", "add_user", 1),
-    ("rabbitmqctl", "change_password", 1),
-    ("rabbitmqctl", "authenticate_user", 1),
-    ("mysqladmin", "password", 0),
-];
-
-/// Programs that read a secret from what is piped into them.
-const READERS: &[&str] = &[
-    "passwd",
-    "chpasswd",
-    "smbpasswd",
-    "htpasswd",
-    "--stdin",
-    "--password-stdin",
-    "sudo -S",
-    "cryptsetup",
-    "kinit",
-    "--passphrase-fd",
-    "pw user",
-    "vncpasswd",
-    "su -",
-];
+use super::values::{at, quoted, skip, slice, word};
 
 /// Most words of a command that are read.
 const MAX_WORDS: usize = 80;
 
 /// What the search looks for, in any case of letters.
 pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
-    let named = PROGRAMS.iter().flat_map(|program| program.names.iter().copied());
-    named.chain(PLACED.iter().map(|placed| placed.0)).chain(["htpasswd", "echo", "printf"])
+    let is_long = |name: &&str| !SHORT.iter().any(|(short, _)| short == name);
+    let named = OPTIONS.iter().flat_map(|program| program.names.iter().copied());
+    let placed = PLACES.iter().map(|placed| placed.0);
+    let accounts = ACCOUNTS.iter().map(|account| account.0);
+    named
+        .chain(placed)
+        .chain(accounts)
+        .chain(NAMERS.iter().copied())
+        .chain(CALLS.iter().map(|call| call.0))
+        .filter(is_long)
+        .chain(SHORT.iter().map(|(_, anchor)| *anchor))
+        .chain(["htpasswd", "mosquitto_passwd", "echo", "printf", "<<<", "send \"", " -p "])
 }
 
-/// Hides what the options behind a program's name hold.
-pub(super) fn hide_options(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Option<u8>) {
-    let called = slice(scan.text, name.clone());
+/// Hides what the words behind a program's name hold.
+pub(super) fn hide_words(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Option<u8>) {
+    let called = slice(scan.text, name.clone()).to_ascii_lowercase();
+    let called = called.as_slice();
     match called {
-        b"echo" | b"printf" => return piped(scan, name.end, inside),
-        b"passwd" | b"chpasswd" | b"smbpasswd" => return here_string(scan, name.end, inside),
+        b"echo" | b"printf" => return pipes::piped(scan, &name, inside),
+        b"send" => return pipes::sent(scan, &name),
         _ => {}
     }
-    for (index, program) in PROGRAMS.iter().enumerate() {
-        if program.names.iter().any(|known| known.as_bytes() == called) {
-            scan.programs_done.resize(PROGRAMS.len(), 0);
-            // Another name of the same program in its arguments: they were read.
-            if scan.programs_done.get(index).is_some_and(|done| *done > name.start) {
-                continue;
-            }
-            let words = arguments(scan.text, name.end, inside);
-            let end = words.last().map_or(name.end, |word| word.end);
-            if let Some(done) = scan.programs_done.get_mut(index) {
-                *done = end;
-            }
-            program.hide(scan, &words);
-        }
+    let is = |known: &str| known.as_bytes() == called;
+    call(scan, called, name.end);
+    let known = OPTIONS.iter().any(|program| program.names.iter().any(|name| is(name)))
+        || PLACES.iter().any(|place| is(place.0))
+        || NAMERS.iter().any(|name| is(name))
+        || ACCOUNTS.iter().any(|account| is(account.0))
+        || matches!(called, b"htpasswd" | b"mosquitto_passwd" | b"reg");
+    // Another name of a program in the words of one: they were read.
+    if !known || scan.words_done > name.start && scan.words_of == called {
+        return;
     }
-    if PLACED.iter().any(|placed| placed.0.as_bytes() == called) {
-        placed(scan, name.clone(), inside);
+    let words = words_behind(scan.text, name.end, inside);
+    scan.words_done = words.last().map_or(name.end, |word| word.end);
+    scan.words_of = called.to_vec();
+    for program in OPTIONS.iter().filter(|program| program.names.iter().any(|name| is(name))) {
+        program.hide(scan, &words);
     }
-    if called == b"htpasswd" {
-        htpasswd(scan, name.end, inside);
+    for (_, subcommand, others) in PLACES.iter().filter(|place| is(place.0)) {
+        placed(scan, called, &words, subcommand, *others);
+    }
+    for (_, part) in ACCOUNTS.iter().filter(|account| is(account.0)) {
+        words.iter().for_each(|word| hide_part(scan, *part, word.clone()));
+    }
+    if NAMERS.iter().any(|name| is(name)) {
+        named(scan, &words);
+    }
+    match called {
+        b"htpasswd" | b"mosquitto_passwd" => htpasswd(scan, &words),
+        b"net" => net(scan, &words),
+        b"reg" => registry(scan, &words),
+        b"convertto-securestring" => pipes::piped_before(scan, name.start),
+        b"redis-cli" => redis_user(scan, &words),
+        _ => {}
     }
 }
 
-impl Program {
+impl Options {
     fn hide(&self, scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
         let text = scan.text;
         let mut needed = self.needs.is_empty();
@@ -176,14 +86,20 @@ impl Program {
             if !needed {
                 continue;
             }
-            if self.separate && self.options.iter().any(|option| option.as_bytes() == written) {
+            let is_it = |option: &&str| written.eq_ignore_ascii_case(option.as_bytes());
+            let is_exact = |option: &&str| written == option.as_bytes();
+            let is_option = match self.options.first().is_some_and(|first| first.len() > 2) {
+                true => self.options.iter().any(is_it),
+                false => self.options.iter().any(is_exact),
+            };
+            if self.separate && is_option {
                 if let Some(value) =
                     words.get(index + 1).filter(|next| at(text, next.start) != b'-')
                 {
-                    self.hide_part(scan, value.clone());
+                    hide_part(scan, self.part, value.clone());
                 }
             } else if let Some(length) = self.attached_to(written) {
-                self.hide_part(scan, word.start + length..word.end);
+                hide_part(scan, self.part, word.start + length..word.end);
             }
         }
     }
@@ -191,33 +107,72 @@ impl Program {
     /// The length of the option at the beginning of `-px`; long options join with `=`.
     fn attached_to(&self, written: &[u8]) -> Option<usize> {
         self.options.iter().find_map(|option| {
-            let rest = written.strip_prefix(option.as_bytes())?;
+            let head = written.get(..option.len())?;
+            let is_it = match option.starts_with('/') {
+                true => head.eq_ignore_ascii_case(option.as_bytes()),
+                false => head == option.as_bytes(),
+            };
             let long = option.starts_with("--");
-            match rest.first() {
+            match written.get(option.len()).filter(|_| is_it) {
                 None => None,
                 Some(b'=') if long => Some(option.len() + 1),
                 Some(_) => (self.attached && !long).then_some(option.len()),
             }
         })
     }
+}
 
-    fn hide_part(&self, scan: &mut Scan<'_, '_>, value: Range<usize>) {
-        let (value, expands) = strip_quotes(scan.text, value);
-        match self.part {
-            Part::Whole => scan.hide_value(value, expands),
-            Part::After(sign) => hide_after(scan, sign, value, expands),
+fn hide_part(scan: &mut Scan<'_, '_>, part: Part, value: Range<usize>) {
+    let (value, expands) = strip_quotes(scan.text, value);
+    let written = slice(scan.text, value.clone());
+    match part {
+        Part::Whole => scan.hide_value(value, expands),
+        Part::After(sign) => hide_after(scan, sign, value, expands),
+        Part::Oracle | Part::Account => {
+            let sign = if part == Part::Oracle { b'/' } else { b':' };
+            let begin = memchr::memchr(sign, written);
+            let end = memchr::memrchr(b'@', written);
+            let is_path = matches!(written.first(), Some(b'/' | b'@' | b'-' | b'.'));
+            if let Some(begin) = begin.filter(|_| !is_path) {
+                let end = end.filter(|end| *end > begin);
+                if part == Part::Oracle || end.is_some() {
+                    let end = end.unwrap_or(written.len());
+                    scan.hide_value(value.start + begin + 1..value.start + end, expands);
+                }
+            }
         }
     }
 }
 
-fn hide_after(scan: &mut Scan<'_, '_>, sign: u8, value: Range<usize>, expands: bool) {
+pub(super) fn hide_after(scan: &mut Scan<'_, '_>, sign: u8, value: Range<usize>, expands: bool) {
     if let Some(found) = memchr::memchr(sign, slice(scan.text, value.clone())) {
         scan.hide_value(value.start + found + 1..value.end, expands);
     }
 }
 
+/// `-u alice -p x` of whatever program: a name beside it makes it a password. MySQL's own take `-p` for a
+/// question.
+pub(super) fn beside_name(scan: &mut Scan<'_, '_>, option: Range<usize>, inside: Option<u8>) {
+    const NAMES: [&[u8]; 5] = [b" -u ", b" -U ", b" --user ", b" --username ", b" -l "];
+    let text = scan.text;
+    let before = slice(text, option.start.saturating_sub(160)..option.start + 1);
+    let command =
+        before.rsplit(|byte| matches!(byte, b'\n' | b';' | b'|' | b'&')).next().unwrap_or_default();
+    let holds = |part: &[u8]| memchr::memmem::find(command, part).is_some();
+    if !NAMES.iter().any(|name| holds(name)) || holds(b"mysql") || holds(b"mariadb") {
+        return;
+    }
+    let found = word(text, skip(text, option.end, b" "), inside);
+    let value = slice(text, found.inner.clone());
+    let is_port = value.first().is_some_and(u8::is_ascii_digit)
+        && value.iter().all(|byte| byte.is_ascii_digit() || b":.,-/tcpud".contains(byte));
+    if !is_port && !matches!(value.first(), Some(b'-' | b'/' | b'.')) {
+        scan.hide_value(found.inner, found.expands);
+    }
+}
+
 /// The words of a command up to its end, quotes around whole words left out.
-fn arguments(text: &[u8], start: usize, inside: Option<u8>) -> Vec<Range<usize>> {
+pub(super) fn words_behind(text: &[u8], start: usize, inside: Option<u8>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let mut place = start;
     while words.len() < MAX_WORDS {
@@ -249,28 +204,78 @@ fn strip_quotes(text: &[u8], value: Range<usize>) -> (Range<usize>, bool) {
     }
 }
 
-fn placed(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Option<u8>) {
-    let words = arguments(scan.text, name.end, inside);
-    let called = slice(scan.text, name);
-    for (program, subcommand, others) in PLACED {
-        if program.as_bytes() != called {
+/// Without a bracket of the command around it.
+pub(super) fn without_bracket(text: &[u8], word: Range<usize>) -> Range<usize> {
+    let opens = slice(text, word.clone()).contains(&b'(');
+    let tail = slice(text, word.clone()).iter().rev().take_while(|byte| **byte == b')').count();
+    word.start..word.end - if opens { 0 } else { tail }
+}
+
+fn placed(
+    scan: &mut Scan<'_, '_>,
+    called: &[u8],
+    words: &[Range<usize>],
+    subcommand: &str,
+    others: usize,
+) {
+    let text = scan.text;
+    let written = |word: &Range<usize>| slice(text, word.clone());
+    let mut from = 0;
+    if !subcommand.is_empty() {
+        let is_it = |word: &Range<usize>| written(word).eq_ignore_ascii_case(subcommand.as_bytes());
+        let Some(found) = words.iter().position(is_it) else { return };
+        from = found + 1;
+    }
+    let mut plain = Vec::new();
+    let mut valued = false;
+    for word in words.iter().skip(from) {
+        let is_option = at(text, word.start) == b'-';
+        if !is_option && !valued {
+            plain.push(word.clone());
+        }
+        valued = is_option && VALUED.iter().any(|option| option.as_bytes() == written(word));
+    }
+    let Some(value) = plain.get(others).cloned() else { return };
+    let fits = match called {
+        b"composer" => plain.first().is_some_and(|key| written(key).starts_with(b"http-basic")),
+        b"smbclient" => plain.first().is_some_and(|share| written(share).starts_with(b"//")),
+        // Nothing of `username=alice`.
+        b"vault" => !is_pair(written(&value)),
+        _ => true,
+    };
+    if fits {
+        let (value, expands) = strip_quotes(text, without_bracket(text, value));
+        scan.hide_value(value, expands);
+    }
+}
+
+/// `username=alice`; a `=` at the end is base64's.
+fn is_pair(word: &[u8]) -> bool {
+    word.split(|byte| *byte == b'=').nth(1).is_some_and(|value| !value.is_empty())
+}
+
+/// `setx DB_PASSWORD x`, `sc config svc password= x`; a number between is a slot.
+fn named(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
+    let text = scan.text;
+    for (index, name) in words.iter().enumerate() {
+        let written = slice(text, name.clone());
+        let name = written.strip_suffix(b"=").unwrap_or(written);
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        if at(name, 0) == b'-' || name.contains(&b'=') || !names_secret_bytes(name) {
             continue;
         }
-        let mut plain = words
-            .iter()
-            .skip_while(|word| slice(scan.text, (*word).clone()) != subcommand.as_bytes())
-            .skip(1)
-            .filter(|word| at(scan.text, word.start) != b'-');
-        if let Some(value) = plain.nth(*others) {
-            let (value, expands) = strip_quotes(scan.text, value.clone());
+        let is_slot = |word: &&Range<usize>| slice(text, (*word).clone()).len() < 3;
+        let value = words.iter().skip(index + 1).find(|word| !is_slot(word)).cloned();
+        if let Some(value) = value.filter(|value| !matches!(at(text, value.start), b'-' | b'/')) {
+            let (value, expands) = strip_quotes(text, value);
+            let (value, _) = strip_quotes(text, value);
             scan.hide_value(value, expands);
         }
     }
 }
 
 /// `htpasswd -b FILE USER PASSWORD`, `htpasswd -nb USER PASSWORD`.
-fn htpasswd(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
-    let words = arguments(scan.text, start, inside);
+fn htpasswd(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
     let text = scan.text;
     let is_option = |word: &&Range<usize>| at(text, word.start) == b'-';
     let has = |letter: u8| {
@@ -285,47 +290,67 @@ fn htpasswd(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
     }
 }
 
-/// `echo x | passwd --stdin bob`, `echo bob:x | chpasswd`.
-fn piped(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
+/// `net user NAME PASSWORD /add`, `net use Z: \\srv\share PASSWORD`.
+fn net(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
     let text = scan.text;
-    let line = slice(text, start..line_end_within(text, start, 2048));
-    if at(text, start) != b' ' || !line.contains(&b'|') {
-        return;
+    let written = |word: &Range<usize>| slice(text, word.clone());
+    let is_place = |word: &Range<usize>| {
+        let word = written(word);
+        word.starts_with(b"\\\\") || word.len() == 2 && word.ends_with(b":") || word == b"*"
+    };
+    let skipped = match words.first().map(written) {
+        Some(what) if what.eq_ignore_ascii_case(b"user") => 2,
+        Some(what) if what.eq_ignore_ascii_case(b"use") => 1,
+        _ => return,
+    };
+    let value = words
+        .iter()
+        .skip(skipped)
+        .find(|word| !is_place(word) && at(text, word.start) != b'/')
+        .cloned();
+    if let Some(value) = value {
+        scan.hide_value(value, true);
     }
-    let words = arguments(text, start, inside);
-    let end = words.last().map_or(start, |word| word.end);
-    let pipe = skip(text, end, b"\"' ");
-    if at(text, pipe) != b'|' {
-        return;
+}
+
+/// `reg add KEY /v DefaultPassword /d x`
+fn registry(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
+    let text = scan.text;
+    let behind = |option: &[u8]| {
+        let is_it = |word: &Range<usize>| slice(text, word.clone()).eq_ignore_ascii_case(option);
+        words.get(words.iter().position(is_it)? + 1).cloned()
+    };
+    let is_secret = behind(b"/v").is_some_and(|name| names_secret_bytes(slice(text, name)));
+    if let Some(value) = behind(b"/d").filter(|_| is_secret) {
+        scan.hide_value(value, true);
     }
-    let reader = slice(text, pipe + 1..line_end_within(text, pipe, 160));
-    let command = reader.split(|byte| matches!(byte, b'|' | b';')).next().unwrap_or_default();
-    let reads = |name: &str| memchr::memmem::find(command, name.as_bytes()).is_some();
-    if !READERS.iter().any(|name| reads(name)) {
-        return;
-    }
-    for word in words {
-        let written = slice(text, word.clone());
-        if written.starts_with(b"-") || written.starts_with(b"%") {
-            continue;
-        }
-        match reads("chpasswd") && written.contains(&b':') {
-            true => hide_after(scan, b':', word, true),
-            false => scan.hide_value(word, true),
+}
+
+/// `ACL SETUSER app on '>x'`
+fn redis_user(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
+    let text = scan.text;
+    let is_user = |word: &Range<usize>| slice(text, word.clone()).eq_ignore_ascii_case(b"setuser");
+    if words.iter().any(is_user) {
+        for word in words.iter().filter(|word| at(text, word.start) == b'>') {
+            scan.hide_value(word.start + 1..word.end, true);
         }
     }
 }
 
-/// `passwd --stdin bob <<< x`, `chpasswd <<< bob:x`.
-fn here_string(scan: &mut Scan<'_, '_>, start: usize, inside: Option<u8>) {
+/// `db.auth("admin", "x")`
+fn call(scan: &mut Scan<'_, '_>, called: &[u8], end: usize) {
     let text = scan.text;
-    let line = slice(text, start..line_end_within(text, start, 200));
-    let Some(sign) = memchr::memmem::find(line, b"<<<") else {
+    let ends = |name: &str| called.ends_with(name.as_bytes());
+    let Some((_, place)) = CALLS.iter().find(|call| ends(call.0)) else { return };
+    if at(text, end) != b'(' {
         return;
-    };
-    let found = word(text, skip(text, start + sign + 3, b" "), inside);
-    match slice(text, found.inner.clone()).contains(&b':') {
-        true => hide_after(scan, b':', found.inner, found.expands),
-        false => scan.hide_value(found.inner, found.expands),
+    }
+    let mut start = skip(text, end + 1, b" ");
+    for index in 0..=*place {
+        let Some(found) = quoted(text, start, None) else { return };
+        if index == *place {
+            return scan.hide_value(found.inner, false);
+        }
+        start = skip(text, found.end, b", ");
     }
 }

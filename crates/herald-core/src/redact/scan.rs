@@ -18,15 +18,25 @@ pub(super) struct Scan<'t, 's> {
     secrets: &'s mut Secrets,
     /// Up to where the text is dealt with.
     pub(super) done: usize,
-    /// Up to where the options of each program were read.
-    pub(super) programs_done: Vec<usize>,
+    /// Up to where the words of a program were read, and which it is.
+    pub(super) words_done: usize,
+    pub(super) words_of: Vec<u8>,
     quotes: Quotes,
 }
 
 impl<'t, 's> Scan<'t, 's> {
     pub(super) fn new(text: &'t [u8], marks: &'s Marks, secrets: &'s mut Secrets) -> Self {
         let quotes = Quotes { place: 0, open: None };
-        Scan { text, spans: Vec::new(), marks, secrets, done: 0, programs_done: Vec::new(), quotes }
+        Scan {
+            text,
+            spans: Vec::new(),
+            marks,
+            secrets,
+            done: 0,
+            words_done: 0,
+            words_of: Vec::new(),
+            quotes,
+        }
     }
 
     /// Hides a part of the text and learns it.

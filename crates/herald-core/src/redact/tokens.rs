@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::places;
 use super::plain;
 use super::values::{at, is_placeholder, is_reference, skip, slice};
 
@@ -123,6 +124,7 @@ const HASHES: &[&str] = &[
     "$argon2",
     "$pbkdf2",
     "$scrypt$",
+    "{SHA}",
     "{SSHA}",
     "{SSHA512}",
     "{CRYPT}",
@@ -137,7 +139,7 @@ const URL: &str = "://";
 /// What the search looks for, exactly as written here.
 pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
     let shapes = SHAPES.iter().map(|shape| shape.prefix);
-    shapes.chain(HASHES.iter().copied()).chain([JWT, PEM, URL])
+    shapes.chain(HASHES.iter().copied()).chain([JWT, PEM, URL]).chain(places::ANCHORS)
 }
 
 /// What is secret at a place where an anchor was found, and how far it was read.
@@ -146,6 +148,9 @@ pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>
         b"-----BEGIN" => private_key(text, found.start),
         b"://" => userinfo(text, found),
         b"eyJ" => jwt(text, found.start),
+        anchor if places::ANCHORS.iter().any(|known| known.as_bytes() == anchor) => {
+            places::at_anchor(text, found)
+        }
         anchor if matches!(anchor.first(), Some(b'$' | b'{')) || anchor.starts_with(b"pbkdf2_") => {
             hash(text, found)
         }

@@ -93,6 +93,7 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
             {
                 false
             }
+            Some("key" | "encrypt") => value.as_text().is_some_and(is_random_key),
             Some(name) => names_secret(name) && !is_state(value) && !is_package(name, value),
             None => false,
         };
@@ -111,6 +112,16 @@ fn names_one(pairs: &[(Value<'_>, Value<'_>)]) -> bool {
         matches!(key.as_text(), Some("name" | "key" | "Name" | "Key"))
             && value.as_text().is_some_and(names_secret)
     })
+}
+
+/// A key of a cipher or a cloud, under a name that says little: long, of letters of both cases and digits.
+fn is_random_key(value: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
+    value.len() >= 20
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit)
 }
 
 fn is_state(value: &Value<'_>) -> bool {

@@ -217,6 +217,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     value == b"x"
         || value.iter().all(|byte| matches!(byte, b'*' | b'!' | b'.' | b'_'))
         || value.eq_ignore_ascii_case(b"XXX-REDACTED-XXX")
+        || (value.len() > 4 && value.starts_with(b"__") && value.ends_with(b"__"))
         || is_wrapped(value, b"<", b">")
         || is_wrapped(value, b"(", b")")
         || value.starts_with(b"sdb://")

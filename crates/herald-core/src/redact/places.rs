@@ -1,0 +1,94 @@
+//! Secrets that the signs around them give away: the fields of `.pgpass`, of Postfix's accounts and of
+//! Windows' hashes, connection strings without a scheme.
+//!
+//! Each reads a bounded way to both sides of its anchor.
+
+use std::ops::Range;
+
+use super::values::{at, slice};
+
+/// What the search looks for, exactly as written here.
+pub(super) const ANCHORS: [&str; 9] = [
+    ":5432:",
+    "]:587 ",
+    "]:465 ",
+    "]:25 ",
+    ":::",
+    "@tcp(",
+    ",p=",
+    "jdbc:oracle:thin:",
+    "SWMTKN-1-",
+];
+
+/// Longest word that is read.
+const MAX_WORD: usize = 300;
+
+/// What is secret at a place where an anchor was found.
+pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    match slice(text, found.clone()) {
+        // host:5432:database:user:password
+        b":5432:" => {
+            let word = word_from(text, found.end);
+            let user = memchr::memchr(b':', slice(text, word.clone()))? + 1;
+            let password = memchr::memchr(b':', slice(text, word.start + user..word.end))? + 1;
+            non_empty(word.start + user + password..word.end)
+        }
+        b"]:587 " | b"]:465 " | b"]:25 " => {
+            let word = word_from(text, found.end);
+            let colon = memchr::memchr(b':', slice(text, word.clone()))?;
+            non_empty(word.start + colon + 1..word.end)
+        }
+        // name:500:lm:nt:::
+        b":::" => {
+            let start = found.start.checked_sub(32)?;
+            let is_hash = slice(text, start..found.start).iter().all(u8::is_ascii_hexdigit);
+            let follows = start.checked_sub(1).is_some_and(|before| at(text, before) == b':');
+            (is_hash && follows).then_some(start..found.start)
+        }
+        // user:password@tcp(db1:3306)
+        b"@tcp(" => {
+            let before = word_to(text, found.start);
+            let colon = memchr::memchr(b':', slice(text, before.clone()))?;
+            non_empty(before.start + colon + 1..before.end)
+        }
+        b",p=" => percona(text, found),
+        // jdbc:oracle:thin:user/password@host
+        b"jdbc:oracle:thin:" => {
+            let word = word_from(text, found.end);
+            let slash = memchr::memchr(b'/', slice(text, word.clone()))?;
+            let end =
+                memchr::memrchr(b'@', slice(text, word.clone())).filter(|end| *end > slash)?;
+            non_empty(word.start + slash + 1..word.start + end)
+        }
+        _ => non_empty(found.start..word_from(text, found.end).end),
+    }
+}
+
+/// `h=db1,u=root,p=password`
+fn percona(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let before = word_to(text, found.start);
+    let keys = [&b"h="[..], b"u="];
+    let holds = |key: &&[u8]| memchr::memmem::find(slice(text, before.clone()), key).is_some();
+    let word = word_from(text, found.end);
+    let comma = memchr::memchr(b',', slice(text, word.clone()));
+    let end = comma.map_or(word.end, |comma| word.start + comma);
+    non_empty(word.start..end).filter(|_| keys.iter().any(holds))
+}
+
+fn is_end(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`')
+}
+
+fn word_from(text: &[u8], start: usize) -> Range<usize> {
+    let near = slice(text, start..text.len().min(start + MAX_WORD));
+    start..start + near.iter().position(|byte| is_end(*byte)).unwrap_or(near.len())
+}
+
+fn word_to(text: &[u8], end: usize) -> Range<usize> {
+    let near = slice(text, end.saturating_sub(MAX_WORD)..end);
+    end - near.iter().rev().take_while(|byte| !is_end(**byte)).count()..end
+}
+
+fn non_empty(range: Range<usize>) -> Option<Range<usize>> {
+    (!range.is_empty()).then_some(range)
+}
