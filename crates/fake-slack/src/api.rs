@@ -31,6 +31,17 @@ pub(crate) struct Shared {
     pub(crate) calls: AtomicUsize,
     /// How many connections are open.
     pub(crate) open: AtomicUsize,
+    /// What was sent, byte by byte, where somebody wants to see it.
+    pub(crate) kept: Mutex<Option<Vec<Sent>>>,
+}
+
+/// A call as it was sent, whatever became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The method (`chat.postMessage`), or `webhook`.
+    pub method: String,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Shared {
@@ -40,6 +51,7 @@ impl Shared {
             changed: Notify::new(),
             calls: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            kept: Mutex::new(None),
         }
     }
 

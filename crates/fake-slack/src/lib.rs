@@ -16,6 +16,7 @@ mod rules;
 mod server;
 mod workspace;
 
+pub use api::Sent;
 pub use content::{Content, Span, Style};
 pub use faults::Fault;
 pub use limits::Rate;

@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tower_service::Service;
 
-use crate::api::{self, Shared};
+use crate::api::{self, Sent, Shared};
 use crate::faults::Fault;
 use crate::workspace::{Channel, Message, Options, Workspace};
 
@@ -132,6 +132,18 @@ impl FakeSlack {
     /// How many calls came so far, answered or not.
     pub fn calls(&self) -> usize {
         self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// From now on, keeps every call as it is sent.
+    pub fn keep_calls(&self) {
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert_default();
+    }
+
+    /// What was kept since the last time.
+    pub fn take_calls(&self) -> Vec<Sent> {
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Waits until everything was looked at that clients sent before they went away: nobody may be
@@ -279,9 +291,10 @@ async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
 ) -> Result<Response<axum::body::Body>, Closed> {
+    let request = keep(&shared, request).await?;
     let path = request.uri().path();
     let webhook = path.starts_with("/services/");
-    let method = if webhook { Some("webhook") } else { path.strip_prefix("/api/") };
+    let method = method_of(path);
     let fault = method.and_then(|method| {
         shared.calls.fetch_add(1, Ordering::Relaxed);
         shared.lock().faults.take(method)
@@ -290,10 +303,7 @@ async fn answer(
         Some(Fault::Dead) => return Err(Closed),
         Some(Fault::Slow(delay)) => tokio::time::sleep(*delay).await,
         Some(Fault::Late(delay)) => {
-            let (parts, body) = request.into_parts();
-            let body = axum::body::Body::new(body);
-            let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| Closed)?;
-            let request = Request::from_parts(parts, axum::body::Body::from(body));
+            let (request, _) = whole(request).await?;
             let delay = *delay;
             tokio::spawn(arrive_late(router, shared, request, delay));
             return Err(Closed);
@@ -320,6 +330,36 @@ async fn answer(
         _ => {}
     }
     Ok(response)
+}
+
+/// The method that a path calls.
+fn method_of(path: &str) -> Option<&str> {
+    if path.starts_with("/services/") { Some("webhook") } else { path.strip_prefix("/api/") }
+}
+
+/// Keeps a call as it was sent, where somebody wants to see it.
+async fn keep(
+    shared: &Shared,
+    request: Request<Incoming>,
+) -> Result<Request<axum::body::Body>, Closed> {
+    let request = request.map(axum::body::Body::new);
+    let wanted = shared.kept.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    let Some(method) = method_of(request.uri().path()).filter(|_| wanted).map(str::to_owned) else {
+        return Ok(request);
+    };
+    let (request, body) = whole(request).await?;
+    let mut kept = shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.get_or_insert_default().push(Sent { method, body: body.to_vec() });
+    Ok(request)
+}
+
+/// The call with its body at hand.
+async fn whole(
+    request: Request<axum::body::Body>,
+) -> Result<(Request<axum::body::Body>, axum::body::Bytes), Closed> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| Closed)?;
+    Ok((Request::from_parts(parts, axum::body::Body::from(body.clone())), body))
 }
 
 /// Takes up a call whose connection was closed, and notes how long ago that was.

@@ -30,6 +30,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use herald_core::literal;
 
 use args::{Cli, Command};
 use output::Output;
@@ -49,9 +50,9 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way, too; a reader that went away is no failure.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            say(error);
+            return ExitCode::from(code);
         }
     };
     match dispatch(cli.config.as_deref(), cli.command) {
@@ -61,6 +62,18 @@ pub fn main() -> ExitCode {
             output::note(&trouble.text());
             ExitCode::from(2)
         }
+    }
+}
+
+/// Help and version come this way, too; a reader that went away is no failure. What was typed may come
+/// from elsewhere by a script, and clap repeats it as it is: so it is told of the same words written out.
+fn say(error: clap::Error) {
+    let typed = std::env::args_os().map(|word| literal::line(&word.to_string_lossy()));
+    let written_out =
+        if error.use_stderr() { Cli::try_parse_from(typed).err() } else { Some(error) };
+    match written_out {
+        Some(error) => drop(error.print()),
+        None => output::note("salt-herald: what was typed can't be understood\n"),
     }
 }
 

@@ -8,6 +8,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use herald_core::literal;
+
 use super::Config;
 use super::yaml::Place;
 
@@ -142,20 +144,7 @@ pub(super) fn any_error(problems: &[Problem]) -> bool {
     problems.iter().any(|problem| problem.severity == Severity::Error)
 }
 
-/// Text with its control characters written out, so that a key or a file name can't draw on the
-/// terminal.
+/// Text with what can't be seen written out, so that a key or a file name can't draw on the terminal.
 fn printable(text: &str) -> String {
-    if !text.contains(char::is_control) {
-        return text.to_owned();
-    }
-    text.chars()
-        .flat_map(|c| {
-            let written: Box<dyn Iterator<Item = char>> = if c.is_control() {
-                Box::new(c.escape_default())
-            } else {
-                Box::new([c].into_iter())
-            };
-            written
-        })
-        .collect()
+    literal::line(text)
 }

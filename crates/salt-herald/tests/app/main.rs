@@ -18,6 +18,7 @@ mod events;
 mod faults;
 mod fleet;
 mod gaps;
+mod hostile;
 mod journal;
 mod memory;
 mod metrics;

@@ -17,7 +17,7 @@ use crate::events::{bad, good, highstate, jid, new_job, text};
 const BINARY: &str = env!("CARGO_BIN_EXE_salt-herald");
 
 /// The program as people start it, with its log in a file.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     config: PathBuf,
     log: PathBuf,
@@ -25,19 +25,25 @@ struct Program {
 
 impl Program {
     fn start(app: &App) -> Self {
+        Self::start_with(app, &[])
+    }
+
+    /// With some more in its environment.
+    pub(crate) fn start_with(app: &App, env: &[(&str, &str)]) -> Self {
         let (config, log) = (app.write_config(), app.folder.path().join("log"));
         let child = Command::new(BINARY)
             .args(["--config", config.to_str().unwrap(), "run"])
+            .envs(env.iter().copied())
             .stderr(File::create(&log).unwrap())
             .spawn();
         Self { child: child.unwrap(), config, log }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    fn status(&self) -> String {
+    pub(crate) fn status(&self) -> String {
         let args = ["--config", self.config.to_str().unwrap(), "status"];
         let done = Command::new(BINARY).args(args).stderr(Stdio::inherit()).output().unwrap();
         String::from_utf8(done.stdout).unwrap()
@@ -62,7 +68,7 @@ fn ask(mut stream: impl Read + Write) -> std::io::Result<String> {
     Ok(answer)
 }
 
-fn fetch(socket: &Path) -> Option<String> {
+pub(crate) fn fetch(socket: &Path) -> Option<String> {
     ask(UnixStream::connect(socket).ok()?).ok()
 }
 

@@ -17,7 +17,13 @@ pub(super) enum Lines {
     One,
     /// Line breaks stay, tabs become spaces, and overlong lines are cut.
     Many,
+    /// The same, where nothing but the text itself could tell its lines from ours: each begins with a
+    /// bar.
+    Quoted,
 }
+
+/// What stands before each line that is somebody else's.
+const BAR: &str = "│ ";
 
 /// The text as it may stand where Slack takes text literally (a `rich_text` element).
 ///
@@ -39,15 +45,18 @@ pub(super) fn escaped(text: &str, lines: Lines, limit: usize) -> String {
 
 fn cut(text: &str, lines: Lines, limit: usize, escape: bool) -> String {
     let mut out = Cutter::new(limit, lines);
+    if !out.full {
+        out.push_all(out.bar.chars());
+    }
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         if out.full {
             break;
         }
         match (character, lines) {
-            ('\n', Lines::Many) => out.break_line(),
-            ('\r', Lines::Many) if characters.peek() == Some(&'\n') => {}
-            ('\t', Lines::Many) => out.push_all("    ".chars()),
+            ('\n', Lines::Many | Lines::Quoted) => out.break_line(),
+            ('\r', Lines::Many | Lines::Quoted) if characters.peek() == Some(&'\n') => {}
+            ('\t', Lines::Many | Lines::Quoted) => out.push_all("    ".chars()),
             ('&', _) if escape => out.push_all("&amp;".chars()),
             ('<', _) if escape => out.push_all("&lt;".chars()),
             ('>', _) if escape => out.push_all("&gt;".chars()),
@@ -74,14 +83,16 @@ struct Cutter {
     line_free: usize,
     line_full: bool,
     longest_line: usize,
+    bar: &'static str,
 }
 
 impl Cutter {
     fn new(limit: usize, lines: Lines) -> Self {
         let longest_line = match lines {
             Lines::One => usize::MAX,
-            Lines::Many => LONGEST_LINE,
+            Lines::Many | Lines::Quoted => LONGEST_LINE,
         };
+        let bar = if lines == Lines::Quoted { BAR } else { "" };
         Self {
             text: String::new(),
             free: limit.saturating_sub(1),
@@ -89,6 +100,7 @@ impl Cutter {
             line_free: longest_line,
             line_full: false,
             longest_line,
+            bar,
         }
     }
 
@@ -115,7 +127,7 @@ impl Cutter {
     fn break_line(&mut self) {
         self.line_full = false;
         self.line_free = self.longest_line;
-        self.push_all(std::iter::once('\n'));
+        self.push_all(std::iter::once('\n').chain(self.bar.chars()));
     }
 }
 
@@ -143,6 +155,12 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_others_are_told_from_ours() {
+        assert_eq!(escaped("a\n<b\n", Lines::Quoted, 99), "│ a\n│ &lt;b\n│ ");
+        assert_eq!(escaped("ab\ncd", Lines::Quoted, 6), "│ ab…");
+    }
+
+    #[test]
     fn leaves_ordinary_text_as_it_is() {
         let text = "salt -G 'roles:web' cmd.run 'echo `id` > /tmp/ü && *_~' 🧂 日本";
         assert_eq!(literal(text, Lines::One, 200), text);
@@ -161,12 +179,14 @@ mod tests {
     proptest! {
         #[test]
         fn never_longer_than_allowed(text in ".{0,600}", limit in 0usize..500) {
-            for lines in [Lines::One, Lines::Many] {
+            for lines in [Lines::One, Lines::Many, Lines::Quoted] {
                 for shown in [literal(&text, lines, limit), escaped(&text, lines, limit)] {
                     prop_assert!(length(&shown) <= limit);
                     let seen = shown.chars().all(|c| c == '\n' || !is_unseen(c));
                     prop_assert!(seen);
-                    prop_assert!(lines == Lines::Many || !shown.contains('\n'));
+                    prop_assert!(lines != Lines::One || !shown.contains('\n'));
+                    let quoted = shown.split('\n').all(|line| line.starts_with(BAR));
+                    prop_assert!(lines != Lines::Quoted || limit < 4 || quoted);
                 }
                 let safe = escaped(&text, lines, limit);
                 prop_assert!(!safe.contains(['<', '>']));

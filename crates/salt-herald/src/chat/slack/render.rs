@@ -291,7 +291,7 @@ fn plain_detail(detail: &Detail) -> String {
     }
     if !detail.text.trim().is_empty() {
         text.push('\n');
-        text.push_str(&escaped(detail.text.trim_end(), Lines::Many, MOST_DETAIL));
+        text.push_str(&escaped(detail.text.trim_end(), Lines::Quoted, MOST_DETAIL));
     }
     text
 }
