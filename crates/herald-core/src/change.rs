@@ -8,6 +8,7 @@ use salt_event::Value;
 
 use crate::backfill::Backfill;
 use crate::digest::Digest;
+use crate::limited::Limited;
 use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
 use crate::payload::{Payload, PayloadKind};
 use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing, named};
@@ -196,6 +197,8 @@ pub enum What {
     },
     /// What is old was taken out: a checkpoint, from which on the chain can be checked.
     Cut(Cut),
+    /// The journal became too large, and something was taken out for that.
+    Limited(Limited),
 }
 
 /// Where the chain begins from now on, and what has to be known of what stood before.

@@ -11,6 +11,7 @@
 //! SHA-256 of the hash before it and its bytes; before the first stand 32 zero bytes.
 
 mod fields;
+mod limited;
 mod outline;
 
 use thiserror::Error;
@@ -21,6 +22,7 @@ use crate::digest::Digest;
 use crate::run::{Flag, JobId, Outcome, RunId, RunStatus, Standing};
 
 use fields::{Get, Put};
+use limited::{decode_limited, encode_limited};
 pub use outline::{Outline, outline, outline_of_cut, outline_of_return};
 
 /// The format's version, the first byte of every entry.
@@ -87,6 +89,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Cut(_) => 16,
         What::JobNarrowed { .. } => 18,
         What::Stood { .. } => 19,
+        What::Limited(_) => 23,
     }
 }
 
@@ -153,6 +156,7 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.u64(cut.job.0);
             out.digest(cut.minions.digest);
         }
+        What::Limited(limited) => encode_limited(out, limited),
         What::JobNarrowed { job, passed_on, missing } => {
             out.u64(job.0);
             out.digest(passed_on.digest);
@@ -315,6 +319,7 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             standing: input.code("standing", Standing::from_code)?,
             jobs: input.many("jobs", |input| input.u64("job").map(JobId))?,
         },
+        23 => What::Limited(decode_limited(input)?),
         _ => return Err(EntryError::Field("kind")),
     })
 }

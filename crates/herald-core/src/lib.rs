@@ -18,6 +18,7 @@ pub mod entry;
 pub mod glob;
 pub mod join;
 pub mod ledger;
+pub mod limited;
 pub mod literal;
 pub mod minions;
 pub mod names;

@@ -28,6 +28,7 @@ impl State {
             | What::Gap { .. }
             | What::Forged { .. }
             | What::Unreadable { .. }
+            | What::Limited(_)
             | What::Backfilled(_) => {}
             What::MinionSeen { name, .. } => {
                 self.minions.intern(name);

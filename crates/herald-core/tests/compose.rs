@@ -7,8 +7,9 @@ use std::time::Duration;
 use herald_core::announce::{Announcement, MAX_COMMAND, MAX_DETAIL_TEXT, MAX_DETAILS};
 use herald_core::compose::{
     Context, FailureGroup, Missed, Telling, announce, announce_quiet, announce_together, elapsed,
-    not_known, sort_failures,
+    not_known, not_told, sort_failures,
 };
+use herald_core::limited::Unsaid;
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::names::{AS_THEY_ARE, MentionRule, Names, Person};
 use herald_core::run::{Flag, JobId, Run, RunHead, RunId, RunKind, RunStatus, Tally};
@@ -351,8 +352,14 @@ fn what_was_missed_is_told_afterwards() {
     let telling = Telling::Missed(Missed { from, to, asked: false });
     lines(&mut out, "10000 runs", &announce_together(&many, telling, context).unwrap());
     let why = "there is no job cache: what ran is not known";
-    let notice = not_known(from, to, why, Some("prod"));
-    writeln!(out, "{} {}\n  {}", notice.mood.symbol(), notice.headline, notice.more).unwrap();
+    let of = |runs, to| Unsaid { sink: "ops".to_owned(), runs, from, to };
+    for notice in [
+        not_known(from, to, why, Some("prod")),
+        not_told(&of(12, to), Some("prod")),
+        not_told(&of(1, from), None),
+    ] {
+        writeln!(out, "{} {}\n  {}", notice.mood.symbol(), notice.headline, notice.more).unwrap();
+    }
     insta::assert_snapshot!(out);
 }
 

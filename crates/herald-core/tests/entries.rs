@@ -9,6 +9,7 @@ use herald_core::backfill::{Added, Backfill, CacheState};
 use herald_core::change::{Change, Cut, Failure, GapReason, MinionNames, Named, Storable, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryError, EntryHead, VERSION, chain, decode, encode};
+use herald_core::limited::{Limited, Unsaid};
 use herald_core::minions::MinionSet;
 use herald_core::payload::Payload;
 use herald_core::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing};
@@ -115,6 +116,13 @@ fn every_kind() -> Vec<Change> {
         }),
         What::JobNarrowed { job, passed_on: set, missing: none },
         What::Stood { standing: Standing::Confirmed, jobs: vec![job, JobId(5)] },
+        What::Limited(Limited {
+            limit: 1 << 30,
+            results_before: 20_700,
+            quiet_before: 20_730,
+            last: 200,
+            unsaid: vec![Unsaid { sink: "ops".into(), runs: 3, from: at(), to: at() }],
+        }),
     ];
     let change = |what| Change { at: at(), what, payloads: payloads.clone() };
     whats.into_iter().map(change).collect()

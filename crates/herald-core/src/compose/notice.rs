@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use crate::announce::{Announcement, MAX_COMMAND, Mood, Notice};
+use crate::limited::Unsaid;
 
 use super::cut;
 use super::together::between;
@@ -56,6 +57,25 @@ pub fn not_known(from: Timestamp, to: Timestamp, why: &str, master: Option<&str>
         headline: at(master, &format!("While I was away, {time}: what ran is not known")),
         more: cut(why, MAX_COMMAND),
     }
+}
+
+/// Runs were taken out of the journal, for its size, before this sink could be told of them.
+pub fn not_told(unsaid: &Unsaid, master: Option<&str>) -> Notice {
+    let Unsaid { runs, from, to, .. } = unsaid;
+    let (headline, they) = match runs {
+        1 => ("A run will not be told of here".to_owned(), "It"),
+        runs => (format!("Up to {runs} runs will not be told of here"), "They"),
+    };
+    let time = |at: &Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    let when = match (time(from), time(to)) {
+        (from, to) if from == to => format!("at {from} UTC"),
+        (from, to) => format!("from {from} to {to} UTC"),
+    };
+    let more = format!(
+        "{they} began {when}. Nothing could be said here for more than a week, and the journal came to \
+         its limit (journal.max_size), so that its oldest runs had to go."
+    );
+    Notice { mood: Mood::Silent, headline: at(master, &headline), more: cut(&more, MAX_COMMAND) }
 }
 
 /// The journal can't be written, because of `why`; so many bytes may still be kept in memory. Where the

@@ -16,6 +16,9 @@ const MUCH_FREE: u64 = 16 << 20;
 /// `1.2 GiB, 3.0 MiB of it not merged yet · since 2026-08-02 10:11:12`.
 pub(super) fn size(extent: &Extent, view: &View) -> String {
     let mut text = bytes_text(extent.file + extent.wal);
+    if let Some(limit) = extent.limit {
+        text.push_str(&format!(" of at most {}", bytes_text(limit)));
+    }
     if extent.free >= MUCH_FREE {
         text.push_str(&format!(", {} of it free", bytes_text(extent.free)));
     }
@@ -31,7 +34,30 @@ pub(super) fn taken(extent: &Extent, view: &View) -> Option<String> {
     let why = literal::line(why);
     let at = local(*at, view);
     let bytes = bytes_text(*bytes);
-    Some(format!("{at}, for their {why}: {runs} runs, {results} contents ({bytes})"))
+    let reason = if why == "limit" {
+        "for the journal's size".to_owned()
+    } else {
+        format!("for their {why}")
+    };
+    Some(format!("{at}, {reason}: {runs} runs, {results} contents ({bytes})"))
+}
+
+/// That the journal is larger than it may be, and why no more can go.
+pub(super) fn over(extent: &Extent) -> Option<String> {
+    let ((why, sink), limit) = (extent.stopped_by.as_ref()?, extent.limit?);
+    let why = match (why.as_str(), sink) {
+        ("owed", Some(sink)) => format!(
+            "{} is still owed the oldest run that is left: mend it, or take it out of the config",
+            literal::line(sink)
+        ),
+        ("open", _) => "the oldest run that is left has not ended".to_owned(),
+        ("stiff", _) => "the file was made before it could get shorter: with the daemon stopped, \
+                         `sqlite3 FILE 'PRAGMA auto_vacuum=2; VACUUM'` makes it anew"
+            .to_owned(),
+        _ => "what is left is of the last three days: raise it".to_owned(),
+    };
+    let (size, limit) = (bytes_text(extent.file + extent.wal), bytes_text(limit));
+    Some(format!("the journal takes {size}, more than journal.max_size ({limit}): {why}"))
 }
 
 /// The same as JSON.
@@ -51,5 +77,7 @@ pub(super) fn object(extent: &Extent) -> Value {
         "looked_for_old_at": extent.looked_at.map(|at| at.to_string()),
         "taken": taken,
         "kept_for": extent.kept_for,
+        "limit": extent.limit,
+        "over_limit": extent.stopped_by.as_ref().map(|(why, sink)| json!({"why": why, "sink": sink})),
     })
 }

@@ -17,7 +17,7 @@ use super::output::{Output, View};
 use super::row::{self, BOLD, DIM, Row, local, table};
 use super::trouble::Trouble;
 use super::{Found, extent, journal, record};
-use crate::store::{Delivery, Extent, Gap, JournalReader, RunFilter, SinkState};
+use crate::store::{Delivery, Extent, Gap, JournalReader, NotTold, RunFilter, SinkState};
 
 /// The daemon notes six times as often that it is connected, whether or not the master speaks.
 const QUIET: SignedDuration = SignedDuration::from_mins(1);
@@ -39,6 +39,7 @@ struct Status {
     running: Vec<(Run, bool)>,
     gaps: Vec<Gap>,
     given_up: Vec<Delivery>,
+    not_told: Vec<NotTold>,
     sinks: Vec<SinkState>,
     seen: Vec<(String, u64)>,
 }
@@ -87,6 +88,7 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
         running,
         gaps: reader.gaps(SHOWN)?,
         given_up: reader.given_up(SHOWN)?,
+        not_told: reader.not_told(SHOWN)?,
         sinks: reader.sinks()?,
         seen: reader.seen()?,
     })
@@ -133,6 +135,7 @@ impl Status {
                 warnings.push(format!("{name} is not told: {trouble}"));
             }
         }
+        warnings.extend(extent::over(&self.extent));
         if let Some(sink) = &self.extent.kept_for {
             let sink = literal::line(sink);
             warnings.push(format!(
@@ -222,7 +225,7 @@ fn blind(status: &Status, view: &View) -> String {
 }
 
 fn unsaid(status: &Status, view: &View) -> String {
-    if status.given_up.is_empty() {
+    if status.given_up.is_empty() && status.not_told.is_empty() {
         return String::new();
     }
     let mut text = format!("\n{BOLD}could not be said{BOLD:#}\n");
@@ -236,6 +239,15 @@ fn unsaid(status: &Status, view: &View) -> String {
             literal::line(delivery.error.as_deref().unwrap_or("for an unknown reason")),
         ));
     }
+    for NotTold { at, unsaid, .. } in &status.not_told {
+        let (at, sink) = (local(*at, view), literal::line(&unsaid.sink));
+        let (from, to) = (local(unsaid.from, view), local(unsaid.to, view));
+        let runs = unsaid.runs;
+        text.push_str(&format!(
+            "{at} {sink}: up to {runs} runs that began from {from} to {to} were taken out for the \
+             journal's size\n"
+        ));
+    }
     text
 }
 
@@ -247,7 +259,14 @@ fn object(status: &Status, minions: &Minions) -> Value {
         .collect();
     let gaps = status.gaps.iter().map(record::of_gap);
     let given_up = status.given_up.iter().map(super::show::delivery_object);
-    let sinks = status.sinks.iter().map(|sink| json!({"name": sink.name, "trouble": sink.trouble}));
+    let not_told = status.not_told.iter().map(|NotTold { at, unsaid, .. }| {
+        let (from, to) = (unsaid.from.to_string(), unsaid.to.to_string());
+        json!({"at": at.to_string(), "sink": unsaid.sink, "runs": unsaid.runs, "from": from, "to": to})
+    });
+    let sinks = status.sinks.iter().map(|sink| {
+        let since = sink.failing_since.map(|at| at.to_string());
+        json!({"name": sink.name, "trouble": sink.trouble, "failing_since": since})
+    });
     let seen = status.seen.iter().map(|(family, count)| (family.clone(), Value::from(*count)));
     json!({
         "daemon": {
@@ -265,6 +284,7 @@ fn object(status: &Status, minions: &Minions) -> Value {
         "running": running,
         "gaps": gaps.collect::<Vec<_>>(),
         "given_up": given_up.collect::<Vec<_>>(),
+        "not_told": not_told.collect::<Vec<_>>(),
         "sinks": sinks.collect::<Vec<_>>(),
         "seen": Value::Object(seen.collect()),
     })
@@ -273,6 +293,7 @@ fn object(status: &Status, minions: &Minions) -> Value {
 #[cfg(test)]
 mod tests {
     use herald_core::backfill::{Added, Backfill, CacheState};
+    use herald_core::limited::Unsaid;
     use herald_core::run::RunId;
     use jiff::tz::TimeZone;
 
@@ -289,26 +310,8 @@ mod tests {
         anstream::adapter::strip_str(&text).to_string()
     }
 
-    #[test]
-    fn says_what_is_wrong() {
-        let mut status = Status {
-            journal: PathBuf::from("/var/lib/salt-herald/journal.db"),
-            holder: None,
-            elsewhere: None,
-            entries: 0,
-            extent: Extent::default(),
-            heard_at: None,
-            connected: None,
-            running: Vec::new(),
-            gaps: Vec::new(),
-            given_up: Vec::new(),
-            sinks: Vec::new(),
-            seen: Vec::new(),
-        };
-        let mut texts = vec![said(&status)];
-        status.holder = Some("4711".to_owned());
-        status.entries = 12;
-        status.extent = Extent {
+    fn extent() -> Extent {
+        Extent {
             file: 1_300_000_000,
             wal: 4_000_000,
             free: 80_000_000,
@@ -324,7 +327,42 @@ mod tests {
                 bytes: 45_000_000,
             }),
             kept_for: Some("monitoring".to_owned()),
+            limit: Some(1_200_000_000),
+            stopped_by: Some(("owed".to_owned(), Some("monitoring".to_owned()))),
+        }
+    }
+
+    fn not_told() -> NotTold {
+        let unsaid = Unsaid {
+            sink: "monitoring".to_owned(),
+            runs: 12,
+            from: at("01:00:00"),
+            to: at("02:00:00"),
         };
+        NotTold { entry: 11, at: at("12:30:00"), unsaid }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let mut status = Status {
+            journal: PathBuf::from("/var/lib/salt-herald/journal.db"),
+            holder: None,
+            elsewhere: None,
+            entries: 0,
+            extent: Extent::default(),
+            heard_at: None,
+            connected: None,
+            running: Vec::new(),
+            gaps: Vec::new(),
+            given_up: Vec::new(),
+            not_told: Vec::new(),
+            sinks: Vec::new(),
+            seen: Vec::new(),
+        };
+        let mut texts = vec![said(&status)];
+        status.holder = Some("4711".to_owned());
+        status.entries = 12;
+        status.extent = extent();
         status.connected = Some(false);
         status.heard_at = Some(at("11:58:00"));
         let gap = Gap {
@@ -362,8 +400,11 @@ mod tests {
             doubt: Default::default(),
             blind: false,
             missed: 0,
+            failing_since: Some(at("09:00:00")),
+            unsaid: 0,
             told: None,
         }];
+        status.not_told = vec![not_told()];
         status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];
         texts.push(said(&status));
         let since = "in memory since 2026-11-22T13:59:00Z: database or disk is full";

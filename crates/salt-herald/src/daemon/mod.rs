@@ -217,9 +217,11 @@ impl Now<'_> {
 
 /// Lets the metrics say whether the journal can be written.
 fn ask_journal(metrics: &Metrics, writer: &JournalWriter) {
-    let (trouble, disk) = (metrics.journal.trouble.clone(), writer.disk());
+    let (numbers, disk) = (metrics.journal.clone(), writer.disk());
+    let size = writer.size();
     metrics.ask(move || {
-        trouble.set(i64::from(matches!(*disk.borrow(), Disk::Away(_))));
+        numbers.trouble.set(i64::from(matches!(*disk.borrow(), Disk::Away(_))));
+        numbers.size.set(i64::try_from(size()).unwrap_or(i64::MAX));
     });
 }
 

@@ -27,6 +27,9 @@ const COMMITS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2
 /// From a chat's answer on a good day to a time-out, in seconds.
 const REQUESTS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Why something is taken out of the journal.
+const TAKEN: [&str; 2] = ["age", "limit"];
+
 /// A size as gauges take it.
 pub fn gauge_of(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
@@ -95,12 +98,29 @@ pub struct JournalNumbers {
     failed: Counter,
     /// Whether it can't be written.
     pub trouble: Gauge,
+    /// How many bytes the file takes, with what is not merged into it yet.
+    pub size: Gauge,
+    /// How many it may; 0: any number.
+    pub limit: Gauge,
+    /// Whether it takes more than it may, and no more can go.
+    pub over: Gauge,
+    taken_runs: Family<Label, Counter>,
+    taken_bytes: Family<Label, Counter>,
 }
 
 impl Default for JournalNumbers {
     fn default() -> Self {
         let commits = Histogram::new(COMMITS);
-        Self { commits, failed: Counter::default(), trouble: Gauge::default() }
+        Self {
+            commits,
+            failed: Counter::default(),
+            trouble: Gauge::default(),
+            size: Gauge::default(),
+            limit: Gauge::default(),
+            over: Gauge::default(),
+            taken_runs: Family::default(),
+            taken_bytes: Family::default(),
+        }
     }
 }
 
@@ -113,6 +133,24 @@ impl JournalNumbers {
         registry.register("journal_failed_commits", help, self.failed.clone());
         let help = "Whether the journal can't be written at the moment";
         registry.register("journal_trouble", help, self.trouble.clone());
+        let help = "How much the journal takes, with what is not merged into its file yet";
+        registry.register_with_unit("journal_size", help, Unit::Bytes, self.size.clone());
+        let help = "How much it may take; 0 without a limit";
+        registry.register_with_unit("journal_limit", help, Unit::Bytes, self.limit.clone());
+        let help = "Whether it takes more than it may, and no more can go";
+        registry.register("journal_over_limit", help, self.over.clone());
+        let help = "Runs that were taken out";
+        registry.register("journal_taken_runs", help, self.taken_runs.clone());
+        let (help, bytes) = ("Contents that were taken out", self.taken_bytes.clone());
+        registry.register_with_unit("journal_taken", help, Unit::Bytes, bytes);
+        TAKEN.iter().for_each(|why| self.took(why, 0, 0));
+    }
+
+    /// So many runs, and bytes of contents, were taken out for that reason.
+    pub fn took(&self, why: &str, runs: u64, bytes: u64) {
+        let why = [("why", label(why))];
+        self.taken_runs.get_or_create(&why).inc_by(runs);
+        self.taken_bytes.get_or_create(&why).inc_by(bytes);
     }
 
     /// A commit that began then is on disk, or could not be written.

@@ -32,6 +32,8 @@ pub(super) enum Next {
     Tell(Due),
     /// Tell that nothing is known of a time in which we were blind.
     TellUnknown,
+    /// Tell what will not be said any more.
+    TellUnsaid,
     /// Nothing may be done before.
     Wait(Instant),
     /// Nothing is owed.
@@ -58,9 +60,10 @@ impl Worker {
             Some(Err(until)) => told = Some(until),
             None => {}
         }
-        if self.unknown.is_some() {
+        let unknown = self.unknown.as_ref().map(|_| Next::TellUnknown);
+        if let Some(own) = unknown.or_else(|| self.unsaid.as_ref().map(|_| Next::TellUnsaid)) {
             match self.posts.take(now, 0.0) {
-                Ok(()) => return Next::TellUnknown,
+                Ok(()) => return own,
                 Err(patience) => {
                     let until = now + patience;
                     told = Some(told.map_or(until, |other: Instant| other.min(until)));

@@ -329,6 +329,8 @@ mod tests {
             since: 0,
             settled: 0,
             trouble: None,
+            failing_since: None,
+            unsaid: 0,
             doubt: Default::default(),
             blind: false,
             missed: 0,

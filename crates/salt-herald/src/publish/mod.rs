@@ -17,6 +17,7 @@ mod say;
 #[cfg(test)]
 mod tests;
 mod unrecorded;
+mod unsaid;
 mod view;
 mod worker;
 

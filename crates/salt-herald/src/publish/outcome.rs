@@ -135,8 +135,10 @@ impl Worker {
     }
 
     pub(super) async fn note_trouble(&mut self, trouble: Option<String>) {
-        if self.state.trouble != trouble {
-            self.state.trouble = trouble;
+        let now = || self.state.failing_since.unwrap_or_else(Timestamp::now);
+        let failing_since = trouble.as_ref().map(|_| now());
+        if self.state.trouble != trouble || self.state.failing_since != failing_since {
+            (self.state.trouble, self.state.failing_since) = (trouble, failing_since);
             self.note_state().await;
         }
     }

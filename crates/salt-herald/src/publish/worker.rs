@@ -21,7 +21,9 @@ use super::unrecorded::Unrecorded;
 use super::view::{Looked, Service, Subject, View, look};
 use crate::chat::{DeliveryError, Sink};
 use crate::metrics::{Request, SinkNumbers, gauge_of};
-use crate::store::{Backfilled, Disk, JournalReader, JournalWriter, SinkState, StoreError};
+use crate::store::{
+    Backfilled, Disk, JournalReader, JournalWriter, NotTold, SinkState, StoreError,
+};
 
 /// A sink with what its table in the config says beside.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(super) struct Worker {
     pub(super) doubts: Doubts,
     /// A time of which nothing is known, which is to be told.
     pub(super) unknown: Option<Backfilled>,
+    /// What will not be said any more, which is to be told.
+    pub(super) unsaid: Option<NotTold>,
     /// How all sinks are.
     pub(super) health: Arc<Health>,
     /// What the journal is called in messages' labels.
@@ -122,6 +126,7 @@ impl Worker {
             failures: 0,
             doubts: Doubts::new(can_seek, settings.pace),
             unknown: None,
+            unsaid: None,
             health,
             lineage,
             numbers,
@@ -151,6 +156,7 @@ impl Worker {
             if self.look_around().await {
                 self.begin_doubts();
             }
+            self.let_go();
             self.count();
             let until = match self.next() {
                 Next::Take(subject) => {
@@ -171,6 +177,10 @@ impl Worker {
                 }
                 Next::TellUnknown => {
                     self.tell_unknown().await;
+                    continue;
+                }
+                Next::TellUnsaid => {
+                    self.tell_unsaid().await;
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
@@ -237,7 +247,7 @@ impl Worker {
             return true;
         }
         let (after, since) = (self.looked_at, self.state.since);
-        let missed_after = self.state.missed.max(since);
+        let (missed_after, unsaid_after) = (self.state.missed.max(since), self.state.unsaid);
         let service = self.service.clone();
         let found = self
             .with_reader(move |reader| {
@@ -251,13 +261,14 @@ impl Worker {
                     view.as_ref().is_some_and(|view| view.is_new && view.version <= since)
                 };
                 looked.retain(|(_, view)| !is_old(view));
-                Ok((looked, unknown_since(reader, &service.sink, missed_after)?))
+                let unknown = unknown_since(reader, &service.sink, missed_after)?;
+                Ok((looked, unknown, reader.not_told_after(&service.sink, unsaid_after)?))
             })
             .await;
         match found {
-            Ok((looked, unknown)) => {
+            Ok((looked, unknown, unsaid)) => {
                 self.looked_at = now;
-                self.unknown = unknown;
+                (self.unknown, self.unsaid) = (unknown, unsaid);
                 self.take_up(looked);
                 true
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use herald_core::announce::Mood;
 use herald_core::backfill::Backfill;
 use herald_core::change::Change;
+use herald_core::limited::Unsaid;
 use herald_core::outbox::Doubt;
 use herald_core::run::{Job, Run, RunId};
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ pub struct Keeping {
     pub results: Option<Duration>,
     /// Likewise of quiet runs.
     pub quiet: Option<Duration>,
+    /// How many bytes the file may take, with what is not merged into it yet.
+    pub size: Option<u64>,
 }
 
 impl Keeping {
@@ -147,14 +150,29 @@ pub struct SinkState {
     pub settled: u64,
     /// Why nothing can be said at the moment.
     pub trouble: Option<String>,
+    /// Since when nothing could be said, over restarts.
+    pub failing_since: Option<Timestamp>,
     /// Posts that may have arrived though nothing was heard of them.
     pub doubt: Doubt,
     /// The last time it did not let us look for them.
     pub blind: bool,
     /// Up to this entry it was told of what times nothing is known.
     pub missed: u64,
+    /// Up to this entry it was told what it will not be told of any more.
+    pub unsaid: u64,
     /// Where and when its trouble was told last, while it is not told that it is over.
     pub told: Option<Told>,
+}
+
+/// What a sink will not be told of any more, since it was taken out for the journal's size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTold {
+    /// The entry that says so.
+    pub entry: u64,
+    /// When it was taken out.
+    pub at: Timestamp,
+    /// Which sink, and how many runs.
+    pub unsaid: Unsaid,
 }
 
 /// That a sink's trouble was told at another.

@@ -37,6 +37,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// More lines for the config.
     pub(crate) more: String,
+    /// What the journal keeps, as the config says it.
+    pub(crate) keeping: &'static str,
     /// Where the journal is, in the folder.
     pub(crate) place: &'static str,
     running: Option<Running>,
@@ -63,6 +65,7 @@ impl App {
             manner,
             limits: Limits { written_within: Duration::from_millis(200), ..Limits::default() },
             more: String::new(),
+            keeping: "",
             place: "journal.db",
             running: None,
         }
@@ -137,10 +140,10 @@ impl App {
             Manner::Webhook => format!("slack:\n{webhook}"),
             Manner::Both => format!("slack:\n{bot}{webhook}"),
         };
-        let (more, place) = (&self.more, self.place);
+        let (more, place, keeping) = (&self.more, self.place, self.keeping);
         let text = format!(
             "salt:\n  config_dir: {folder}/salt\n  cachedir: {folder}/cache\n  timeout: 1\n  gather_job_timeout: 1\n{bus}\
-             journal:\n  path: {folder}/{place}\n{sinks}{more}"
+             journal:\n  path: {folder}/{place}\n{keeping}{sinks}{more}"
         );
         let path = self.folder.path().join("herald");
         std::fs::write(&path, text).unwrap();

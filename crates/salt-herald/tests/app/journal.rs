@@ -8,8 +8,8 @@ use salt_herald::store::{Manner, verify};
 use sha2::{Digest, Sha256};
 
 /// The tables that are made from entries.
-pub(crate) const MADE: [&str; 8] =
-    ["run", "job", "return", "failure", "minion", "gap", "backfill", "backfilled"];
+pub(crate) const MADE: [&str; 9] =
+    ["run", "job", "return", "failure", "minion", "gap", "backfill", "backfilled", "unsaid"];
 
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
@@ -18,16 +18,20 @@ pub(crate) fn open(path: &Path) -> Connection {
     connection
 }
 
-/// Recomputes the chain over all entries, and gives how many there are. `verify` must find nothing wrong
-/// either.
+/// Recomputes the chain over all entries, from where it was cut, and gives the number of the last. `verify`
+/// must find nothing wrong either.
 pub(crate) fn verify_chain(path: &Path) -> i64 {
     let report = verify(path, Manner { threads: 2, chain_only: false }).unwrap();
     assert!(report.is_whole(), "{:#?}", report.findings);
     let connection = open(path);
-    let mut select =
-        connection.prepare("SELECT number, bytes, hash FROM entry ORDER BY number").unwrap();
-    let mut rows = select.query([]).unwrap();
-    let (mut count, mut before) = (0, vec![0; 32]);
+    let sql = "SELECT bytes FROM entry WHERE kind = 16 ORDER BY number DESC LIMIT 1";
+    let cut: Option<Vec<u8>> = connection.query_row(sql, [], |row| row.get(0)).ok();
+    let (mut count, mut before) = cut.map_or((0, vec![0; 32]), |bytes| {
+        (i64::from_be_bytes(bytes[34..42].try_into().unwrap()), bytes[42..74].to_vec())
+    });
+    let sql = "SELECT number, bytes, hash FROM entry WHERE number > ?1 ORDER BY number";
+    let mut select = connection.prepare(sql).unwrap();
+    let mut rows = select.query([count]).unwrap();
     while let Some(row) = rows.next().unwrap() {
         let (number, bytes, hash): (i64, Vec<u8>, Vec<u8>) =
             (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());

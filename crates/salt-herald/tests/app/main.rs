@@ -29,6 +29,7 @@ mod outbox;
 mod replays;
 mod routes;
 mod runs;
+mod size;
 mod slack;
 mod stops;
 mod systemd;

@@ -173,6 +173,7 @@ impl Insert<'_> {
                     .execute(params![minion, name])?;
             }
             What::Cut(cut) => self.cut(entry, change.at, cut)?,
+            What::Limited(limited) => self.limited(entry, change.at, limited)?,
             What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
                 self.blindness(entry, &change.what)?;
             }

@@ -20,7 +20,7 @@ const ROWS: i64 = 200;
 /// Where an entry's fields begin.
 const FIELDS: usize = 34;
 /// Without a run in it, so many entries are not worth a checkpoint.
-const FEW: i64 = 1000;
+pub(super) const FEW: i64 = 1000;
 
 /// Where the chain begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +71,22 @@ pub(super) struct Scan {
     found: Option<(i64, i64)>,
     /// It ended at a run that only what is owed of it keeps.
     owed: Option<i64>,
+    /// It ended at a run that is open.
+    open: bool,
+    /// A place from this entry on is far enough.
+    enough: i64,
 }
 
 impl Scan {
     pub(super) fn new(base: Base, until: i64, settled: i64, began: u64) -> Self {
         let (began, at, run) = (began as i64, base.last, base.run);
-        Self { base, until, settled, began, at, run, needs: 0, found: None, owed: None }
+        let (owed, open, enough) = (None, false, i64::MAX);
+        Self { base, until, settled, began, at, run, needs: 0, found: None, owed, open, enough }
+    }
+
+    /// The same, that looks no further than for the first place at or after an entry.
+    pub(super) fn that_ends_at(self, enough: i64) -> Self {
+        Self { enough, ..self }
     }
 
     /// Whether one of the runs that it would take changed since it began: then it has to begin anew.
@@ -96,6 +106,11 @@ impl Scan {
     /// The run at which it ended, if that is old enough, but may be owed to a sink.
     pub(super) fn owed(&self) -> Option<i64> {
         self.owed
+    }
+
+    /// Whether it ended at a run that has not.
+    pub(super) fn is_at_open_run(&self) -> bool {
+        self.open
     }
 
     /// Looks at some more entries; whether there are more to look at.
@@ -121,6 +136,9 @@ impl Scan {
             // A job that came to belong to a run after the cut would lose its beginning.
             if self.needs <= self.run {
                 self.found = Some((self.at, self.run));
+                if self.at >= self.enough {
+                    return Ok(false);
+                }
             }
         }
         Ok(any)
@@ -136,6 +154,7 @@ impl Scan {
             return Ok(false);
         };
         let is_kept = open || version > self.until;
+        self.open = open;
         self.owed = (!is_kept && version > self.settled).then_some(run);
         Ok(is_kept || self.owed.is_some())
     }
@@ -244,12 +263,10 @@ impl Insert<'_> {
                 return Ok(Some((0, 0)));
             }
         }
-        for (table, key) in
-            [("gap", "entry"), ("backfill", "entry"), ("cut", "entry"), ("volatile", "entry")]
-        {
+        for table in ["gap", "backfill", "cut", "unsaid", "volatile"] {
             let sql = format!(
-                "DELETE FROM {table} WHERE {key} IN \
-                 (SELECT {key} FROM {table} WHERE {key} <= ?1 LIMIT ?2)"
+                "DELETE FROM {table} WHERE entry IN \
+                 (SELECT entry FROM {table} WHERE entry <= ?1 LIMIT ?2)"
             );
             if run(&sql, base.last)? > 0 {
                 return Ok(Some((0, 0)));

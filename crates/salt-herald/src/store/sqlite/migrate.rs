@@ -20,10 +20,11 @@ const STEPS: &[(i64, &str)] = &[
     (4, include_str!("004_size.sql")),
     (5, include_str!("005_mood.sql")),
     (6, include_str!("006_standing.sql")),
+    (7, include_str!("007_limit.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 6;
+pub(super) const LATEST: i64 = 7;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -32,6 +32,7 @@ mod returns;
 mod rows;
 mod size;
 mod stamps;
+mod unsaid;
 mod upsert;
 mod verify;
 mod write;

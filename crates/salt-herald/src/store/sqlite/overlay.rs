@@ -15,7 +15,7 @@ use super::memory;
 use super::open::{as_uri, has_unmerged_wal};
 
 /// Tables of which both hold rows, and which of the file's count.
-pub(super) const BOTH: [(&str, &str); 11] = [
+pub(super) const BOTH: [(&str, &str); 12] = [
     ("entry", "number NOT IN (SELECT number FROM main.entry)"),
     ("payload", "id NOT IN (SELECT id FROM main.payload)"),
     ("volatile", "entry NOT IN (SELECT entry FROM main.volatile)"),
@@ -26,6 +26,7 @@ pub(super) const BOTH: [(&str, &str); 11] = [
     ("gap", "entry NOT IN (SELECT entry FROM main.gap)"),
     ("backfill", "entry NOT IN (SELECT entry FROM main.backfill)"),
     ("backfilled", "run NOT IN (SELECT run FROM main.backfilled)"),
+    ("unsaid", "entry NOT IN (SELECT entry FROM main.unsaid)"),
     (
         "delivery",
         "(run NOT IN (SELECT id FROM main.run) OR run IN (SELECT run FROM main.unknown)) \

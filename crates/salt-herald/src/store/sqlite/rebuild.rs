@@ -14,8 +14,18 @@ use super::write::{Inserter, reading, writing};
 use crate::store::StoreError;
 
 /// The tables that are made from entries.
-const TABLES: &[&str] =
-    &["minion", "run", "job", "return", "failure", "gap", "backfill", "backfilled", "cut"];
+const TABLES: &[&str] = &[
+    "minion",
+    "run",
+    "job",
+    "return",
+    "failure",
+    "gap",
+    "backfill",
+    "backfilled",
+    "cut",
+    "unsaid",
+];
 
 struct Payloads<'a>(&'a Connection);
 

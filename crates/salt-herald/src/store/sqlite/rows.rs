@@ -106,7 +106,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 
 /// The columns of `sink`, in the order in which [`sink`] reads them.
 pub(super) const SINK: &str = "name, since, settled, trouble, doubt, told_in, told_at, blind, \
-    missed";
+    missed, failing_since, unsaid";
 
 /// How far a sink is.
 pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
@@ -118,6 +118,8 @@ pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
         doubt: row.get::<_, Option<String>>(4)?.map(|text| read_doubt(&text)).unwrap_or_default(),
         blind: row.get(7)?,
         missed: number(row, 8)?,
+        failing_since: optional_time(row, 9)?,
+        unsaid: number(row, 10)?,
         told: match (row.get(5)?, optional_time(row, 6)?) {
             (Some(sink), Some(at)) => Some(Told { sink, at }),
             _ => None,

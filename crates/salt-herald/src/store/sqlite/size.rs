@@ -1,5 +1,7 @@
 //! How large the journal is, how far back it goes, and what was taken out of it.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::open::beside;
@@ -24,6 +26,10 @@ pub struct Extent {
     pub looked_at: Option<Timestamp>,
     /// What was taken last.
     pub taken: Option<Taken>,
+    /// How many bytes file and what is to be merged may take, when it was last looked.
+    pub limit: Option<u64>,
+    /// Why that can't be kept: `young`, `open`, `owed`, `stiff`; and the sink that is owed something.
+    pub stopped_by: Option<(String, Option<String>)>,
     /// The sink that is owed a run which is old enough to go, when it was last looked and still now.
     pub kept_for: Option<String>,
 }
@@ -33,7 +39,7 @@ pub struct Extent {
 pub struct Taken {
     /// When.
     pub at: Timestamp,
-    /// Why: `age`.
+    /// Why: `age`, `limit`.
     pub why: String,
     /// Entries.
     pub entries: u64,
@@ -56,8 +62,15 @@ impl JournalReader {
         let pages =
             self.first(pages, [], |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?)))?;
         let (file, free) = pages.unwrap_or_default();
-        let wal = self.connection.path().map(|path| beside(path.as_ref(), "-wal"));
-        let wal = wal.and_then(|wal| std::fs::metadata(wal).ok()).map_or(0, |wal| wal.len());
+        let wal = self.connection.path().map_or(0, |path| unmerged(path.as_ref()));
+        let text = |key: &str| {
+            let sql = "SELECT value FROM meta WHERE key = ?1";
+            self.first(sql, [key], |row| row.get::<_, String>(0))
+        };
+        let stopped_by = match text("limit_stop")? {
+            Some(why) => Some((why, text("limit_stop_for")?)),
+            None => None,
+        };
         let taken =
             "SELECT at, why, entries, runs, results, bytes FROM taken ORDER BY at DESC LIMIT 1";
         let oldest = "SELECT started_at FROM run ORDER BY started_at LIMIT 1";
@@ -76,6 +89,8 @@ impl JournalReader {
                 .unwrap_or(0),
             oldest: self.first(oldest, [], |row| rows::time(row, 0))?,
             looked_at: looked_at.and_then(|at| Timestamp::from_microsecond(at).ok()),
+            limit: self.noted("limit")?.and_then(|limit| u64::try_from(limit).ok()),
+            stopped_by,
             kept_for: self.first(kept_for, [], |row| row.get(0))?,
             taken: self.first(taken, [], |row| {
                 Ok(Taken {
@@ -89,4 +104,14 @@ impl JournalReader {
             })?,
         })
     }
+}
+
+/// How many bytes are to be merged into a file.
+pub(super) fn unmerged(path: &Path) -> u64 {
+    std::fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len())
+}
+
+/// How many bytes a journal takes on disk.
+pub(super) fn on_disk(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len()) + unmerged(path)
 }

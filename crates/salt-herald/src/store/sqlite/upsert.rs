@@ -123,13 +123,18 @@ impl Insert<'_> {
     pub(super) fn sink(&mut self, sink: &SinkState) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5, missed = ?6 \
-                 WHERE name = ?1",
+                "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5, missed = ?6, \
+                 failing_since = ?7, unsaid = ?8 WHERE name = ?1",
             )
             .and_then(|mut update| {
                 let doubt = (!sink.doubt.is_empty()).then(|| write_doubt(&sink.doubt));
                 let (settled, missed) = (sink.settled as i64, sink.missed as i64);
-                update.execute(params![sink.name, settled, sink.trouble, doubt, sink.blind, missed])
+                let since = sink.failing_since.map(|at| at.as_microsecond());
+                let unsaid = sink.unsaid as i64;
+                let (trouble, blind) = (&sink.trouble, sink.blind);
+                update.execute(params![
+                    sink.name, settled, trouble, doubt, blind, missed, since, unsaid
+                ])
             })
             .map(|_| ())
             .map_err(writing)

@@ -17,6 +17,7 @@ use super::deed::{Deed, Order, Reply};
 use super::read::JournalReader;
 use super::recorder::{Recorder, Shared};
 use super::retention::Retention;
+use super::size;
 use crate::store::{Batch, Delivery, Disk, Keeping, SinkState, StoreError, Told};
 
 /// How many batches may wait, each of some 2 MiB at the most. The sender waits when it is full.
@@ -27,8 +28,6 @@ const GATHER: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(200);
 /// So long nothing has to come for something old to be taken out.
 const LULL: Duration = Duration::from_millis(25);
-/// Where no lull comes, some is taken out as often as this.
-const STARVED: Duration = Duration::from_secs(2);
 /// How often it is looked whether another day has come.
 const LOOK: Duration = Duration::from_secs(60);
 /// How many bytes may wait in memory while the file can't be written.
@@ -47,7 +46,7 @@ impl JournalWriter {
     pub(super) fn start(recorder: Recorder, shared: Arc<Shared>) -> Self {
         let (orders, receiver) = sync_channel(QUEUE);
         let (told, version) = watch::channel(recorder.last_number());
-        let retention = Retention::new(Arc::clone(&shared.gone));
+        let retention = Retention::new(Arc::clone(&shared.gone), shared.numbers.clone());
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write_all(recorder, retention, &receiver, &told));
@@ -216,6 +215,12 @@ impl JournalWriter {
         matches!(*self.shared.disk.borrow(), Disk::Away(_))
     }
 
+    /// Tells how many bytes the file takes, with what is not merged into it yet.
+    pub fn size(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let place = Arc::clone(&self.shared.place);
+        move || size::on_disk(place.path())
+    }
+
     /// Says why something found no room that came at a time.
     pub fn excuse(&self) -> impl Fn(Timestamp) -> GapReason + Send + Sync + 'static {
         // Not the whole of it: the thread ends when the last one who may write is gone.
@@ -278,7 +283,7 @@ fn next(
     if let Some((keeping, sinks)) = recorder.take_rules() {
         retention.keep(keeping, sinks);
     }
-    if retention.is_starved(STARVED) {
+    if retention.is_starved() {
         take_out(recorder, retention);
     }
     loop {

@@ -34,7 +34,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
     Table { name, key, ordered: false, contents: &[] }
 }
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     table("minion", &["number"]),
     table("run", &["id"]),
     table("job", &["id"]),
@@ -48,6 +48,7 @@ const TABLES: [Table; 9] = [
     table("backfill", &["entry"]),
     table("backfilled", &["run"]),
     table("cut", &["entry"]),
+    table("unsaid", &["entry", "sink"]),
 ];
 
 /// Compares all tables; how many rows there are.
@@ -196,7 +197,7 @@ impl Table {
         Ok(match (self.name, row.get(1)) {
             ("run" | "backfilled", _) => first <= run,
             ("job", Some(Value::Integer(of))) => *of <= run,
-            ("gap" | "backfill" | "cut", _) => first <= entry,
+            ("gap" | "backfill" | "cut" | "unsaid", _) => first <= entry,
             ("return" | "failure", _) if run > 0 => {
                 let sql = "SELECT run FROM disk.job WHERE id = ?1";
                 let of: Option<i64> = connection
