@@ -109,8 +109,16 @@ impl Payloads {
     /// its contents are not shown, and nothing else is lost.
     fn find_attached(&mut self, connection: &Connection, digest: Digest) -> rusqlite::Result<i64> {
         let found = find_in_attached(connection, digest).unwrap_or_default().unwrap_or(NO_PAYLOAD);
-        self.cached.insert(digest, found);
+        self.remember(digest, found);
         Ok(found)
+    }
+
+    /// Where nothing new comes, nothing but this bounds what is remembered.
+    fn remember(&mut self, digest: Digest, id: i64) {
+        if self.cached.len() >= MAX_CACHED {
+            self.cached = DigestMap::default();
+        }
+        self.cached.insert(digest, id);
     }
 
     /// The id of a payload, if it is there.
@@ -126,7 +134,9 @@ impl Payloads {
             return Ok(None);
         }
         let found = find(connection, digest)?;
-        self.cached.extend(found.map(|id| (digest, id)));
+        if let Some(id) = found {
+            self.remember(digest, id);
+        }
         Ok(found)
     }
 
@@ -306,6 +316,22 @@ mod tests {
         writer.insert(&file, &many).unwrap();
         assert_eq!((count(&file, "payload"), count(&file, "payload_key")), (1000, 0));
         assert_eq!(writer.find(&file, last.digest).unwrap(), Some(1000));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_remembered_up_to_a_number() {
+        let file = connection();
+        let many = payloads(0..MAX_CACHED as u32 + 10);
+        file.execute_batch("BEGIN").unwrap();
+        let mut writer = Payloads::load(&file).unwrap();
+        writer.insert(&file, &many).unwrap();
+        writer.index(&file).unwrap();
+        // As after a restart, on a site where nothing is new.
+        let mut writer = Payloads::load(&file).unwrap();
+        for payload in &many {
+            assert!(writer.find(&file, payload.digest).unwrap().is_some());
+        }
+        assert!(writer.cached.len() <= MAX_CACHED, "{}", writer.cached.len());
     }
 
     #[test]
