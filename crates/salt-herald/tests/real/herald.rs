@@ -113,18 +113,22 @@ impl Herald {
 
     /// Waits until the journal and the master name the same jobs, by the script that people have.
     pub(crate) fn names_the_jobs_of(&self, lab: &Lab, since: &str) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/compare-jobs");
+        self.names_in_the_end(lab, since, || {});
+    }
+
+    /// Likewise, where the master writes late: it is asked for meanwhile, as people would.
+    pub(crate) fn names_the_jobs_when_asked(&self, lab: &Lab, since: &str) {
+        self.names_in_the_end(lab, since, || {
+            let asked = self.command(&["backfill", "--since", "1h"]);
+            assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+        });
+    }
+
+    fn names_in_the_end(&self, lab: &Lab, since: &str, meanwhile: impl Fn()) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let output = Command::new(&script)
-                .args(["-c", lab.text("config_dir"), "--since", since, "--herald"])
-                .arg(env!("CARGO_BIN_EXE_salt-herald"))
-                .arg("--config")
-                .arg(self.folder.path().join("herald"))
-                .arg("--salt-run")
-                .arg(Path::new(lab.text("bin")).join("salt-run"))
-                .output()
-                .expect("Python 3");
+            meanwhile();
+            let output = self.compared(lab, since);
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             match output.status.code() {
                 Some(0) => return assert!(said.contains("both "), "{said}"),
@@ -137,6 +141,19 @@ impl Herald {
                 ),
             }
         }
+    }
+
+    fn compared(&self, lab: &Lab, since: &str) -> Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/compare-jobs");
+        Command::new(script)
+            .args(["-c", lab.text("config_dir"), "--since", since, "--herald"])
+            .arg(env!("CARGO_BIN_EXE_salt-herald"))
+            .arg("--config")
+            .arg(self.folder.path().join("herald"))
+            .arg("--salt-run")
+            .arg(Path::new(lab.text("bin")).join("salt-run"))
+            .output()
+            .expect("Python 3")
     }
 
     pub(crate) fn journal_files(&self) -> Vec<PathBuf> {
