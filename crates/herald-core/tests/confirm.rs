@@ -196,3 +196,56 @@ fn what_the_job_cache_tells_is_confirmed_by_that() {
     heard.take(changes);
     assert_eq!(heard.stood(), [Standing::Confirmed]);
 }
+
+#[test]
+fn a_job_that_is_published_again_with_other_arguments_adds_nothing() {
+    let mut heard = heard();
+    heard.hear(at(0.0), &job(1).frame());
+    let again = Job::new(&jid(1), "cmd.run", list(&["rm -rf /srv"]), &["web1", "db1"]);
+    heard.hear(at(0.1), &again.frame());
+    let run = heard.run(1);
+    assert!(run.flags.contains(&Flag::Conflict));
+    assert_eq!(names(heard.ledger.minions(), &run.tally.expected), "web1");
+    assert_eq!(run.head.command, "salt '*' cmd.run uptime");
+    heard.hear(at(0.2), &job(1).frame());
+    assert_eq!(heard.run(1).flags.len(), 1, "said again it is no conflict");
+}
+
+/// A minion chooses where it cuts a tag in two: the master fires the event under the whole tag, and once
+/// more under the second piece.
+#[test]
+fn a_piece_of_a_tag_gives_away_who_sent_with_a_prefix() {
+    for tag in ["new", &format!("{}/new", jid(1)), &format!("job/{}/new", jid(1))] {
+        for twin_comes_first in [true, false] {
+            let mut heard = heard();
+            let made = job(1);
+            let data = map(vec![
+                ("jid", text(&made.jid)),
+                ("fun", text("cmd.run")),
+                ("arg", list(&["uptime"])),
+                ("user", text("alice")),
+            ]);
+            let mut events = [made.frame(), frame(tag, &data)];
+            if twin_comes_first {
+                events.reverse();
+            }
+            events.iter().for_each(|event| {
+                heard.hear(at(0.0), event);
+            });
+            assert!(heard.run(1).flags.contains(&Flag::Forged), "{tag}");
+        }
+    }
+}
+
+#[test]
+fn an_event_of_somebody_elses_is_no_piece_of_a_tag() {
+    for (tag, pairs) in [
+        ("new", vec![("jid", text(&jid(1)))]),
+        ("new", vec![("fun", text("cmd.run"))]),
+        ("shop/new", vec![("jid", text(&jid(1))), ("fun", text("cmd.run"))]),
+        ("web1", vec![("jid", text(&jid(1))), ("fun", text("cmd.run")), ("id", text("web1"))]),
+    ] {
+        let mut heard = heard();
+        assert_eq!(heard.hear(at(0.0), &frame(tag, &map(pairs))), 0, "{tag}");
+    }
+}

@@ -190,7 +190,8 @@ fn two_calls_of_the_same_jid_are_two_runs() {
 #[test]
 fn the_same_jid_for_something_else_is_a_conflict() {
     let mut heard = heard_job(&["web1"]);
-    heard.hear(at(0.1), &Job::new(&jid(1), "cmd.run", list(&[]), &["web1", "web2"]).frame());
+    let again = Job::new(&jid(1), "cmd.run", list(&["uptime"]), &["web1", "web2"]);
+    heard.hear(at(0.1), &again.frame());
     assert!(heard.run(1).flags.is_empty());
     heard.hear(at(0.2), &Job::new(&jid(1), "pkg.remove", list(&[]), &["db1"]).frame());
     let run = heard.run(1);

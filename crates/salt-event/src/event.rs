@@ -5,6 +5,7 @@
 //! decide whether an event is true: see [`Kind::FromMinion`] for what can be told.
 
 mod fields;
+mod twin;
 
 use std::borrow::Cow;
 
@@ -97,8 +98,14 @@ pub enum Kind<'a> {
     FromMinion {
         /// The true sender, which the master wrote.
         sender: &'a str,
-        /// What the tag claims.
+        /// It bears a tag of the master's own: of a job, a key or an authentication.
         claims_job: bool,
+    },
+    /// An event under a piece of the tag that its data would have: a minion that sends events with a
+    /// prefix has each of them on the bus twice, once without the prefix. The master fires none such.
+    Twin {
+        /// The job that it claims to tell of.
+        jid: Cow<'a, str>,
     },
     /// What else is known of a job that was just published (3007 and later).
     Published {
@@ -295,14 +302,15 @@ pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
     let fields = Fields::read(data)
         .map_err(|source| DecodeError::Data { tag: tag.clone().into_owned(), source })?;
     let stamp = fields.text("_stamp").and_then(parse_stamp);
-    let kind = understand(&tag, &fields).unwrap_or(Kind::Other);
+    let kind =
+        understand(&tag, &fields).or_else(|| twin::twin(&tag, &fields)).unwrap_or(Kind::Other);
     Ok(Event { tag, stamp, kind })
 }
 
 fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
     let tag = Tag::parse(tag);
     if fields.text("cmd") == Some("_minion_event") {
-        let claims_job = !matches!(tag, Tag::Other | Tag::Key | Tag::Auth);
+        let claims_job = !matches!(tag, Tag::Other);
         return Some(Kind::FromMinion { sender: fields.text("id")?, claims_job });
     }
     match tag {

@@ -78,6 +78,7 @@ impl Page {
                 let tag = self.tag(&event.tag);
                 ("minion's", format!("{sender} claims_job={claims_job} {tag}"))
             }
+            Kind::Twin { jid } => ("twin", format!("{} {}", self.jid(jid), self.tag(&event.tag))),
             Kind::Published { jid, .. } => ("published", self.jid(jid)),
             Kind::Echo => ("echo", self.tag(&event.tag)),
             Kind::Other => ("other", self.tag(&event.tag)),

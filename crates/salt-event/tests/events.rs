@@ -240,7 +240,8 @@ fn what_a_minion_sent_bears_its_name() {
         (format!("salt/run/{JID}/new"), true),
         (JID.to_owned(), true),
         ("salt/beacon/web3/load".to_owned(), false),
-        ("salt/key".to_owned(), false),
+        ("salt/key".to_owned(), true),
+        ("salt/auth".to_owned(), true),
         (format!("{JID}/new"), false),
     ] {
         let frame = fields(&tag, &sent, &[]);

@@ -40,6 +40,15 @@ pub(super) struct Confirming {
     confirmed: BTreeSet<JobId>,
     /// When the last of them was.
     at: Timestamp,
+    /// What the jobs in memory do, as they were published.
+    deeds: HashMap<JobId, Digest>,
+}
+
+impl Confirming {
+    /// A job goes out of memory.
+    pub(super) fn forget(&mut self, job: JobId) {
+        self.deeds.remove(&job);
+    }
 }
 
 #[derive(Debug)]
@@ -101,7 +110,21 @@ impl Ledger {
     /// The bus told of a job, or of one more slice of it.
     pub(super) fn confirm_published(&mut self, job: JobId, said: &NewJob<'_>) {
         if self.settings.confirm.jobs {
-            self.await_load(job, &said.jid, || HeardBy::Publication(deed(&said.fun, said.arg)));
+            let deed = self.confirming.deeds.get(&job).copied();
+            self.await_load(job, &said.jid, || HeardBy::Publication(deed));
+        }
+    }
+
+    /// Whether a job that is published again does what it did before. Of one that the journal gave back
+    /// nobody knows.
+    pub(super) fn does_same(&mut self, job: JobId, said: &NewJob<'_>) -> bool {
+        match (self.confirming.deeds.get(&job).copied(), deed(&said.fun, said.arg)) {
+            (Some(before), Some(now)) => before == now,
+            (None, Some(now)) => {
+                self.confirming.deeds.insert(job, now);
+                true
+            }
+            (_, None) => true,
         }
     }
 

@@ -335,6 +335,7 @@ impl Ledger {
             return;
         };
         for job in &run.jobs {
+            self.confirming.forget(*job);
             if let Some(job) = self.state.jobs.remove(job) {
                 self.forget_jid(&job, &run);
             }

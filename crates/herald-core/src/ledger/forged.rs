@@ -19,15 +19,19 @@ impl Ledger {
         self.emit(at, what, Vec::new());
     }
 
-    /// A minion that fires events with a prefix has each of them on the bus twice, once under the
-    /// bare tag: `JID/new`, which the master never fires.
-    pub(super) fn hear_twin(&mut self, at: Timestamp, tag: &str) {
-        let Some((jid, rest)) = tag.split_once('/') else {
-            return;
-        };
-        if !is_jid(jid) || !(rest == "new" || rest.starts_with("ret/")) {
-            return;
+    /// The same where only the tag tells, as of data that is not whole: `JID/new`.
+    pub(super) fn hear_cut_twin(&mut self, at: Timestamp, tag: &str) {
+        if let Some((jid, rest)) = tag.split_once('/')
+            && is_jid(jid)
+            && (rest == "new" || rest.starts_with("ret/"))
+        {
+            self.hear_twin(at, tag, jid);
         }
+    }
+
+    /// A minion that fires events with a prefix has each of them on the bus twice, once under the
+    /// bare tag, under which the master fires none.
+    pub(super) fn hear_twin(&mut self, at: Timestamp, tag: &str, jid: &str) {
         self.note_forged(at, "", tag);
         if self.forged.iter().any(|known| known == jid) {
             return;

@@ -168,6 +168,7 @@ impl Ledger {
             Kind::Behind(behind) => &behind.jid,
             Kind::Call(call) => &call.jid,
             Kind::BatchNew(batch) => &batch.jid,
+            Kind::Twin { jid } => jid,
             Kind::Child(_) | Kind::FromMinion { .. } | Kind::Echo | Kind::Other => return None,
         };
         (!self.by_jid.contains_key(jid.as_ref())).then_some(jid)
@@ -198,7 +199,8 @@ impl Ledger {
             Kind::FromMinion { sender, claims_job: true } => {
                 self.note_forged(at, sender, &event.tag)
             }
-            Kind::Other => self.hear_twin(at, &event.tag),
+            Kind::Twin { jid } => self.hear_twin(at, &event.tag, jid),
+            Kind::Other => self.hear_cut_twin(at, &event.tag),
             Kind::FromMinion { .. } | Kind::Echo => {}
         }
     }

@@ -49,7 +49,7 @@ impl Ledger {
         if let Some(known) = self.by_jid.get(job.jid.as_ref()).copied() {
             if self.past.is_now {
                 self.hear_start(now, at, known, job, expected);
-            } else if self.is_same(known, job) {
+            } else if self.is_same(known, job) && self.does_same(known, job) {
                 self.hear_secrets(known, job);
                 self.widen(at, known, expected);
                 self.confirm_published(known, job);
@@ -132,6 +132,7 @@ impl Ledger {
         if self.past.is_now {
             self.confirm_past(at, job);
         } else {
+            self.does_same(job, said);
             self.confirm_published(job, said);
         }
     }

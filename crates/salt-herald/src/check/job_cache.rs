@@ -17,6 +17,10 @@ use crate::config::MasterConfig;
 
 const LOST: &str = "without it, what happens while salt-herald is down or blind is not found again";
 
+/// The same where not even loads can be read.
+const BLIND: &str = "without it, what happens while salt-herald is down or blind is not found again, and no \
+    job is told from one that a minion made up";
+
 /// Whoever is away for a night's maintenance should find all of it again.
 const SHORT: Duration = Duration::from_secs(4 * 3_600);
 
@@ -27,12 +31,13 @@ pub(super) fn job_cache(master: &MasterConfig, facts: &Facts, report: &mut Repor
             "the master keeps its jobs in \"{}\" (master_job_cache), which salt-herald does not read",
             master.master_job_cache
         );
-        let hint = format!("{LOST}; it is if master_job_cache is left out of the master's config");
+        let hint = format!("{BLIND}; it is if master_job_cache is left out of the master's config");
         report.push(Finding::warning(Area::JobCache, message).hint(hint));
         return;
     }
     returns(master, report);
     kept(master, report);
+    places(master, report);
     report.push(dir(&facts.job_cache, facts));
     if facts.job_cache.dir == DirFact::Usable {
         report.findings.extend(closed_to_the_service(facts));
@@ -69,6 +74,17 @@ fn kept(master: &MasterConfig, report: &mut Report) {
     ));
 }
 
+/// A folder is named by a hash of the jid: of one that is not known, a job that began can't be found.
+fn places(master: &MasterConfig, report: &mut Report) {
+    if !master.keeps_loads() {
+        let message =
+            format!("the master names its jobs' folders by {} (hash_type)", master.hash_type);
+        report.push(Finding::warning(Area::JobCache, message).hint(
+            "no job is told from one that a minion made up; with hash_type: sha256, Salt's default, it is",
+        ));
+    }
+}
+
 fn dir(fact: &JobCacheFact, facts: &Facts) -> Finding {
     let shown = fact.at.display();
     let user = &facts.who.user;
@@ -82,16 +98,16 @@ fn dir(fact: &JobCacheFact, facts: &Facts) -> Finding {
             let message = format!("{user} may not read {shown}{}", owned(owner.as_ref()));
             let hint = match owner {
                 Some(owner) if owner.mode & 0o050 == 0o050 => {
-                    format!("{LOST}; run salt-herald in the group {}", owner.group)
+                    format!("{BLIND}; run salt-herald in the group {}", owner.group)
                 }
-                Some(owner) if owner.user == "root" => format!("{LOST}; run salt-herald as root"),
-                Some(owner) => format!("{LOST}; run salt-herald as {}, or as root", owner.user),
-                None => format!("{LOST}; run salt-herald as the master's user, in its group, or as root"),
+                Some(owner) if owner.user == "root" => format!("{BLIND}; run salt-herald as root"),
+                Some(owner) => format!("{BLIND}; run salt-herald as {}, or as root", owner.user),
+                None => format!("{BLIND}; run salt-herald as the master's user, in its group, or as root"),
             };
             Finding::warning(Area::JobCache, message).hint(hint)
         }
         DirFact::Failed(why) => {
-            Finding::warning(Area::JobCache, format!("{shown} can't be read: {why}")).hint(LOST)
+            Finding::warning(Area::JobCache, format!("{shown} can't be read: {why}")).hint(BLIND)
         }
     }
 }
@@ -123,9 +139,9 @@ fn closed_to_the_service(facts: &Facts) -> Option<Finding> {
         owned(Some(owner))
     );
     let hint = if owner.mode & 0o050 == 0o050 {
-        format!("{LOST}; usermod -a -G {} {SERVICE_USER}", owner.group)
+        format!("{BLIND}; usermod -a -G {} {SERVICE_USER}", owner.group)
     } else {
-        format!("{LOST}; systemctl edit salt-herald, and under [Service] User={}", owner.user)
+        format!("{BLIND}; systemctl edit salt-herald, and under [Service] User={}", owner.user)
     };
     Some(Finding::warning(Area::JobCache, message).hint(hint))
 }

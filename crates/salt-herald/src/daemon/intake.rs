@@ -359,6 +359,10 @@ impl Intake {
     fn count_run(&self, what: &What) {
         match what {
             What::RunStarted { head, .. } => self.runs.started(head.value.kind),
+            What::Stood { standing, jobs } => self.runs.stood(*standing, jobs.len()),
+            What::Forged { .. } => {
+                self.runs.forged_events.inc();
+            }
             What::RunEnded { run, status, .. } => {
                 if let Some(run) = self.ledger.run(*run) {
                     self.runs.ended(run.head.kind, *status);

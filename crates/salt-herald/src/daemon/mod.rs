@@ -292,6 +292,10 @@ fn listen(
         .counted_by(&metrics.bus, &metrics.runs);
     if let Some(looks) = Looks::of(&config.master, limits.confirmed_within) {
         intake = intake.confirmed_by(looks.start(Arc::clone(&queue))?);
+    } else if !limits.confirmed_within.is_zero() {
+        tracing::warn!(
+            "no job can be confirmed: the master keeps them where salt-herald can't look"
+        );
     }
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();

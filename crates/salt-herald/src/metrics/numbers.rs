@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use herald_core::change::GapReason;
-use herald_core::run::{RunKind, RunStatus};
+use herald_core::run::{RunKind, RunStatus, Standing};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -170,6 +170,9 @@ pub struct RunNumbers {
     ended: Family<Labels, Counter>,
     /// How many have not ended.
     pub open: Gauge,
+    stood: Family<Label, Counter>,
+    /// Events that a minion sent in the master's name, as far as that can be told.
+    pub forged_events: Counter,
 }
 
 impl RunNumbers {
@@ -178,6 +181,13 @@ impl RunNumbers {
         let help = "Runs that ended; one that a late return ends anew counts again";
         registry.register("runs_ended", help, self.ended.clone());
         registry.register("runs_open", "Runs that have not ended", self.open.clone());
+        let help = "Jobs that were looked for in the master's job cache";
+        registry.register("jobs_looked_for", help, self.stood.clone());
+        let help = "Events in the master's name that a minion sent";
+        registry.register("forged_events", help, self.forged_events.clone());
+        for standing in Standing::ALL {
+            self.stood.get_or_create_owned(&[("standing", label(standing.name()))]);
+        }
         for kind in RunKind::ALL {
             self.started.get_or_create_owned(&[("kind", label(kind.name()))]);
             for status in RunStatus::ALL.iter().filter(|one| **one != RunStatus::Running) {
@@ -189,6 +199,12 @@ impl RunNumbers {
     /// A run began.
     pub fn started(&self, kind: RunKind) {
         self.started.get_or_create(&[("kind", label(kind.name()))]).inc();
+    }
+
+    /// So many jobs were looked for in the job cache.
+    pub fn stood(&self, standing: Standing, jobs: usize) {
+        let count = self.stood.get_or_create(&[("standing", label(standing.name()))]);
+        count.inc_by(jobs as u64);
     }
 
     /// A run ended.

@@ -58,6 +58,7 @@ fn labels_are_known_beforehand() {
         r#"salt_herald_gaps_total{reason="not_running"} 0"#,
         r#"salt_herald_runs_started_total{kind="state_run"} 0"#,
         r#"salt_herald_runs_ended_total{kind="batch",status="incomplete"} 0"#,
+        r#"salt_herald_jobs_looked_for_total{standing="forged"} 0"#,
         r#"salt_herald_sink_owed{sink="ops#deploys"} 0"#,
         r#"salt_herald_sink_said_total{sink="ops#deploys",request="post"} 1"#,
         r#"salt_herald_sink_said_total{sink="ops#deploys",request="edit"} 0"#,

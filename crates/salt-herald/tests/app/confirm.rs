@@ -1,5 +1,6 @@
 //! Whether jobs are true: the daemon looks for each in the master's job cache.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use herald_core::run::{Flag, Standing};
@@ -8,6 +9,7 @@ use salt_herald::store::JournalReader;
 use crate::app::{App, Manner, PATIENCE, all, shows};
 use crate::cache::{Cache, jid_of_now};
 use crate::events::{good, new_job, text};
+use crate::metrics::{fetch, until};
 
 /// A job on the bus, as the cache's jobs are.
 fn publish(app: &mut App, jid: &str) {
@@ -19,8 +21,18 @@ fn standing(journal: &mut JournalReader) -> Option<Standing> {
     journal.jobs(run.id).unwrap().pop()?.standing
 }
 
+fn socket(app: &App) -> PathBuf {
+    app.folder.path().join("metrics.sock")
+}
+
+async fn counted(app: &App, what: &str) {
+    let socket = socket(app);
+    until(what, || fetch(&socket)).await;
+}
+
 async fn app(within: Duration) -> App {
     let mut app = App::new(Manner::Bot).await;
+    app.more = format!("metrics: {{listen: {}}}\n", socket(&app).display());
     app.limits.confirmed_within = within;
     std::fs::create_dir_all(app.folder.path().join("cache/jobs")).unwrap();
     app.start().await;
@@ -53,6 +65,13 @@ async fn a_job_that_the_cache_does_not_hold_is_said_so_and_can_be_found_later() 
     app.only_message_says("said to be alice").await;
     app.only_message_says("not in the master's job cache: who sent it is not known").await;
     assert_eq!(standing(&mut app.reader()), Some(Standing::Unconfirmed));
+    counted(&app, r#"salt_herald_jobs_looked_for_total{standing="unconfirmed"} 1"#).await;
+    // A piece of the tag comes after it: a minion sent it with a prefix.
+    let mut twin = new_job(&jid, "state.apply", vec![text("nginx")], &["web1"]);
+    twin.tag = "new".to_owned();
+    app.bus.send([twin]);
+    counted(&app, "salt_herald_forged_events_total 1").await;
+    app.only_message_says("a minion fired events in its name").await;
     app.stop().await;
     // What a back-fill finds was the master's after all.
     Cache::of(&app).job(&jid, "state.apply", &["web1"]);

@@ -73,7 +73,7 @@ pub(crate) fn fetch(socket: &Path) -> Option<String> {
 }
 
 /// Waits until a line stands in the metrics.
-async fn until(what: &str, fetch: impl Fn() -> Option<String>) -> String {
+pub(crate) async fn until(what: &str, fetch: impl Fn() -> Option<String>) -> String {
     let until = Instant::now() + PATIENCE;
     loop {
         let metrics = fetch().unwrap_or_default();

@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod forgery;
 mod herald;
 mod lab;
 mod masters;
@@ -144,6 +145,21 @@ fn real_master_that_cuts_off_who_does_not_read() {
     let herald = Herald::start(&lab);
     outages::the_daemon_is_cut_off(&lab, &herald, Duration::from_secs(15));
     herald.names_the_jobs_of(&lab, &since);
+}
+
+#[test]
+fn real_forgery_on_3006() {
+    forgery::all_forms("3006", &["--minions", "2"]);
+}
+
+#[test]
+fn real_forgery_on_3007() {
+    forgery::all_forms("3007", &["--minions", "2"]);
+}
+
+#[test]
+fn real_forgery_on_3008() {
+    forgery::all_forms("3008", &["--minions", "2"]);
 }
 
 #[test]

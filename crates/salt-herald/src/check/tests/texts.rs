@@ -29,28 +29,28 @@ fn the_job_cache_is_out_of_reach() {
     "#);
     insta::assert_snapshot!(dir(DirFact::Denied { owner: Some(owner("salt", "salt", 0o750)) }), @r#"
     ! job cache: alice may not read /var/cache/salt/master/jobs (mode 0750, salt:salt)
-        without it, what happens while salt-herald is down or blind is not found again; run salt-herald in the group salt
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; run salt-herald in the group salt
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
     "#);
     insta::assert_snapshot!(dir(DirFact::Denied { owner: Some(owner("root", "root", 0o700)) }), @r#"
     ! job cache: alice may not read /var/cache/salt/master/jobs (mode 0700, root:root)
-        without it, what happens while salt-herald is down or blind is not found again; run salt-herald as root
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; run salt-herald as root
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
     "#);
     insta::assert_snapshot!(dir(DirFact::Denied { owner: None }), @r#"
     ! job cache: alice may not read /var/cache/salt/master/jobs
-        without it, what happens while salt-herald is down or blind is not found again; run salt-herald as the master's user, in its group, or as root
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; run salt-herald as the master's user, in its group, or as root
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
     "#);
     insta::assert_snapshot!(dir(DirFact::Failed("Input/output error".to_owned())), @r#"
     ! job cache: /var/cache/salt/master/jobs can't be read: Input/output error
-        without it, what happens while salt-herald is down or blind is not found again
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
@@ -69,7 +69,7 @@ fn the_job_cache_is_set_differently() {
     "#);
     insta::assert_snapshot!(with("master_job_cache: redis"), @r#"
     ! job cache: the master keeps its jobs in "redis" (master_job_cache), which salt-herald does not read
-        without it, what happens while salt-herald is down or blind is not found again; it is if master_job_cache is left out of the master's config
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; it is if master_job_cache is left out of the master's config
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
@@ -77,6 +77,13 @@ fn the_job_cache_is_set_differently() {
     insta::assert_snapshot!(with("ext_job_cache: mysql"), @r#"
     ! job cache: returns are kept in "mysql" (ext_job_cache), which salt-herald does not read
         without it, what happens while salt-herald is down or blind is not found again; it is if ext_job_cache is left out of the master's config
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
+    insta::assert_snapshot!(with("hash_type: md5"), @r#"
+    ! job cache: the master names its jobs' folders by md5 (hash_type)
+        no job is told from one that a minion made up; with hash_type: sha256, Salt's default, it is
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
@@ -118,7 +125,7 @@ fn the_job_cache_is_closed_to_the_unit() {
     let closed = |job_cache: JobCacheFact| wrong(&Facts { job_cache, ..fine() });
     insta::assert_snapshot!(closed(way(&hash, "salt", 0o700)), @r#"
     ! job cache: salt-herald, the user of the unit, may not read /var/cache/salt/master/jobs/6f (mode 0700, salt:salt)
-        without it, what happens while salt-herald is down or blind is not found again; systemctl edit salt-herald, and under [Service] User=salt
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; systemctl edit salt-herald, and under [Service] User=salt
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
@@ -127,7 +134,7 @@ fn the_job_cache_is_closed_to_the_unit() {
     assert!(closed(way(&hash, "alice", 0o755)).contains("Everything is fine"));
     insta::assert_snapshot!(closed(way("/srv", "backup", 0o750)), @r#"
     ! job cache: salt-herald, the user of the unit, may not read /srv (mode 0750, backup:backup)
-        without it, what happens while salt-herald is down or blind is not found again; usermod -a -G backup salt-herald
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; usermod -a -G backup salt-herald
     ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
 
     1 warning, nothing that keeps salt-herald from running.
@@ -145,7 +152,7 @@ fn the_job_cache_is_closed_to_the_unit() {
     let service_account = Some(Account { groups: vec!["salt-herald".to_owned()] });
     insta::assert_snapshot!(wrong(&Facts { bus, service_account, ..fine() }), @r#"
     ! job cache: salt-herald, the user of the unit, may not read /var/cache/salt/master (mode 0750, salt:salt)
-        without it, what happens while salt-herald is down or blind is not found again; usermod -a -G salt salt-herald
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; usermod -a -G salt salt-herald
     ✓ unit: salt-herald.service fits: every user of this machine may read a bus of ipc_mode tcp
 
     1 warning, nothing that keeps salt-herald from running.
