@@ -9,6 +9,7 @@ mod backfill;
 mod backup;
 mod check;
 mod extent;
+mod guard;
 mod help;
 mod journal;
 mod log;
@@ -47,6 +48,7 @@ enum Found {
 
 /// Carries out what the process's arguments say: 0 done, 1 found something wrong, 2 could not run.
 pub fn main() -> ExitCode {
+    guard::guard();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

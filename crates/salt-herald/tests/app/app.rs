@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::bus::{FakeBus, Framing, Place};
 
-const TOKEN: &str = "xoxb-1-very-secret";
-const WEBHOOK: &str = "T1/B1/very-secret";
+pub(crate) const TOKEN: &str = "xoxb-1-very-secret";
+pub(crate) const WEBHOOK: &str = "T1/B1/very-secret";
 /// How long a state is waited for; a machine under load is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// What is promised to take five seconds at most, and what a busy machine adds to it.

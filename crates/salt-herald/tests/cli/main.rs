@@ -10,6 +10,7 @@ mod listing;
 mod live;
 mod preview;
 mod routes;
+mod secrets;
 mod show;
 mod support;
 mod verify;

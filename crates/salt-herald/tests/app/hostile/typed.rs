@@ -144,6 +144,10 @@ async fn what_slack_answers_is_mere_text_in_notices_the_log_status_and_metrics()
         let log = program.log();
         assert!(log.contains("not said"), "{log}");
         wrong("the log", judge::of_terminal(&log));
+        for secret in [crate::app::TOKEN, crate::app::WEBHOOK] {
+            assert!(!log.contains(secret), "the log of a daemon gives a secret back, at trace");
+            assert!(!metrics.contains(secret));
+        }
     }
 }
 
