@@ -116,6 +116,8 @@ impl Added {
 pub struct Counter {
     /// When each gap ended, and what was added to it.
     gaps: Vec<(Timestamp, Added)>,
+    /// Anything was changed, whether or not it is counted.
+    has_changes: bool,
     begun: HashSet<RunId>,
     completed: HashSet<RunId>,
 }
@@ -124,11 +126,12 @@ impl Counter {
     /// For gaps that ended at these times, the earliest first. What came after the last counts for it.
     pub fn new(ends: impl IntoIterator<Item = Timestamp>) -> Self {
         let gaps = ends.into_iter().map(|end| (end, Added::default())).collect();
-        Self { gaps, begun: HashSet::new(), completed: HashSet::new() }
+        Self { gaps, has_changes: false, begun: HashSet::new(), completed: HashSet::new() }
     }
 
     /// Takes note of changes that past events came to.
     pub fn take(&mut self, changes: &[Change]) {
+        self.has_changes |= !changes.is_empty();
         for change in changes {
             let place = self.gaps.iter().position(|(end, _)| change.at < *end);
             let place = place.unwrap_or(self.gaps.len().saturating_sub(1));
@@ -147,6 +150,11 @@ impl Counter {
                 _ => {}
             }
         }
+    }
+
+    /// Whether the past changed anything.
+    pub fn has_changes(&self) -> bool {
+        self.has_changes
     }
 
     /// What was added, for each gap.

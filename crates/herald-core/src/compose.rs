@@ -269,7 +269,7 @@ fn warnings(run: &Run) -> Vec<String> {
         (Flag::Gap, "not seen in full"),
         (Flag::Conflict, "its jid was used twice"),
     ] {
-        let is_mended = flag == Flag::Gap && run.flags.contains(&Flag::Backfilled);
+        let is_mended = flag == Flag::Gap && run.flags.contains(&Flag::Mended);
         if run.flags.contains(&flag) && !is_mended {
             parts.push(text.to_owned());
         }

@@ -4,27 +4,35 @@
 //! It decides only. How a message carries its label, and how messages are looked for, is a sink's
 //! matter.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
 
 use crate::owed::Part;
 use crate::run::RunId;
 
-/// Longest list of runs that a label holds, in bytes.
+/// Longest list of runs, and of jids, that a label holds, in bytes.
 const MOST_TEXT: usize = 3_000;
 /// Most runs in one message.
 const MOST_RUNS: usize = 2_000;
+/// Longest jid that a label holds: Salt's own are 20 digits, and may have a process behind them.
+const MOST_JID: usize = 40;
 
 /// What a message is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// The journal whose runs these are, see [`Lineage`].
     pub journal: String,
+    /// That journal's own name, which stays when a backup is put back.
+    pub origin: String,
     /// The sink, as its journal calls it.
     pub sink: String,
     /// Which message of the runs.
     pub part: Part,
     /// The runs, the first one first.
     pub runs: Vec<RunId>,
+    /// Their jids, as many as fit: by them a run is known that got another number.
+    pub jids: Vec<String>,
     /// They are told together, whether or not they are several.
     pub together: bool,
     /// It is about old news.
@@ -71,6 +79,8 @@ pub struct Lineage {
     origin: String,
     /// For each backup that was put back: its last run, and the name for those after it.
     lines: Vec<(RunId, String)>,
+    /// Of what began before, something may have been said that the journal does not know.
+    unsure_until: Option<Timestamp>,
 }
 
 impl Lineage {
@@ -78,7 +88,22 @@ impl Lineage {
     /// and another name.
     pub fn new(origin: String, mut lines: Vec<(RunId, String)>) -> Self {
         lines.sort();
-        Self { origin, lines }
+        Self { origin, lines, unsure_until: None }
+    }
+
+    /// The same of a journal that went back to a backup then, or lost what was in memory.
+    pub fn unsure_until(self, unsure_until: Option<Timestamp>) -> Self {
+        Self { unsure_until, ..self }
+    }
+
+    /// Whether a run that began then may have been said by another number.
+    pub fn may_be_said(&self, began: Timestamp) -> bool {
+        self.unsure_until.is_some_and(|until| began < until)
+    }
+
+    /// The journal's own name.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The name for a message about these runs: that of the latest of them.
@@ -106,15 +131,28 @@ impl Lineage {
     }
 }
 
+/// The jids of messages that may be about runs of this journal that had other numbers then: it went
+/// back to a backup, or lost what it kept in memory.
+pub fn strange_jids<'f>(found: &'f [Found], lineage: &Lineage, sink: &str) -> BTreeSet<&'f str> {
+    let is_strange = |label: &&Label| {
+        let is_meant = |run: &RunId| lineage.means(&label.journal, *run);
+        label.sink == sink && label.origin == lineage.origin && !label.runs.iter().all(is_meant)
+    };
+    let strange = found.iter().map(|one| &one.label).filter(is_strange);
+    strange.flat_map(|label| &label.jids).map(String::as_str).collect()
+}
+
 /// What to take for said of the messages that were found, the oldest first: those that say what is
 /// still `owed`. Each is said once, though it was found twice. `missed` has the runs that wait to be
-/// told as missed, with the entry of the back-fill that found each.
+/// told as missed, with the entry of the back-fill that found each, and `by_jid` the only run of each
+/// of the [`strange_jids`].
 pub fn adopt(
     found: &[Found],
     lineage: &Lineage,
     sink: &str,
     owed: &Doubt,
     missed: &[(RunId, u64)],
+    by_jid: &HashMap<String, RunId>,
 ) -> Vec<Adoption> {
     let mut owed = owed.clone();
     let mut adopted = Vec::new();
@@ -128,6 +166,14 @@ pub fn adopt(
             runs.extend(missed.iter().filter(is_in_it).map(|(run, _)| *run));
         }
         runs.retain(|run| lineage.means(&label.journal, *run) && owed.remove(&(label.part, *run)));
+        if label.origin == lineage.origin {
+            let same = label.jids.iter().filter_map(|jid| by_jid.get(jid)).copied();
+            runs.extend(same.filter(|run| owed.remove(&(label.part, *run))));
+        }
+        if label.part == Part::Message && label.together {
+            // That one of them ended badly may have a message of its own behind it.
+            owed.extend(runs.iter().map(|run| (Part::Ending, *run)));
+        }
         if !runs.is_empty() {
             let (place, part, late) = (place.clone(), label.part, label.late);
             adopted.push(Adoption { place, part, runs, together: label.together, late });
@@ -143,6 +189,68 @@ pub fn fitting(runs: &[RunId]) -> &[RunId] {
         count = count * 3 / 4;
     }
     runs.get(..count).unwrap_or(runs)
+}
+
+/// As many of the jids as a label holds.
+pub fn fitting_jids<'j>(jids: impl IntoIterator<Item = &'j str>) -> Vec<String> {
+    let is_plain = |jid: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !jid.is_empty() && jid.len() <= MOST_JID && jid.bytes().all(is_plain)
+    };
+    let mut fitting: Vec<String> = Vec::new();
+    let mut length = 0;
+    for jid in jids.into_iter().filter(is_plain) {
+        length += 2 + after(fitting.last().map_or("", String::as_str), jid).len();
+        if length > MOST_TEXT {
+            break;
+        }
+        fitting.push(jid.to_owned());
+    }
+    fitting
+}
+
+/// What of a jid is not as in the one before; all of it, where it is not alike.
+fn after<'j>(before: &str, jid: &'j str) -> &'j str {
+    let same = before.bytes().zip(jid.bytes()).take_while(|(one, other)| one == other).count();
+    if before.len() == jid.len() { jid.get(same..).unwrap_or(jid) } else { jid }
+}
+
+/// `20261125221217123456,+8000123`: a jid that is as long as the one before has only its end.
+pub fn write_jids(jids: &[String]) -> String {
+    let mut text = String::new();
+    let mut before = "";
+    for jid in jids {
+        let rest = after(before, jid);
+        let lead = match (before.is_empty(), rest.len() < jid.len()) {
+            (true, _) => "",
+            (false, true) => ",+",
+            (false, false) => ",",
+        };
+        text.push_str(lead);
+        text.push_str(rest);
+        before = jid;
+    }
+    text
+}
+
+/// The jids that [`write_jids`] wrote; what can't be read is left out.
+pub fn read_jids(text: &str) -> Vec<String> {
+    let mut jids: Vec<String> = Vec::new();
+    if text.len() > 2 * MOST_TEXT {
+        return jids;
+    }
+    for part in text.split(',') {
+        let jid = match (part.strip_prefix('+'), jids.last()) {
+            (Some(rest), Some(before)) => {
+                let same = before.len().checked_sub(rest.len());
+                same.and_then(|same| before.get(..same)).map(|same| format!("{same}{rest}"))
+            }
+            (Some(_), None) => None,
+            (None, _) => Some(part.to_owned()),
+        };
+        jids.extend(jid.filter(|jid| !jid.is_empty() && jid.len() <= MOST_JID));
+    }
+    jids
 }
 
 /// `101-150,152`
@@ -211,9 +319,11 @@ mod tests {
     fn found(place: &str, part: Part, runs: &[u64]) -> Found {
         let label = Label {
             journal: "j".to_owned(),
+            origin: "j".to_owned(),
             sink: "s".to_owned(),
             part,
             runs: ids(runs),
+            jids: Vec::new(),
             together: runs.len() > 1,
             late: false,
             missed: None,
@@ -249,7 +359,7 @@ mod tests {
             found("f", Part::Thread, &[1]),
         ];
         let lineage = Lineage::new("j".to_owned(), Vec::new());
-        let adopted = adopt(&found, &lineage, "s", &owed, &[]);
+        let adopted = adopt(&found, &lineage, "s", &owed, &[], &HashMap::new());
         let places: Vec<&str> = adopted.iter().map(|adoption| adoption.place.as_str()).collect();
         assert_eq!(places, ["a", "e"]);
     }
@@ -262,7 +372,7 @@ mod tests {
         // One is news, one another back-fill's, one comes after this digest.
         let missed = [(1, 70), (2, 70), (4, 71), (5, 70)].map(|(run, of)| (RunId(run), of));
         let lineage = Lineage::new("j".to_owned(), Vec::new());
-        let adopted = adopt(&[digest], &lineage, "s", &Doubt::from(owed), &missed);
+        let adopted = adopt(&[digest], &lineage, "s", &Doubt::from(owed), &missed, &HashMap::new());
         assert_eq!(adopted[0].runs, ids(&[1, 2]));
     }
 
@@ -286,12 +396,73 @@ mod tests {
             message("of now", "k", &[100, 201]),
             message("of the first time", "i", &[101]),
         ];
-        let adopted = adopt(&found, &lineage, "s", &Doubt::from(owed), &[]);
+        let adopted = adopt(&found, &lineage, "s", &Doubt::from(owed), &[], &HashMap::new());
         let runs: Vec<Vec<RunId>> = adopted.into_iter().map(|adoption| adoption.runs).collect();
         assert_eq!(runs, [ids(&[99]), ids(&[100, 201]), ids(&[101])]);
     }
 
+    /// Run 101 was lost with what came after the backup, and is 105 now; 7 is somebody else's.
+    #[test]
+    fn a_run_that_has_another_number_now_is_known_by_its_jid() {
+        let lineage = Lineage::new("j".to_owned(), vec![(RunId(100), "k".to_owned())]);
+        let message = |place: &str, origin: &str, jids: &[&str]| {
+            let mut found = found(place, Part::Message, &[101]);
+            found.label.origin = origin.to_owned();
+            found.label.jids = jids.iter().map(|jid| (*jid).to_owned()).collect();
+            found
+        };
+        let mut together = message("c", "j", &["20", "30"]);
+        together.label.together = true;
+        let mut ending = message("d", "j", &["30"]);
+        ending.label.part = Part::Ending;
+        let known = message("e", "j", &["50"]);
+        let known = Found { label: Label { journal: "k".to_owned(), ..known.label }, ..known };
+        let strange = [
+            message("a", "another", &["10"]),
+            message("b", "j", &["10", "11"]),
+            together,
+            ending,
+            known,
+        ];
+        let asked: Vec<&str> = strange_jids(&strange, &lineage, "s").into_iter().collect();
+        assert_eq!(asked, ["10", "11", "20", "30"], "of those that are meant nobody has to ask");
+        let by_jid = [("10", 105), ("20", 106), ("30", 107), ("40", 7)];
+        let by_jid = by_jid.map(|(jid, run)| (jid.to_owned(), RunId(run)));
+        let owed = [7, 105, 107].map(|run| (Part::Message, RunId(run)));
+        let (owed, by_jid) = (Doubt::from(owed), HashMap::from(by_jid));
+        let adopted = adopt(&strange, &lineage, "s", &owed, &[], &by_jid);
+        let adopted: Vec<(&str, Part, Vec<RunId>)> =
+            adopted.iter().map(|one| (one.place.as_str(), one.part, one.runs.clone())).collect();
+        let wanted = [
+            ("b", Part::Message, ids(&[105])),
+            ("c", Part::Message, ids(&[107])),
+            ("d", Part::Ending, ids(&[107])),
+        ];
+        assert_eq!(adopted, wanted);
+    }
+
+    #[test]
+    fn of_jids_that_are_alike_only_the_end_is_written() {
+        let jids = ["20261125221217123456", "20261125221218000123", "20261125221218000123_4711"];
+        let jids: Vec<String> = fitting_jids(jids.into_iter().chain(["odd,one", "", "req"]));
+        let text = write_jids(&jids);
+        assert_eq!(text, "20261125221217123456,+8000123,20261125221218000123_4711,req");
+        assert_eq!(read_jids(&text), jids);
+        for odd in ["", "+1", "1,+22", ",,", &"1".repeat(9_000)] {
+            assert!(read_jids(odd).len() <= 1, "{odd}");
+        }
+        let many: Vec<String> = (0..2_000).map(|n| format!("202611252212{n:08}")).collect();
+        let fitting = fitting_jids(many.iter().map(String::as_str));
+        assert!(fitting.len() > 300 && write_jids(&fitting).len() <= MOST_TEXT);
+    }
+
     proptest! {
+        #[test]
+        fn jids_that_are_written_are_read(jids in prop::collection::vec("[0-9]{18,21}", 0..200)) {
+            let fitting = fitting_jids(jids.iter().map(String::as_str));
+            prop_assert_eq!(read_jids(&write_jids(&fitting)), fitting);
+        }
+
         #[test]
         fn what_is_written_is_read(runs in prop::collection::btree_set(0u64..5_000, 1..800)) {
             let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();

@@ -117,8 +117,7 @@ named! {
         Inexact = 10, "inexact";
         /// It bears metadata, as API clients send it.
         Api = 11, "api";
-        /// After a time in which we were blind, the job cache told of it, of a part of it, or that nothing
-        /// is missing.
+        /// After a time in which we were blind, the job cache told of it, or of a part of it.
         Backfilled = 12, "backfilled";
         /// A syndic passed it on: down to here, and then who ran it above is not known; or up to here,
         /// from a master below.
@@ -128,6 +127,8 @@ named! {
         Unconfirmed = 14, "unconfirmed";
         /// The master published no such job: somebody made it up.
         NotPublished = 15, "not_published";
+        /// Of each time in which we were blind while it ran, the job cache was read whole.
+        Mended = 16, "mended";
     }
 }
 

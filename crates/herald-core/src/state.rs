@@ -85,6 +85,9 @@ impl State {
             What::Flagged { run, flag } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.flags.insert(*flag);
+                    if *flag == Flag::Gap {
+                        run.flags.remove(&Flag::Mended);
+                    }
                 }
             }
         }

@@ -102,8 +102,8 @@ fn a_job_that_the_cache_does_not_hold_is_unconfirmed_until_it_does() {
     // The past tells of it: the load was written late.
     let event = job(1).frame();
     let event = salt_event::event::decode(&event).unwrap();
-    heard.ledger.begin_past();
-    let changes = heard.ledger.handle_past_event(at(0.0), &event);
+    heard.ledger.begin_past(true);
+    let changes = heard.ledger.handle_past_event(at(0.0), at(0.0), &event);
     heard.take(changes);
     assert_eq!(heard.stood(), [Standing::Unconfirmed, Standing::ConfirmedLate]);
     assert!(!heard.run(1).flags.contains(&Flag::Unconfirmed));
@@ -186,10 +186,10 @@ fn what_the_job_cache_tells_is_confirmed_by_that() {
     let mut heard = heard();
     let event = job(1).frame();
     let event = salt_event::event::decode(&event).unwrap();
-    heard.ledger.begin_past();
-    let changes = heard.ledger.handle_past_event(at(0.0), &event);
+    heard.ledger.begin_past(true);
+    let changes = heard.ledger.handle_past_event(at(0.0), at(0.0), &event);
     heard.take(changes);
-    let changes = heard.ledger.end_past(at(1.0), true);
+    let changes = heard.ledger.end_past(at(1.0), Some(jiff::Timestamp::MIN));
     heard.take(changes);
     assert!(heard.ledger.take_to_confirm().is_empty());
     let changes = heard.ledger.take_confirmed();

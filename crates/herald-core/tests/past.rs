@@ -24,6 +24,9 @@ use support::{
     text,
 };
 
+/// Every gap was read whole.
+const WHOLE: Option<Timestamp> = Some(Timestamp::MIN);
+
 /// Something that happened, as the bus tells it and as the cache does.
 #[derive(Debug, Clone)]
 enum Deed {
@@ -161,7 +164,7 @@ fn recall(heard: &mut Heard, now: Timestamp, deed: &Deed) -> usize {
 
 fn hear_past(heard: &mut Heard, now: Timestamp, event: &Event<'_>) -> usize {
     heard.adopt(now, event);
-    let changes = heard.ledger.handle_past_event(now, event);
+    let changes = heard.ledger.handle_past_event(now, now, event);
     heard.take(changes)
 }
 
@@ -172,11 +175,11 @@ fn gap(heard: &mut Heard, now: Timestamp) {
 }
 
 fn back_fill(heard: &mut Heard, deeds: &[(f64, Deed)], now: Timestamp) {
-    heard.ledger.begin_past();
+    heard.ledger.begin_past(true);
     for (when, deed) in deeds {
         recall(heard, at(*when), deed);
     }
-    let changes = heard.ledger.end_past(now, true);
+    let changes = heard.ledger.end_past(now, WHOLE);
     heard.take(changes);
 }
 
@@ -197,7 +200,10 @@ fn told(heard: &Heard, run: &Run) -> String {
         .iter()
         .copied()
         .filter(|flag| {
-            !matches!(flag, Flag::Backfilled | Flag::Gap | Flag::LateReturn | Flag::Syndic)
+            !matches!(
+                flag,
+                Flag::Backfilled | Flag::Mended | Flag::Gap | Flag::LateReturn | Flag::Syndic
+            )
         })
         .collect();
     let finished = run.finished_at.filter(|_| run.tally.silent.is_empty());
@@ -272,13 +278,13 @@ fn who_never_answered_in_the_past_was_given_up_then() {
     let act = act(10, "state.apply", &["web1", "web2"]);
     let mut heard = Heard::default();
     gap(&mut heard, at(3000.0));
-    heard.ledger.begin_past();
+    heard.ledger.begin_past(true);
     recall(&mut heard, at(began(10)), &Deed::Begins(act.clone()));
     recall(&mut heard, at(20.0), &Deed::Returns(act, "web1", 0));
     // The live clock has no say in it.
     heard.wait(at(3000.0));
     assert_eq!(heard.run(1).status, RunStatus::Running);
-    let changes = heard.ledger.end_past(at(3000.0), true);
+    let changes = heard.ledger.end_past(at(3000.0), WHOLE);
     heard.take(changes);
     assert_eq!(heard.run(1).finished_at, Some(at(320.0)));
     assert_eq!(heard.run(1).status, RunStatus::Incomplete);
@@ -291,8 +297,8 @@ fn what_is_found_whole_is_not_called_half_seen() {
         let mut heard = Heard::default();
         heard.hear(at(began(1)), &Deed::Begins(act.clone()).frame());
         gap(&mut heard, at(10.0));
-        heard.ledger.begin_past();
-        let changes = heard.ledger.end_past(at(11.0), whole);
+        heard.ledger.begin_past(true);
+        let changes = heard.ledger.end_past(at(11.0), whole.then_some(Timestamp::MIN));
         heard.take(changes);
         let said = announcement(&heard, heard.run(1)).tally;
         assert_eq!(said.contains("not seen in full"), !whole, "{said}");
@@ -385,9 +391,9 @@ fn a_poll_of_the_past_does_not_end_what_is_heard_now() {
     heard.hear(at(101.0), &poll(&jid(101_000), &act.jid, &["web1"]));
     heard.hear(at(101.5), &answer(&jid(101_000), &act.jid, "web1", true));
     let asked = act_of_poll(&act);
-    heard.ledger.begin_past();
+    heard.ledger.begin_past(true);
     recall(&mut heard, at(50.0), &Deed::Begins(asked));
-    let changes = heard.ledger.end_past(at(102.0), true);
+    let changes = heard.ledger.end_past(at(102.0), WHOLE);
     heard.take(changes);
     heard.wait(at(200.0));
     assert_eq!(heard.run(1).status, RunStatus::Running, "it said that it works");
@@ -491,13 +497,13 @@ fn the_load_of_what_is_open_over_a_restart_tells_what_is_secret_in_it() {
     heard.hear(at(began(1)), &Deed::Begins(open.clone()).frame());
     let mut heard = heard.restart(Settings::default(), at(50.0));
     gap(&mut heard, at(51.0));
-    heard.ledger.begin_past();
+    heard.ledger.begin_past(true);
     recall(&mut heard, at(began(1)), &Deed::Begins(open.clone()));
     // Another job shows it, then and now.
     let other = command(2, "ps aux");
     recall(&mut heard, at(began(2)), &Deed::Begins(other.clone()));
     recall_return(&mut heard, at(3.0), &other, "mysqld correct-horse-9 shop");
-    let changes = heard.ledger.end_past(at(52.0), true);
+    let changes = heard.ledger.end_past(at(52.0), WHOLE);
     heard.take(changes);
     let live = command(53, "ps aux");
     heard.hear(at(began(53)), &Deed::Begins(live.clone()).frame());
@@ -525,7 +531,7 @@ fn the_load_of_a_batch_that_is_open_over_a_restart_tells_what_is_secret_in_it() 
     heard.hear(at(1.0), &frame(&format!("salt/batch/{}/new", open.jid), &state));
     let mut heard = heard.restart(Settings::default(), at(50.0));
     gap(&mut heard, at(51.0));
-    heard.ledger.begin_past();
+    heard.ledger.begin_past(true);
     let (load, state) = (open.load(), state.to_bytes());
     let load = Load::read(&load).unwrap().unwrap();
     let state = Reader::new(&state).raw().unwrap();
@@ -677,4 +683,99 @@ proptest! {
         blind.wait(at(10_000.0));
         prop_assert_eq!(all(&whole), all(&blind));
     }
+}
+
+fn is_said_whole(heard: &Heard) -> bool {
+    !announcement(heard, heard.run(1)).tally.contains("not seen in full")
+}
+
+#[test]
+fn of_two_gaps_of_which_one_was_read_the_other_is_still_missing() {
+    let act = act(1, "state.apply", &["web1", "web2", "web3"]);
+    let returns = |minion| Deed::Returns(act.clone(), minion, 1);
+    let mut heard = Heard::default();
+    heard.hear(at(began(1)), &Deed::Begins(act.clone()).frame());
+    gap(&mut heard, at(10.0));
+    heard.ledger.begin_past(true);
+    let changes = heard.ledger.end_past(at(11.0), None);
+    heard.take(changes);
+    heard.hear(at(20.0), &returns("web1").frame());
+    gap(&mut heard, at(30.0));
+    heard.ledger.begin_past(true);
+    recall(&mut heard, at(25.0), &returns("web2"));
+    let changes = heard.ledger.end_past(at(31.0), Some(at(10.0)));
+    heard.take(changes);
+    assert!(heard.run(1).flags.contains(&Flag::Backfilled));
+    assert!(!is_said_whole(&heard));
+    // Once somebody could read both.
+    let changes = heard.ledger.end_past(at(32.0), WHOLE);
+    heard.take(changes);
+    assert!(is_said_whole(&heard));
+}
+
+#[test]
+fn what_was_mended_has_a_hole_again_after_another_gap() {
+    let act = act(1, "state.apply", &["web1"]);
+    let mut heard = Heard::default();
+    heard.hear(at(began(1)), &Deed::Begins(act).frame());
+    gap(&mut heard, at(10.0));
+    back_fill(&mut heard, &[], at(11.0));
+    assert!(is_said_whole(&heard));
+    gap(&mut heard, at(20.0));
+    assert!(!is_said_whole(&heard));
+    let folded = folded(&heard);
+    let flags = folded.runs.values().map(|run| run.flags.clone());
+    assert_eq!(flags.collect::<Vec<_>>(), [heard.run(1).flags.clone()]);
+}
+
+/// An orchestration says which job it publishes next, and then nobody listens.
+#[test]
+fn what_somebody_asks_for_does_not_take_what_a_gap_is_to_go_on_from() {
+    let call = |tag: &str, more: Vec<(&'static str, Value<'static>)>| {
+        let mut data = vec![
+            ("jid", text(&jid(1000))),
+            ("fun", text("runner.state.orchestrate")),
+            ("user", text("alice")),
+        ];
+        data.extend(more);
+        frame(&format!("salt/run/{}/{tag}", jid(1000)), &map(data))
+    };
+    let child = act(3, "state.apply", &["web1"]);
+    let mut heard = Heard::default();
+    heard.hear(at(1.0), &call("new", vec![("fun_args", list(&["deploy"]))]));
+    let step = map(vec![
+        ("type", text("state")),
+        ("name", text("web")),
+        ("tgt", text("*")),
+        ("args", map(vec![("tgt_type", text("glob")), ("fun", text("state.apply"))])),
+    ]);
+    heard.hear(at(2.0), &frame(&format!("salt/run/{}/args", jid(1000)), &step));
+    gap(&mut heard, at(10.0));
+    heard.ledger.begin_past(false);
+    let changes = heard.ledger.end_past(at(11.0), None);
+    heard.take(changes);
+    back_fill(&mut heard, &[(began(3), Deed::Begins(child))], at(12.0));
+    assert_eq!(heard.runs().len(), 1, "{:#?}", heard.runs());
+}
+
+#[test]
+fn nobody_is_given_up_by_what_is_told_before_its_time() {
+    let (slow, early) = (act(10, "state.apply", &["web1"]), act(11, "state.apply", &["web2"]));
+    let mut heard = Heard::default();
+    gap(&mut heard, at(5_000.0));
+    heard.ledger.begin_past(true);
+    for act in [&slow, &early] {
+        recall(&mut heard, at(11.0), &Deed::Begins(act.clone()));
+    }
+    let load = early.load();
+    let load = Load::read(&load).unwrap().unwrap();
+    let kept = map(vec![("return", text("up")), ("retcode", Value::Int(0))]).to_bytes();
+    let event = load.returned("web2", &kept).unwrap().unwrap();
+    let changes = heard.ledger.handle_past_event(at(4_000.0), at(11.0), &event);
+    heard.take(changes);
+    recall(&mut heard, at(20.0), &Deed::Returns(slow, "web1", 0));
+    let changes = heard.ledger.end_past(at(5_001.0), WHOLE);
+    heard.take(changes);
+    assert_eq!(heard.run(1).finished_at, Some(at(20.0)));
+    assert_eq!(heard.run(1).flags, BTreeSet::from([Flag::Backfilled]));
 }

@@ -63,7 +63,7 @@ fn decide(cache: &JobCache) -> Result<u64, Failure> {
     let mut count = 0;
     let jobs = list(cache, Timestamp::MIN)?;
     cache.events(jobs).each(|at, event| {
-        count += ledger.handle_past_event(at, event).len() as u64;
+        count += ledger.handle_past_event(at, at, event).len() as u64;
         ledger.take_touched();
         Ok::<(), Failure>(())
     })?;

@@ -321,7 +321,12 @@ impl Ledger {
     }
 
     fn flag(&mut self, at: Timestamp, run: RunId, flag: Flag) {
-        let is_new = self.state.runs.get(&run).is_some_and(|run| !run.flags.contains(&flag));
+        let is_known = |run: &Run| match flag {
+            // One that was mended has a hole again.
+            Flag::Gap => run.flags.contains(&flag) && !run.flags.contains(&Flag::Mended),
+            _ => run.flags.contains(&flag),
+        };
+        let is_new = self.state.runs.get(&run).is_some_and(|run| !is_known(run));
         if is_new {
             self.emit(at, What::Flagged { run, flag }, Vec::new());
         }

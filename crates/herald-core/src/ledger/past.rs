@@ -10,11 +10,11 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 use salt_event::event::Event;
 
-use super::Ledger;
 use super::finish::Live;
 use super::parents::Parents;
+use super::{Ledger, Restored};
 use crate::change::{Change, What};
-use crate::run::{Flag, RunId};
+use crate::run::{Flag, Run, RunId};
 
 /// What counts for past events only.
 #[derive(Debug, Default)]
@@ -58,17 +58,30 @@ impl Ledger {
         self.live.change_all(|live| live.heard = false);
     }
 
-    /// Past events are about to come.
-    pub fn begin_past(&mut self) {
-        self.past.parents = self.past.at_gap.take().unwrap_or_default();
+    /// Forgets all, and goes on from what the journal has, as after a restart.
+    pub fn begin_anew(&mut self, now: Timestamp, from: Restored) {
+        let redactor = self.splitter.redactor().clone();
+        *self = Self::restore(self.settings.clone(), redactor, now, from);
+    }
+
+    /// Past events are about to come: of a gap, or of a time that somebody asks for, which goes on from
+    /// nothing that is known.
+    pub fn begin_past(&mut self, of_gap: bool) {
+        let at_gap = if of_gap { self.past.at_gap.take() } else { None };
+        self.past.parents = at_gap.unwrap_or_default();
         self.past.told.clear();
     }
 
-    /// Takes an event of the past, with the time at which it happened. These times must not go back
-    /// between [`Self::begin_past`] and [`Self::end_past`].
-    pub fn handle_past_event(&mut self, at: Timestamp, event: &Event<'_>) -> Vec<Change> {
+    /// Takes an event of the past, with the time at which it happened, and up to when all was told: no
+    /// run is given up for what may still come.
+    pub fn handle_past_event(
+        &mut self,
+        at: Timestamp,
+        told_until: Timestamp,
+        event: &Event<'_>,
+    ) -> Vec<Change> {
         self.in_past(|ledger| {
-            ledger.give_up_past(at);
+            ledger.give_up_past(at.min(told_until));
             ledger.dispatch(at, event);
         });
         self.forget_ended();
@@ -76,15 +89,17 @@ impl Ledger {
     }
 
     /// The past is told. What is still open goes on as any other run; what would have been given up
-    /// by now is. Where the past was `whole`, runs with a gap count as mended: of
-    /// an earlier gap that was not filled nothing is known here.
-    pub fn end_past(&mut self, now: Timestamp, whole: bool) -> Vec<Change> {
+    /// by now is. Nothing is missing any more of runs that began after `whole_since`: all gaps that
+    /// ended later were read whole.
+    pub fn end_past(&mut self, now: Timestamp, whole_since: Option<Timestamp>) -> Vec<Change> {
         self.in_past(|ledger| ledger.give_up_past(now));
-        let mut mended: Vec<RunId> = self.state.runs.values().map(|run| run.id).collect();
-        mended
-            .retain(|id| whole && self.run(*id).is_some_and(|run| run.flags.contains(&Flag::Gap)));
+        let is_mended = |run: &&Run| {
+            run.flags.contains(&Flag::Gap) && whole_since.is_some_and(|at| run.started_at > at)
+        };
+        let mut mended: Vec<RunId> =
+            self.state.runs.values().filter(is_mended).map(|run| run.id).collect();
         mended.sort_unstable();
-        mended.into_iter().for_each(|run| self.flag(now, run, Flag::Backfilled));
+        mended.into_iter().for_each(|run| self.flag(now, run, Flag::Mended));
         self.live.change_all(|live| live.by_past = false);
         let past = std::mem::take(&mut self.past.parents);
         self.parents.join(past);

@@ -4,25 +4,27 @@
 //! takes what it finds whenever nothing else is to be done. What an event of the past means is the
 //! ledger's matter, and what is said of it the publisher's.
 
+mod by_hand;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use herald_core::backfill::{Added, Backfill, CacheState, Counter};
-use herald_core::redact::Redactor;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+pub use by_hand::backfill;
+
 use super::intake::Intake;
-use super::recording::refuse_away;
-use super::walker::{Errand, Walker, Where};
-use super::{Limits, RunError, job_cache_of, ledger_settings};
-use crate::config::Config;
-use crate::marks;
+use super::walker::{Errand, Walker, Where, later};
 use crate::source::job_cache::Skipped;
 use crate::source::{Heard, Item, Past, Queue};
-use crate::store::{Gap, Journal, JournalWriter, StoreError};
+use crate::store::{Gap, JournalWriter, StoreError};
 
 /// Most open jobs that are looked for by their jids.
 const MOST_OPEN: usize = 1_000;
@@ -30,6 +32,8 @@ const MOST_OPEN: usize = 1_000;
 const MOMENT: Duration = Duration::from_millis(20);
 /// How long at most to wait until a gap is on disk.
 const GIVE_UP: Duration = Duration::from_secs(60);
+/// Most gaps that wait to be looked into once more.
+const MOST_AGAIN: usize = 8;
 
 /// The back-fills of a daemon, one at a time.
 pub(super) struct Backfills {
@@ -43,6 +47,10 @@ pub(super) struct Backfills {
     /// The last batch of the past is not on disk yet: no more before it is.
     settling: Option<oneshot::Receiver<()>>,
     was_connected: bool,
+    /// Gaps that are to be looked into once more, and when.
+    again: VecDeque<(Instant, Again)>,
+    /// So much the journal had lost when that was asked last.
+    lost: u64,
     /// Who is to be told once all is on disk, and what.
     done: Option<(mpsc::UnboundedSender<Answer>, Backfill)>,
 }
@@ -64,12 +72,48 @@ impl Due {
     }
 }
 
+/// A gap that was looked into, and is once more.
+#[derive(Debug, Clone)]
+struct Again {
+    gap: Gap,
+    /// So many files could not be read at first.
+    unread: u64,
+}
+
 struct Underway {
     errand: Errand,
     gaps: Vec<Gap>,
+    /// It was looked into before.
+    again: Option<Again>,
     counter: Counter,
     senseless: u64,
     answers: Option<mpsc::UnboundedSender<Answer>>,
+}
+
+impl Underway {
+    fn tell(&self, from: Timestamp, cache: CacheState, added: Added) {
+        let Added { runs, returns, completed } = added;
+        let (from, to, cache) = (from.to_string(), self.errand.to.to_string(), cache.name());
+        tracing::info!(from, to, cache, runs, returns, completed, "back-filled");
+    }
+
+    /// Says what could not be read.
+    fn warn(&self, skipped: Skipped, unread: u64) {
+        if unread == 0 {
+            return;
+        }
+        let Skipped { gone, denied, odd, too_large, unreadable, no_load } = skipped;
+        let unreadable = unreadable + self.senseless;
+        tracing::warn!(
+            gone,
+            denied,
+            odd,
+            too_large,
+            unreadable,
+            no_load,
+            "not all of the job cache can be read"
+        );
+    }
 }
 
 /// Somebody asks for a back-fill of a time.
@@ -127,6 +171,8 @@ impl Backfills {
             requests,
             settling: None,
             was_connected: false,
+            again: VecDeque::new(),
+            lost: 0,
             done: None,
         };
         Ok((backfills, asking))
@@ -145,6 +191,16 @@ impl Backfills {
             }
             _ => {}
         }
+    }
+
+    /// Whether the journal lost something since that was asked last, which is to be looked for then.
+    pub(super) fn has_lost(&mut self, writer: &JournalWriter) -> bool {
+        let lost = writer.lost();
+        let is_more = std::mem::replace(&mut self.lost, lost) != lost;
+        if is_more {
+            self.due = self.due.or(Some(Due { to: None, since: Instant::now() }));
+        }
+        is_more
     }
 
     /// Whether the past may be taken now. While the disk is away, the memory is for what happens.
@@ -181,7 +237,7 @@ impl Backfills {
                     underway.senseless += u64::from(!sense);
                 }
                 Heard::Past(Past::Ends(cache, skipped)) => {
-                    self.end(intake, item.at, *cache, *skipped)
+                    self.end(intake, item.at, *cache, *skipped)?;
                 }
                 _ => {}
             }
@@ -204,7 +260,7 @@ impl Backfills {
         if self.now.is_some() {
             if self.walker.as_ref().is_none_or(JoinHandle::is_finished) {
                 tracing::error!("the thread that looks into the job cache is gone");
-                self.end(intake, now, CacheState::Failed, Skipped::default());
+                self.end(intake, now, CacheState::Failed, Skipped::default())?;
             }
             return Ok(());
         }
@@ -215,7 +271,10 @@ impl Backfills {
                 Ok(())
             }
             (Some(due), Err(_)) => self.begin_due(intake, now, due),
-            (None, Err(_)) => Ok(()),
+            (None, Err(_)) => {
+                self.begin_again(intake, now);
+                Ok(())
+            }
         }
     }
 
@@ -225,6 +284,25 @@ impl Backfills {
         let open = intake.open_jids(MOST_OPEN);
         let errand = Errand { from, to, returns_to: now, not_before, open, asked_at: now };
         self.begin(intake, errand, Vec::new(), Some(answers));
+    }
+
+    /// What the master was late with.
+    fn begin_again(&mut self, intake: &mut Intake, now: Timestamp) {
+        if self.again.front().is_none_or(|(due, _)| *due > Instant::now()) {
+            return;
+        }
+        let Some((_, again)) = self.again.pop_front() else { return };
+        let to = again.gap.to;
+        let errand = Errand {
+            from: to,
+            to,
+            returns_to: later(to, self.place.look_again),
+            not_before: self.place.not_before(now),
+            open: intake.open_jids(MOST_OPEN),
+            asked_at: now,
+        };
+        self.begin(intake, errand, Vec::new(), None);
+        self.now.iter_mut().for_each(|underway| underway.again = Some(again.clone()));
     }
 
     fn begin_due(
@@ -261,14 +339,21 @@ impl Backfills {
             if gaps.is_empty() { vec![errand.to] } else { gaps.iter().map(|gap| gap.to).collect() };
         // If nobody is there to take it, the next turn ends it.
         let _ = self.errands.as_ref().map(|errands| errands.try_send(errand.clone()));
-        intake.begin_past();
+        intake.begin_past(!gaps.is_empty());
         let counter = Counter::new(ends);
-        self.now = Some(Underway { errand, gaps, counter, senseless: 0, answers });
+        let (again, senseless) = (None, 0);
+        self.now = Some(Underway { errand, gaps, again, counter, senseless, answers });
     }
 
     /// Records what it came to.
-    fn end(&mut self, intake: &mut Intake, now: Timestamp, cache: CacheState, skipped: Skipped) {
-        let Some(mut underway) = self.now.take() else { return };
+    fn end(
+        &mut self,
+        intake: &mut Intake,
+        now: Timestamp,
+        cache: CacheState,
+        skipped: Skipped,
+    ) -> Result<(), StoreError> {
+        let Some(mut underway) = self.now.take() else { return Ok(()) };
         let unread = skipped.total() + underway.senseless;
         let from = self.place.reaches_back_to(underway.errand.from, underway.errand.asked_at);
         // What somebody asked for mends no gap, and the master may have cleaned away what is older.
@@ -277,12 +362,22 @@ impl Backfills {
             && !underway.gaps.is_empty()
             && from == underway.errand.from
             && underway.errand.open.len() < MOST_OPEN;
-        intake.end_past(now, whole, &mut underway.counter);
+        let whole_since = if whole { self.whole_since(intake, &underway.gaps)? } else { None };
+        intake.end_past(now, whole_since, &mut underway.counter);
         let to = underway.errand.to;
+        let all = sum(&underway.counter);
+        if let Some(Again { gap, unread: before }) = &underway.again {
+            // Mostly there is nothing, and then nothing is to be told.
+            if underway.counter.has_changes() {
+                let (gap, from, unread) = (Some(gap.entry), gap.from, unread.max(*before));
+                let cache = CacheState::Read;
+                intake.note_backfilled(now, Backfill { gap, from, to, cache, added: all, unread });
+            }
+            return Ok(());
+        }
         let gaps = underway.gaps.iter().map(|gap| Some(gap.entry));
         let gaps: Vec<Option<u64>> =
             if underway.gaps.is_empty() { vec![None] } else { gaps.collect() };
-        let all = sum(&underway.counter);
         for (gap, added) in gaps.into_iter().zip(underway.counter.added()) {
             intake.note_backfilled(now, Backfill { gap, from, to, cache, added, unread });
         }
@@ -290,22 +385,36 @@ impl Backfills {
             let backfill = Backfill { gap: None, from, to, cache, added: all, unread };
             self.done = Some((answers.clone(), backfill));
         }
-        let Added { runs, returns, completed } = all;
-        let (from, to, cache) = (from.to_string(), to.to_string(), cache.name());
-        tracing::info!(from, to, cache, runs, returns, completed, unread, "back-filled");
-        if unread > 0 {
-            let Skipped { gone, denied, odd, too_large, unreadable, no_load } = skipped;
-            let unreadable = unreadable + underway.senseless;
-            tracing::warn!(
-                gone,
-                denied,
-                odd,
-                too_large,
-                unreadable,
-                no_load,
-                "not all of the job cache can be read"
-            );
+        if cache == CacheState::Read {
+            self.look_again(&underway, unread);
         }
+        underway.tell(from, cache, all);
+        underway.warn(skipped, unread);
+        Ok(())
+    }
+
+    /// The last of the gaps is looked into once more, if it ended a short while ago.
+    fn look_again(&mut self, underway: &Underway, unread: u64) {
+        let wait = self.place.look_again;
+        let asked_at = underway.errand.asked_at;
+        let latest = underway.gaps.iter().max_by_key(|gap| gap.to);
+        let Some(gap) = latest.filter(|gap| later(gap.to, wait) > asked_at) else { return };
+        if self.again.len() < MOST_AGAIN {
+            let again = Again { gap: gap.clone(), unread };
+            self.again.push_back((Instant::now() + wait, again));
+        }
+    }
+
+    /// Since when nothing is missing any more, these gaps being read whole. One that came meanwhile is
+    /// not read yet.
+    fn whole_since(
+        &self,
+        intake: &mut Intake,
+        gaps: &[Gap],
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let read = gaps.iter().map(|gap| gap.entry).max().unwrap_or_default();
+        let due = self.due.and_then(|due| due.to);
+        Ok(intake.blind_until(read)?.map(|until| due.map_or(until, |due| due.max(until))))
     }
 
     /// Waits for the thread's end; the queue was closed.
@@ -321,75 +430,4 @@ fn sum(counter: &Counter) -> Added {
     let mut all = Added::default();
     counter.added().for_each(|added| all.add(added));
     all
-}
-
-/// Fills a journal that no daemon has open, and gives what it came to. `tell` hears how it goes.
-///
-/// # Errors
-/// When the journal can't be opened or written, or no thread can be had.
-pub fn backfill(
-    config: &Config,
-    from: Timestamp,
-    to: Timestamp,
-    mut tell: impl FnMut(Added),
-) -> Result<Backfill, RunError> {
-    let journal = Journal::open(&config.journal.path)?;
-    let (reader, writer) = (journal.reader()?, journal.into_writer()?);
-    let redactor = Redactor::new(marks::of_journal(&config.journal.path));
-    let now = Timestamp::now();
-    let mut intake = Intake::new(ledger_settings(config), redactor, reader, writer.clone(), now)?;
-    let queue = Arc::new(Queue::new(crate::source::MAX_WAITING));
-    let place = job_cache_of(config, Limits::default());
-    let (mut backfills, requests) = Backfills::start(place, Arc::clone(&queue))?;
-    let (answers, mut heard) = mpsc::unbounded_channel();
-    requests.ask(Request { from, to, answers });
-    let done = loop {
-        let patience = backfills.patience(Duration::from_secs(1));
-        refuse_away(&writer.disk())?;
-        let is_ready = backfills.is_ready(&writer);
-        queue.take(1, patience, is_ready);
-        if is_ready {
-            backfills.take(&mut intake, &queue.take_past())?;
-        }
-        backfills.turn(&mut intake, now)?;
-        match heard.try_recv() {
-            Ok(Answer::Progress(added)) => tell(added),
-            Ok(Answer::Done(backfill)) => break backfill,
-            Err(mpsc::error::TryRecvError::Empty) => {}
-            Err(mpsc::error::TryRecvError::Disconnected) => {
-                return Err("the thread that looks into the job cache is gone".into());
-            }
-        }
-    };
-    queue.close();
-    backfills.stop();
-    intake.flush_all()?;
-    drop(intake);
-    let disk = writer.disk();
-    writer.close();
-    refuse_away(&disk)?;
-    Ok(done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gap_that_never_comes_is_not_waited_for_for_ever() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let gap = |to| Gap {
-            entry: 1,
-            from: at(0),
-            to: at(to),
-            reason: "not running".to_owned(),
-            filled: None,
-        };
-        let since = Instant::now();
-        let due = Due { to: Some(at(10)), since };
-        assert!(due.waits_for(&[gap(9)], since + GIVE_UP - MOMENT));
-        assert!(!due.waits_for(&[gap(9), gap(10)], since));
-        assert!(!due.waits_for(&[gap(9)], since + GIVE_UP));
-        assert!(!Due { to: None, since }.waits_for(&[], since));
-    }
 }

@@ -143,21 +143,26 @@ impl Intake {
     ) -> Result<bool, StoreError> {
         piece.each(|event| {
             self.adopt(at, event)?;
-            let changes = self.ledger.handle_past_event(at, event);
+            let changes = self.ledger.handle_past_event(at, piece.told_until(), event);
             counter.take(&changes);
             self.add(changes);
             Ok(())
         })
     }
 
-    /// The past is about to be told.
-    pub(super) fn begin_past(&mut self) {
-        self.ledger.begin_past();
+    /// The past is about to be told: of a gap, or of another time.
+    pub(super) fn begin_past(&mut self, of_gap: bool) {
+        self.ledger.begin_past(of_gap);
     }
 
-    /// The past is told, and `whole` if nothing of it could not be read.
-    pub(super) fn end_past(&mut self, now: Timestamp, whole: bool, counter: &mut Counter) {
-        let changes = self.ledger.end_past(now, whole);
+    /// The past is told; all of it that is missing in what began after `whole_since`.
+    pub(super) fn end_past(
+        &mut self,
+        now: Timestamp,
+        whole_since: Option<Timestamp>,
+        counter: &mut Counter,
+    ) {
+        let changes = self.ledger.end_past(now, whole_since);
         counter.take(&changes);
         self.add(changes);
     }
@@ -167,9 +172,34 @@ impl Intake {
         self.add(vec![Change { at: now, what: What::Backfilled(backfill), payloads: Vec::new() }]);
     }
 
+    /// Goes on from what the journal has, as after a restart: it lost something that the ledger knows,
+    /// so that a back-fill would find nothing missing.
+    ///
+    /// # Errors
+    /// When the journal is closed.
+    pub(super) fn begin_anew(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.flush()?;
+        // What is on its way may be of the same run.
+        let _ = self.writer.settling()?.blocking_recv();
+        let restored = self.ask(|reader| reader.restored().map(Some))?;
+        if let Some(restored) = restored {
+            self.ledger.begin_anew(now, restored);
+            let changes = self.ledger.handle_gap(now);
+            self.add(changes);
+            self.flush()?;
+        }
+        Ok(())
+    }
+
     /// The gaps that wait for a back-fill, as far as they are on disk.
     pub(super) fn gaps_to_fill(&mut self) -> Result<Vec<Gap>, StoreError> {
         self.ask(|reader| reader.gaps_to_fill())
+    }
+
+    /// When the last gap ended that was not read whole, of those up to this entry and behind it; nothing
+    /// where the journal can't be read.
+    pub(super) fn blind_until(&mut self, read: u64) -> Result<Option<Timestamp>, StoreError> {
+        self.ask(|reader| Ok(Some(reader.blind_until(read)?.unwrap_or(Timestamp::MIN))))
     }
 
     /// When the journal was begun: what was before is nobody's news.
@@ -210,6 +240,12 @@ impl Intake {
     /// When time must pass next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.ledger.next_timeout()
+    }
+
+    /// How many runs have not ended.
+    #[cfg(test)]
+    pub(super) fn open_runs(&self) -> usize {
+        self.ledger.open_runs()
     }
 
     /// Goes by other settings from now on.

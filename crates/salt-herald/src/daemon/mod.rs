@@ -55,6 +55,9 @@ const GRACE: Duration = Duration::from_secs(3);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a job's event its load is waited for in the job cache.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
+/// How long after a gap the job cache is looked into once more: a master whose publisher alone was
+/// ended goes on by itself, and can be late with its files.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How long the end may take in all.
 const END: Duration = Duration::from_millis(4_500);
 /// How often it is noted that the bus is heard.
@@ -94,6 +97,8 @@ pub struct Limits {
     pub written_within: Duration,
     /// How long after a job's event its load is waited for in the job cache; zero: not at all.
     pub confirmed_within: Duration,
+    /// How long after a gap the job cache is looked into once more.
+    pub look_again: Duration,
     /// How many bytes may wait in memory while the journal can't be written.
     pub memory: usize,
     /// How long the end may take in all.
@@ -107,6 +112,7 @@ impl Default for Limits {
             grace: GRACE,
             pace: Pace::default(),
             written_within: WRITTEN_WITHIN,
+            look_again: LOOK_AGAIN,
             confirmed_within: CONFIRMED_WITHIN,
             memory: store::MEMORY,
             end: END,
@@ -347,6 +353,9 @@ fn take_all(
         if is_ready && items.is_empty() {
             backfills.take(intake, &queue.take_past())?;
         }
+        if backfills.has_lost(intake.writer()) {
+            intake.begin_anew(now)?;
+        }
         backfills.turn(intake, now)?;
         let changed = items.iter().any(|item| matches!(item.heard, Heard::Connected | Heard::Lost));
         let is_due = noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY);
@@ -406,6 +415,7 @@ fn job_cache_of(config: &Config, limits: Limits) -> Where {
         keep_jobs: master.keep_jobs,
         keep_runs: config.journal.keeping.runs,
         written_within: limits.written_within,
+        look_again: limits.look_again,
     }
 }
 

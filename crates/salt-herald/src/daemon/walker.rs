@@ -2,8 +2,8 @@
 //! nothing.
 //!
 //! It looks twice: at once, and, where that was within a few seconds after the gap, a little later
-//! again, since the master writes its files a moment after it fires its events. It understands none
-//! of what it finds.
+//! again, since the master writes its files a moment after it fires its events. That it is asked once
+//! more later is another's matter. It understands none of what it finds.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -42,6 +42,8 @@ pub(super) struct Where {
     pub(super) keep_runs: Option<Duration>,
     /// How long after an event the master has written its files.
     pub(super) written_within: Duration,
+    /// How long after a gap it is looked into once more.
+    pub(super) look_again: Duration,
 }
 
 /// What is to be looked for.
@@ -223,6 +225,6 @@ fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
-fn later(at: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -6,10 +6,10 @@
 //! is found is taken for said and then edited as any other message. Which of the messages that are
 //! found counts is decided in [`herald_core::outbox`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use herald_core::outbox::{Adoption, Doubt, Found, Label, adopt};
+use herald_core::outbox::{Adoption, Doubt, Found, Label, adopt, strange_jids};
 use herald_core::owed::{Part, Step};
 use herald_core::run::RunId;
 use jiff::Timestamp;
@@ -36,6 +36,10 @@ pub(super) struct Doubts {
     threads: BTreeSet<RunId>,
     /// Posts after this time count; before there was no doubt.
     since: Option<(Timestamp, Instant)>,
+    /// So do posts after this time, though nothing is in doubt.
+    reach: Option<Timestamp>,
+    /// The channel was looked through: what an earlier process did is known.
+    has_looked: bool,
     /// Not before then: what is on its way needs time to arrive.
     not_before: Option<Instant>,
     /// Nor is anything rewritten before then: an edit that comes late must not undo a later one.
@@ -44,7 +48,7 @@ pub(super) struct Doubts {
     open: Doubt,
     /// Those of them for which nobody can look: they are sent again with a mark.
     repeats: Doubt,
-    /// Runs of which it could not be read whether anything was said, each taken up once.
+    /// Runs of which something may have been said that the journal does not know, each taken up once.
     suspected: BTreeSet<RunId>,
     stumbles: u32,
     /// The sink can't be asked anything.
@@ -133,6 +137,15 @@ impl Doubts {
         }
     }
 
+    /// Something may have been said of a run, though nothing says so: it is looked for where that can
+    /// be done.
+    pub(super) fn look_first(&mut self, run: RunId, began: Timestamp) {
+        if !self.mute && self.suspected.insert(run) {
+            self.channel = true;
+            self.reach = Some(self.reach.map_or(began, |reach| reach.min(began)));
+        }
+    }
+
     /// The place was looked through, or can't be: then what is in doubt there is to be marked.
     fn close(&mut self, place: Place, in_vain: bool) {
         let is_there = |part: Part, run: RunId| match place {
@@ -148,7 +161,10 @@ impl Doubts {
             self.repeats.retain(|(part, run)| !is_there(*part, *run));
         }
         match place {
-            Place::Channel => self.channel = false,
+            Place::Channel => {
+                (self.channel, self.has_looked) = (false, true);
+                self.reach = None;
+            }
             Place::Thread(run) => {
                 self.threads.remove(&run);
             }
@@ -241,9 +257,11 @@ impl Worker {
     pub(super) fn label(&self, part: Part, runs: &[RunId]) -> Label {
         Label {
             journal: self.lineage.label_of(runs).to_owned(),
+            origin: self.lineage.origin().to_owned(),
             sink: self.service.sink.clone(),
             part,
             runs: runs.to_vec(),
+            jids: Vec::new(),
             together: false,
             late: false,
             missed: None,
@@ -329,11 +347,13 @@ impl Worker {
                 error.to_string()
             }
         };
-        tracing::warn!(
-            sink = self.service.sink,
-            why,
-            "can't look whether a message arrived: what is in doubt is said again, with a mark"
-        );
+        if self.doubts.count() > 0 {
+            tracing::warn!(
+                sink = self.service.sink,
+                why,
+                "can't look whether a message arrived: what is in doubt is said again, with a mark"
+            );
+        }
         self.doubts.close(place, true);
     }
 
@@ -346,7 +366,13 @@ impl Worker {
     /// Where nobody knows when it was posted: after what was noted last, or after what is owed began.
     fn look_since(&self, last: Option<Timestamp>) -> Timestamp {
         let began = || self.pending.values().map(|view| view.began).min();
-        self.doubts.since().or(last).or_else(began).unwrap_or_else(Timestamp::now)
+        let earlier = last.filter(|_| !self.doubts.has_looked);
+        let since = match (self.doubts.since(), earlier) {
+            (Some(since), Some(earlier)) => Some(since.min(earlier)),
+            (since, _) => since,
+        };
+        let since = since.or(last).or_else(began).unwrap_or_else(Timestamp::now);
+        self.doubts.reach.map_or(since, |reach| reach.min(since))
     }
 
     async fn last_delivery(&self) -> Option<(Timestamp, String)> {
@@ -357,18 +383,39 @@ impl Worker {
     async fn take_for_said(&mut self, place: Place, found: &[Found]) {
         let owed = self.owed_posts();
         let missed = self.missed();
-        let adopted = adopt(found, &self.lineage, &self.service.sink, &owed, &missed);
+        let by_jid = self.runs_by_jid(found).await;
+        let adopted = adopt(found, &self.lineage, &self.service.sink, &owed, &missed, &by_jid);
         let mut runs = Vec::new();
         for adoption in adopted {
             let count = adoption.runs.len();
             tracing::info!(sink = self.service.sink, runs = count, "a message had arrived");
             self.note(self.deliveries_of(&adoption)).await;
+            if adoption.part != Part::Thread {
+                // What was said behind it is not known either.
+                self.doubts.threads.extend(&adoption.runs);
+            }
             runs.extend(adoption.runs);
         }
         self.doubts.close(place, false);
         self.state.doubt = self.doubts.all();
         self.succeeded().await;
         self.look_at(runs).await;
+    }
+
+    /// The runs that had other numbers when messages were posted that were found: the journal went back
+    /// to a backup, or lost what was in memory.
+    async fn runs_by_jid(&self, found: &[Found]) -> HashMap<String, RunId> {
+        let jids = strange_jids(found, &self.lineage, &self.service.sink);
+        if jids.is_empty() {
+            return HashMap::new();
+        }
+        let jids: Vec<String> = jids.into_iter().map(str::to_owned).collect();
+        let runs = self.with_reader(move |reader| reader.only_runs_with_jids(&jids)).await;
+        runs.unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "whose messages were found can't be looked up");
+            HashMap::new()
+        })
     }
 
     /// What it says is not known, so that it is rewritten.

@@ -59,11 +59,11 @@ impl Worker {
             .await
             .ok()
             .flatten();
-        if let Some((announcement, version)) = composed {
+        if let Some((announcement, version, jids)) = composed {
             let late = telling != Telling::News;
             let missed = found_by.zip(runs.last().copied());
             let own = self.label(Part::Message, &named);
-            let label = Label { together: true, late, missed, ..own };
+            let label = Label { together: true, late, missed, jids, ..own };
             let repeat = runs.iter().any(|run| self.doubts.is_repeat(Part::Message, *run));
             let began = Timestamp::now();
             self.begin_post(Part::Message, &named).await;
@@ -215,7 +215,7 @@ impl Worker {
         view: &View,
     ) -> Result<Option<MessageRef>, DeliveryError> {
         let part = posted_part(step).unwrap_or(view.part);
-        let label = self.label(part, &[run]);
+        let label = Label { jids: view.jids.clone(), ..self.label(part, &[run]) };
         let post = Post { label: &label, repeat: self.doubts.is_repeat(part, run) };
         let gone = || DeliveryError::MessageGone { reason: "its place is not known".to_owned() };
         let message = view.message.clone().map(MessageRef).ok_or_else(gone);

@@ -11,6 +11,7 @@ use herald_core::burst::Likeness;
 use herald_core::compose::{Context, Missed, Telling, announce, announce_quiet, announce_together};
 use herald_core::digest::Digest;
 use herald_core::names::Names;
+use herald_core::outbox::fitting_jids;
 use herald_core::owed::{
     Manner, STALE_AFTER, Said, Step, digest_of_message, digest_of_thread, next_step,
 };
@@ -58,6 +59,8 @@ pub(super) struct View {
     pub(super) lead: Option<RunId>,
     /// It was told as old news.
     pub(super) late: bool,
+    /// The jids of the run, as many as a message carries.
+    pub(super) jids: Vec<String>,
     /// When the run began; of several the first.
     pub(super) began: Timestamp,
     /// When something last happened to it.
@@ -151,6 +154,7 @@ fn look_at_run(
         waits_until: waits_until.filter(|_| found.is_none()),
         lead: deliveries.iter().find_map(|delivery| delivery.lead),
         late: false,
+        jids: fitting_jids(run.jids.iter().map(String::as_str)),
         began: run.started_at,
         news_at: reader.news_at(&run)?,
         likeness: Likeness::of(&run.head),
@@ -175,7 +179,9 @@ fn look_at_together(
             missed.map_or(Telling::Late, Telling::Missed)
         }
     };
-    let Some((announcement, version)) = compose(reader, service, &runs, telling)? else {
+    let version = runs.iter().map(|(_, version)| *version).max().unwrap_or_default();
+    let runs: Vec<Run> = runs.into_iter().map(|(run, _)| run).collect();
+    let Some(announcement) = compose(reader, service, &runs, telling)? else {
         return Ok(None);
     };
     let digest = digest_of_message(&announcement);
@@ -183,7 +189,7 @@ fn look_at_together(
         && !service.rewrite.contains(&Subject::Together(lead));
     let is_owed = service.edits && !is_said && own.state == DeliveryState::Said;
     let step = if announcement.finished { Step::Finish } else { Step::Progress };
-    let first = runs.first().map(|(run, _)| run);
+    let first = runs.first();
     Ok(first.map(|first| View {
         step: is_owed.then_some(step),
         announcement,
@@ -198,41 +204,48 @@ fn look_at_together(
         waits_until: None,
         lead: Some(lead),
         late: own.late,
+        jids: Vec::new(),
         began: first.started_at,
         news_at: own.at,
         likeness: Likeness::of(&first.head),
     }))
 }
 
-/// What some runs would be told as in one message, and the latest of their versions.
+/// What some runs would be told as in one message, the latest of their versions, and their jids, as
+/// many as the message carries: the first of each come first.
 pub(super) fn compose_together(
     reader: &mut JournalReader,
     service: &Service,
     ids: &[RunId],
     telling: Telling,
-) -> Result<Option<(Announcement, u64)>, StoreError> {
-    let mut runs = Vec::new();
+) -> Result<Option<(Announcement, u64, Vec<String>)>, StoreError> {
+    let (mut runs, mut version) = (Vec::new(), 0);
     for id in ids {
-        runs.extend(reader.run(*id)?);
+        if let Some((run, changed)) = reader.run(*id)? {
+            version = version.max(changed);
+            runs.push(run);
+        }
     }
-    runs.sort_by_key(|(run, _)| run.id);
-    compose(reader, service, &runs, telling)
+    runs.sort_by_key(|run| run.id);
+    let first = runs.iter().filter_map(|run| run.jids.first());
+    let more = runs.iter().flat_map(|run| run.jids.iter().skip(1));
+    let jids = fitting_jids(first.chain(more).map(String::as_str));
+    let announcement = compose(reader, service, &runs, telling)?;
+    Ok(announcement.map(|announcement| (announcement, version, jids)))
 }
 
 fn compose(
     reader: &mut JournalReader,
     service: &Service,
-    runs: &[(Run, u64)],
+    runs: &[Run],
     telling: Telling,
-) -> Result<Option<(Announcement, u64)>, StoreError> {
-    let version = runs.iter().map(|(_, version)| *version).max().unwrap_or_default();
-    let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
+) -> Result<Option<Announcement>, StoreError> {
     let context = Context {
         master: service.master.as_deref(),
         minions: reader.minions()?,
         names: &service.names,
     };
-    Ok(announce_together(&runs, telling, context).map(|announcement| (announcement, version)))
+    Ok(announce_together(runs, telling, context))
 }
 
 fn place(deliveries: &[Delivery], part: Part) -> Option<String> {

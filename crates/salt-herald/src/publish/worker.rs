@@ -289,14 +289,25 @@ impl Worker {
                 self.recent.close(run);
             }
             if let (Subject::Run(run), Some(view)) = (subject, &view)
-                && view.is_unknown
+                && view.is_new
+                && view.step.is_some()
             {
-                self.doubts.suspect(run, view.began);
+                self.wonder(run, view);
             }
             match view.filter(|view| view.step.is_some()) {
                 Some(view) => self.pending.insert(subject, view),
                 None => self.pending.remove(&subject),
             };
+        }
+    }
+
+    /// Whether something was said of a run that is new here: what is known of that may not be readable,
+    /// or be lost with what came after a backup, or with what was in memory when we were killed.
+    fn wonder(&mut self, run: RunId, view: &View) {
+        if view.is_unknown || self.lineage.may_be_said(view.began) {
+            self.doubts.suspect(run, view.began);
+        } else if !self.state.blind && view.missed.is_some_and(|(_, missed)| !missed.asked) {
+            self.doubts.look_first(run, view.began);
         }
     }
 

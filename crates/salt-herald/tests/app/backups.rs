@@ -6,6 +6,7 @@ use fake_slack::Channel;
 use salt_herald::store::JournalReader;
 
 use crate::app::{App, Manner, all, shows};
+use crate::cache::{Cache, jid_of_now};
 use crate::events::{Event, bad, highstate, jid, new_job, text};
 use crate::journal::verify_chain;
 
@@ -99,4 +100,89 @@ async fn after_a_restore_a_webhook_marks_what_may_stand_there_already() {
     assert_eq!(marked.iter().filter(|marked| **marked).count(), 1, "{:#?}", channel.changes);
     let second = channel.roots().find(|message| message.content.shown().contains(REPEAT)).unwrap();
     assert!(second.content.shown().contains("highstate"), "{:#?}", channel.changes);
+}
+
+/// Two runs that the backup does not know, of which the master's job cache does; one failed.
+async fn two_that_are_lost(app: &mut App, cache: &Cache) -> [String; 2] {
+    let jids = [jid_of_now(), jid_of_now()];
+    for (jid, fun, minion) in [(&jids[0], "pkg.install", "web1"), (&jids[1], "pkg.remove", "web2")]
+    {
+        cache.job(jid, fun, &[minion]);
+        app.bus.send([new_job(jid, fun, vec![text("nginx")], &[minion])]);
+        app.said("its beginning", |channel| shows(channel, fun)).await;
+    }
+    app.bus.send([crate::events::ret_of(
+        &jids[1],
+        "web2",
+        "pkg.remove",
+        vec![text("nginx")],
+        text("no"),
+        1,
+    )]);
+    cache.returns(&jids[0], "web1", 0);
+    cache.returns(&jids[1], "web2", 1);
+    jids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restore_what_is_found_again_is_known_by_its_jid() {
+    let mut app = App::started().await;
+    app.slack.change_options(|options| (options.posts, options.edits) = (None, None));
+    let cache = Cache::of(&app);
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.said("its beginning", |channel| channel.roots().count() == 1).await;
+    let backup = backup(&app);
+    // Another run gets the number that the first of them had.
+    app.bus.send([echo(2)]);
+    app.said("it", |channel| shows(channel, "echo 2")).await;
+    let lost = two_that_are_lost(&mut app, &cache).await;
+    app.said("a thread", |channel| replies(channel) == 1).await;
+    put_back(&mut app, &backup).await;
+    app.until("that all are taken for said", |journal| {
+        let is_said = |jid: &String| {
+            let (run, _) = journal.runs_with_jid(jid).unwrap().pop()?;
+            journal.is_announced(run.id).unwrap().then_some(())
+        };
+        lost.iter().all(|jid| is_said(jid).is_some()).then_some(())
+    })
+    .await;
+    app.until("the thread, taken for said", |journal| {
+        let (run, _) = journal.runs_with_jid(&lost[1]).unwrap().pop()?;
+        (journal.deliveries(run.id, "bot").unwrap().len() == 2).then_some(())
+    })
+    .await;
+    app.bus.send([echo(9)]);
+    app.said("what comes after", |channel| shows(channel, "echo 9")).await;
+    app.said("the end of the other", |channel| shows(channel, "1 succeeded")).await;
+    app.stop().await;
+    let channel = app.slack.channel();
+    assert_eq!((channel.roots().count(), replies(&channel)), (5, 1), "{:#?}", channel.changes);
+    assert!(!shows(&channel, REPEAT) && !shows(&channel, "While I was away"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restore_a_webhook_marks_what_is_found_again() {
+    let mut app = App::new(Manner::Webhook).await;
+    app.start().await;
+    let cache = Cache::of(&app);
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.said("its beginning", |channel| channel.roots().count() == 1).await;
+    let backup = backup(&app);
+    let lost = two_that_are_lost(&mut app, &cache).await;
+    app.said("an end", |channel| channel.roots().count() == 4).await;
+    put_back(&mut app, &backup).await;
+    let channel = app.said("a digest", |channel| shows(channel, "While I was away")).await;
+    let digest = channel.roots().last().unwrap().content.shown();
+    assert!(digest.contains(REPEAT), "{digest}");
+    // Of what runs later there is no doubt.
+    let later = jid_of_now();
+    app.stop().await;
+    cache.job(&later, "pkg.purge", &["web1"]);
+    cache.returns(&later, "web1", 0);
+    app.bus.hang_up();
+    app.start().await;
+    let channel = app.said("another digest", |channel| shows(channel, "pkg.purge")).await;
+    app.stop().await;
+    let digest = channel.roots().last().unwrap().content.shown();
+    assert!(!digest.contains(REPEAT) && !digest.contains(&lost[0]), "{digest}");
 }

@@ -197,6 +197,41 @@ async fn ended_while_the_disk_is_full_it_tells_of_a_gap_from_the_last_recorded_m
     verify_chain(&app.journal());
 }
 
+/// The number that it had in memory is another's now, but it is the same job in the job cache.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_from_memory_that_was_lost_is_not_said_again() {
+    let mut app = App::new(Manner::Bot).await;
+    let disk = Disk::small(&mut app);
+    app.start().await;
+    let cache = Cache::of(&app);
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.until("that it was said", |_| (count(&app.journal(), "delivery") == 1).then_some(())).await;
+    disk.fill();
+    let big = new_job(&jid(2), "cmd.run", vec![text(&"x".repeat(6 << 20))], &["web1"]);
+    let lost = jid_of_now();
+    cache.job(&lost, "pkg.install", &["web1"]);
+    app.bus.send([big, new_job(&lost, "pkg.install", vec![text("nginx")], &["web1"])]);
+    app.said("it, with a mark", |channel| {
+        shows(channel, MARK) && shows(channel, "pkg.install nginx")
+    })
+    .await;
+    app.stop().await;
+    cache.returns(&lost, "web1", 0);
+    app.bus.hang_up();
+    disk.free();
+    app.start().await;
+    app.until("that it is taken for said", |journal| {
+        let (run, _) = journal.runs_with_jid(&lost).unwrap().pop()?;
+        journal.is_announced(run.id).unwrap().then_some(())
+    })
+    .await;
+    app.said("its end", |channel| shows(channel, "1 succeeded")).await;
+    app.stop().await;
+    let channel = app.slack.channel();
+    assert_eq!(standing(&channel, "pkg.install nginx"), 1, "{:#?}", channel.changes);
+    assert!(!shows(&channel, "may be a repeat"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_disk_that_can_only_be_read_it_begins_in_memory() {
     let mut app = App::new(Manner::Bot).await;

@@ -63,9 +63,11 @@ fn any_answer_of_slack_is_understood_or_leaves_the_post_in_doubt() {
     let webhook = sink(&slack, Access::Webhook { url, guise: Guise::default() });
     let label = Label {
         journal: "j".to_owned(),
+        origin: "j".to_owned(),
         sink: "monitoring".to_owned(),
         part: Part::Message,
         runs: vec![RunId(1)],
+        jids: Vec::new(),
         together: false,
         late: false,
         missed: None,

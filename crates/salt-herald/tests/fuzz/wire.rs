@@ -90,17 +90,17 @@ fn take_past(told: &mut Told, load: &[u8], minions: &[u8], ret: &[u8]) {
     let missing = load.missing(minions);
     let missing = Reader::new(&missing).raw().unwrap_or(Raw::NIL);
     let told = told.next();
-    told.ledger.begin_past();
+    told.ledger.begin_past(true);
     if let Some(event) = load.beginning(minions, missing) {
-        told.take(|ledger, now| ledger.handle_past_event(now, &event));
+        told.take(|ledger, now| ledger.handle_past_event(now, now, &event));
     }
     if let Some(event) = load.batch(minions) {
-        told.take(|ledger, now| ledger.handle_past_event(now, &event));
+        told.take(|ledger, now| ledger.handle_past_event(now, now, &event));
     }
     if let Ok(Some(event)) = load.returned("web1", ret) {
-        told.take(|ledger, now| ledger.handle_past_event(now, &event));
+        told.take(|ledger, now| ledger.handle_past_event(now, now, &event));
     }
-    told.take(|ledger, now| ledger.end_past(now, true));
+    told.take(|ledger, now| ledger.end_past(now, Some(jiff::Timestamp::MIN)));
 }
 
 #[test]

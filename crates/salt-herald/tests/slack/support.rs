@@ -76,9 +76,11 @@ pub(crate) fn about() -> Post<'static> {
 pub(crate) fn label(part: Part, runs: &[u64]) -> Label {
     Label {
         journal: "6f9a".to_owned(),
+        origin: "6f9a".to_owned(),
         sink: "monitoring".to_owned(),
         part,
         runs: runs.iter().copied().map(RunId).collect(),
+        jids: Vec::new(),
         together: runs.len() > 1,
         late: false,
         missed: None,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use herald_core::outbox::{Found, Label, read_runs, write_runs};
+use herald_core::outbox::{Found, Label, read_jids, read_runs, write_jids, write_runs};
 use herald_core::owed::Part;
 use herald_core::run::RunId;
 use jiff::Timestamp;
@@ -27,13 +27,13 @@ const MOST_PAGES: usize = 40;
 
 /// What a message carries unseen.
 pub(super) fn metadata(label: &Label) -> Value {
-    let Label { journal, sink, part, runs, together, late, missed } = label;
+    let Label { journal, origin, sink, part, runs, jids, together, late, missed } = label;
     let mut metadata = json!({
         "event_type": EVENT,
         "event_payload": {
-            "journal": journal, "sink": sink, "part": part.name(),
+            "journal": journal, "origin": origin, "sink": sink, "part": part.name(),
             "run": runs.first().map_or(0, |run| run.0), "runs": write_runs(runs),
-            "together": together, "late": late,
+            "jids": write_jids(jids), "together": together, "late": late,
         },
     });
     let payload = metadata.get_mut("event_payload").and_then(Value::as_object_mut);
@@ -167,9 +167,11 @@ fn read_label(metadata: &Value) -> Option<Label> {
     let runs: Vec<RunId> = read_runs(text("runs")?)?;
     Some(Label {
         journal: text("journal")?.to_owned(),
+        origin: text("origin").unwrap_or_default().to_owned(),
         sink: text("sink")?.to_owned(),
         part: Part::from_name(text("part")?)?,
         runs,
+        jids: read_jids(text("jids").unwrap_or_default()),
         together: says("together"),
         late: says("late"),
         missed: number("missed").zip(number("last").map(RunId)),
@@ -183,9 +185,11 @@ mod tests {
     fn label() -> Label {
         Label {
             journal: "6f9a".to_owned(),
+            origin: "51c0".to_owned(),
             sink: "monitoring".to_owned(),
             part: Part::Ending,
             runs: [7, 8, 9, 12].map(RunId).to_vec(),
+            jids: ["20261125221217123456", "20261125221218000123"].map(str::to_owned).to_vec(),
             together: true,
             late: false,
             missed: None,

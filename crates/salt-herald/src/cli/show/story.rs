@@ -134,6 +134,7 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Backfilled => {
             "looked up in the master's job cache, after a time in which we were blind"
         }
+        Flag::Mended => "of the times in which we were blind, the job cache told all that it kept",
     }
 }
 

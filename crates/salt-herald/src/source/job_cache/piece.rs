@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use salt_event::Raw;
 use salt_event::event::Event;
 use salt_event::job_cache::{Load, behind};
@@ -30,6 +31,8 @@ pub(super) struct Contents {
 pub struct Piece {
     pub(super) job: Arc<Kept>,
     pub(super) part: Part,
+    /// Up to then all was handed over: it may come before its time.
+    pub(super) told_until: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,11 @@ impl Piece {
             Part::Returned { bytes, .. } => bytes.len(),
         };
         part + self.job.load.len()
+    }
+
+    /// Up to when all of the past was handed over before it.
+    pub fn told_until(&self) -> Timestamp {
+        self.told_until
     }
 
     /// Hands over the events that the bus gave of it, one or more; whether it made sense.

@@ -234,6 +234,37 @@ fn many_that_wait_are_given_before_their_time() {
     let first_return = told.iter().position(|line| line.contains("/ret/"));
     let last_job = told.iter().rposition(|line| line.contains("/new"));
     assert!(first_return < last_job, "nothing was given before its time");
+    // Who takes them knows up to when all was told.
+    let cache = made.open();
+    let jobs = cache.list(Timestamp::MIN, Timestamp::MAX).unwrap().jobs;
+    let (mut begun, mut until) = (Timestamp::MIN, Vec::new());
+    let told = cache.events(jobs).pieces(|time, piece| {
+        if time == at("15:00:00") {
+            until.push((begun, piece.told_until()));
+        } else {
+            assert_eq!(piece.told_until(), time);
+            begun = time;
+        }
+        Ok::<(), Infallible>(())
+    });
+    assert!(until[0].0 == until[0].1 && until[39].1 == at("15:00:00"), "{until:?}");
+    let Ok(_) = told;
+}
+
+#[test]
+fn a_return_that_comes_days_late_has_a_time_of_its_own() {
+    let made = Made::new();
+    made.job(JID, &["web1"], at("14:00:00"));
+    let late = at("14:00:05") + SignedDuration::from_hours(70);
+    made.returns(JID, "web1", late);
+    let cache = made.open();
+    let jobs = cache.list(Timestamp::MIN, Timestamp::MAX).unwrap().jobs;
+    let mut times = Vec::new();
+    let told = cache.events(jobs).each(|at, _| {
+        times.push(at);
+        Ok::<(), Infallible>(())
+    });
+    assert_eq!((told, times), (Ok(Skipped::default()), vec![at("14:00:00"), late]));
 }
 
 fn pipe(path: &Path) {

@@ -9,7 +9,6 @@ use std::collections::BinaryHeap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use salt_event::event::Event;
@@ -26,8 +25,6 @@ const MAX_FILE: u64 = 32 << 20;
 const MAX_WAITING: usize = 64 << 20;
 /// How long after its jid a job's load is written at the latest.
 const WRITTEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
-/// A return that was written later than that after its job's beginning has another story.
-const LONGEST_JOB: Duration = Duration::from_secs(24 * 3600);
 
 /// The events of some jobs; see [`Timeline::each`].
 #[derive(Debug)]
@@ -101,7 +98,7 @@ impl Timeline {
         while let Some(place) = self.jobs.next() {
             self.give_returns(&mut take, |at| at <= place.at)?;
             self.begin(&place, &mut take)?;
-            self.make_room(&mut take)?;
+            self.make_room(place.at, &mut take)?;
         }
         self.give_returns(&mut take, |_| true)?;
         Ok(self.skipped)
@@ -116,7 +113,8 @@ impl Timeline {
             && is_due(next.at)
             && let Some(Reverse(next)) = self.waiting.pop()
         {
-            self.give(next, take)?;
+            let told_until = next.at;
+            self.give(next, told_until, take)?;
         }
         Ok(())
     }
@@ -124,12 +122,13 @@ impl Timeline {
     /// Nobody has so much under way at a time: the earliest are given before their time then.
     fn make_room<E>(
         &mut self,
+        told_until: Timestamp,
         take: &mut impl FnMut(Timestamp, Piece) -> Result<(), E>,
     ) -> Result<(), E> {
         while self.held > MAX_WAITING
             && let Some(Reverse(next)) = self.waiting.pop()
         {
-            self.give(next, take)?;
+            self.give(next, told_until, take)?;
         }
         Ok(())
     }
@@ -137,6 +136,7 @@ impl Timeline {
     fn give<E>(
         &mut self,
         next: Waiting,
+        told_until: Timestamp,
         take: &mut impl FnMut(Timestamp, Piece) -> Result<(), E>,
     ) -> Result<(), E> {
         self.held = self.held.saturating_sub(size_of::<Waiting>() + next.minion.len());
@@ -147,7 +147,7 @@ impl Timeline {
         match files::read(&path, MAX_FILE) {
             Ok((bytes, _)) => {
                 let part = Part::Returned { minion: next.minion, bytes };
-                take(next.at, Piece { job: next.job, part })
+                take(next.at, Piece { job: next.job, part, told_until })
             }
             Err(why) => {
                 self.skipped.count(why);
@@ -196,7 +196,8 @@ impl Timeline {
         let mut contents = contents;
         let returned = std::mem::take(&mut contents.returned);
         let job = Arc::new(Kept { folder, load: bytes });
-        let begins = Piece { job: Arc::clone(&job), part: Part::Begins(Box::new(contents)) };
+        let part = Part::Begins(Box::new(contents));
+        let begins = Piece { job: Arc::clone(&job), part, told_until: place.at };
         take(place.at, begins)?;
         self.put_by(place.at, &job, returned);
         Ok(())
@@ -227,8 +228,7 @@ impl Timeline {
     }
 
     fn return_time(&self, began: Timestamp, written: Option<Timestamp>) -> Timestamp {
-        let latest = began.checked_add(LONGEST_JOB).unwrap_or(Timestamp::MAX);
-        written.filter(|at| self.times_hold && (began..latest).contains(at)).unwrap_or(began)
+        written.filter(|at| self.times_hold && *at >= began).unwrap_or(began)
     }
 
     fn contents(&mut self, folder: &Path) -> Result<Contents, Why> {

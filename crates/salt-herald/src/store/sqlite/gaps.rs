@@ -62,7 +62,7 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn gaps(&self, limit: usize) -> Result<Vec<Gap>, StoreError> {
-        let sql = gap_query("ORDER BY gap.entry DESC LIMIT ?1");
+        let sql = gap_query("", "ORDER BY gap.entry DESC LIMIT ?1");
         self.all(&sql, [limit as i64], gap)
     }
 
@@ -73,8 +73,8 @@ impl JournalReader {
     /// When the journal can't be read.
     pub fn gaps_between(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Gap>, StoreError> {
         let sql = gap_query(
-            "WHERE gap.to_at >= ?1 AND gap.from_at < ?2 \
-             ORDER BY gap.from_at, gap.entry",
+            "WHERE gap.to_at >= ?1 AND gap.from_at < ?2",
+            "ORDER BY gap.from_at, gap.entry",
         );
         self.all(&sql, [since.as_microsecond(), until.as_microsecond()], gap)
     }
@@ -84,8 +84,23 @@ impl JournalReader {
     /// # Errors
     /// When the journal can't be read.
     pub fn gaps_to_fill(&self) -> Result<Vec<Gap>, StoreError> {
-        let sql = gap_query("WHERE backfill.entry IS NULL ORDER BY gap.entry");
+        let sql = gap_query("WHERE backfill.entry IS NULL", "ORDER BY gap.entry");
         self.all(&sql, [], gap)
+    }
+
+    /// When the latest of the gaps ended that were not read whole: their back-fill could not read
+    /// everything, or they come after this entry and nobody looked yet. Up to it, who had none has it now.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn blind_until(&self, read: u64) -> Result<Option<Timestamp>, StoreError> {
+        let looked = "SELECT 1 FROM backfill WHERE backfill.gap = gap.entry";
+        let sql = format!(
+            "SELECT to_at FROM gap WHERE (entry > ?1 OR EXISTS ({looked})) AND NOT EXISTS \
+             ({looked} AND cache = 'read' AND unread = 0 AND backfill.from_at <= gap.from_at) \
+             ORDER BY to_at DESC LIMIT 1"
+        );
+        self.first(&sql, [read as i64], |row| rows::time(row, 0))
     }
 
     /// When this journal was begun.
@@ -138,11 +153,14 @@ impl JournalReader {
     }
 }
 
-/// Gaps with the last back-fill of each.
-fn gap_query(rest: &str) -> String {
+/// Gaps with the last back-fill of each, and what all of them added.
+fn gap_query(filter: &str, order: &str) -> String {
+    // Where one maximum is asked for, the other columns are of the row that has it.
     format!(
-        "SELECT gap.entry, gap.from_at, gap.to_at, gap.reason, {BACKFILL} FROM gap \
-         LEFT JOIN backfill ON backfill.gap = gap.entry {rest}"
+        "SELECT gap.entry, gap.from_at, gap.to_at, gap.reason, max(backfill.entry), backfill.gap, \
+         backfill.from_at, backfill.to_at, backfill.cache, sum(backfill.runs), \
+         sum(backfill.returns), sum(backfill.completed), backfill.unread FROM gap \
+         LEFT JOIN backfill ON backfill.gap = gap.entry {filter} GROUP BY gap.entry {order}"
     )
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Lock {
     file: File,
     /// There was a journal beside it once: an empty file in its place is no new one.
     pub(super) knows_journal: bool,
+    /// Who held it before ended with something in memory.
+    pub(super) was_away: bool,
     /// Its file can't be written.
     is_weak: bool,
 }
@@ -56,7 +58,8 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(cannot_open(path, source)),
         }
-        Ok(Self { file, knows_journal: line(&text, 1) == MADE, is_weak: false })
+        let (knows_journal, was_away) = (line(&text, 1) == MADE, !line(&text, 2).is_empty());
+        Ok(Self { file, knows_journal, was_away, is_weak: false })
     }
 
     /// Whether it has to be taken again before anything is written.

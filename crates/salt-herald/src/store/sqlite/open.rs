@@ -139,6 +139,9 @@ fn open_to_write(path: &Path) -> Result<(Connection, Lock), StoreError> {
     configure(&connection).map_err(|source| cannot_open(path, source))?;
     migrate::migrate(&mut connection, path)?;
     prepare(&connection).map_err(|source| cannot_open(path, source))?;
+    if lock.was_away {
+        restore::note_unsure(&connection).map_err(|source| cannot_open(path, source))?;
+    }
     lock.confirm();
     Ok((connection, lock))
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::lock::holder;
 use super::open::open_for_reading;
 use super::overlay::Place;
+use super::restore::UNSURE_UNTIL;
 use super::rows;
 use super::write::reading;
 use crate::store::{Delivery, SinkState, StoreError};
@@ -309,7 +310,8 @@ impl JournalReader {
         let sql = "SELECT value, substr(key, 6) FROM meta WHERE key LIKE 'line.%'";
         let lines =
             self.all(sql, [], |row| Ok((RunId(rows::number(row, 0)?), row.get::<_, String>(1)?)))?;
-        Ok(Lineage::new(self.origin()?.to_string(), lines))
+        let unsure = self.noted(UNSURE_UNTIL)?.and_then(|at| Timestamp::from_microsecond(at).ok());
+        Ok(Lineage::new(self.origin()?.to_string(), lines).unsure_until(unsure))
     }
 
     /// Whether anything was said of a run anywhere.

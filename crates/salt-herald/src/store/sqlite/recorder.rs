@@ -16,6 +16,7 @@ use super::deed::{Answer, Deed};
 use super::lock::Lock;
 use super::memory::Memory;
 use super::overlay::Place;
+use super::restore::UNSURE_UNTIL;
 use super::write::{End, Inserter};
 use super::{open, refused};
 use crate::metrics::JournalNumbers;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) lost: std::sync::Mutex<Option<(Timestamp, Timestamp)>>,
     /// How long things are to be kept from now on, and the sinks that are heeded.
     pub(super) rules: std::sync::Mutex<Option<(Keeping, Vec<String>)>>,
+    /// How many batches were lost by themselves, each of which is a gap.
+    pub(super) refused: AtomicU64,
     /// Runs up to this one were taken out.
     pub(super) gone: Arc<AtomicU64>,
 }
@@ -60,6 +63,7 @@ impl Shared {
             abandoned: AtomicBool::new(false),
             lost: std::sync::Mutex::new(None),
             rules: std::sync::Mutex::new(None),
+            refused: AtomicU64::new(0),
             gone: Arc::default(),
         }
     }
@@ -131,6 +135,12 @@ impl Recorder {
             for_good: false,
         };
         recorder.go_away((end, last), why)?;
+        if let Some(memory) = &mut recorder.memory {
+            // Who wrote it before may have ended with something in memory, and could not leave word.
+            let now = Timestamp::now().as_microsecond();
+            let noted = memory.write(vec![Deed::Note(UNSURE_UNTIL, now)]);
+            noted.map_err(|(error, _)| error)?;
+        }
         Ok(recorder)
     }
 
@@ -292,15 +302,23 @@ impl Recorder {
             let what = "another journal lies in its place".to_owned();
             return Err(StoreError::Damaged { what });
         }
-        let done = &memory.done;
+        let (done, mut refused) = (&memory.done, 0);
         let whole = file.transaction(|insert| {
             done.iter().try_for_each(|deed| insert.carry_out(deed).map(|_| ()))
         });
         match whole {
             // One of them is to blame: it must not keep all others away for ever.
-            Err(error) if refused::is_refusal(&error) => file.transaction(|insert| {
-                done.iter().try_for_each(|deed| insert.carry_out_or_gap(deed))
-            })?,
+            Err(error) if refused::is_refusal(&error) => {
+                let mut gaps = 0;
+                file.transaction(|insert| {
+                    gaps = 0;
+                    done.iter().try_for_each(|deed| {
+                        gaps += u64::from(insert.carry_out_or_gap(deed)?);
+                        Ok(())
+                    })
+                })?;
+                refused = gaps;
+            }
             whole => whole?,
         }
         let entries = file.last_number() - memory.base.number;
@@ -314,6 +332,7 @@ impl Recorder {
         self.shared.full.store(false, Ordering::Release);
         self.lock.iter_mut().for_each(|lock| lock.tell(None));
         let lost = self.shared.lost.lock().map(|mut lost| lost.take()).unwrap_or_default();
+        self.shared.refused.fetch_add(refused, Ordering::Release);
         self.shared.disk.send_replace(Disk::Well { lost });
         Ok(())
     }
@@ -361,6 +380,7 @@ fn write_alone(memory: &mut Memory, shared: &Shared, deed: Deed) -> Answer {
             let cause = &error as &dyn std::error::Error;
             tracing::error!(error = cause, "nor can it be recorded that it is lost");
         }
+        shared.refused.fetch_add(1, Ordering::Release);
     }
     None
 }

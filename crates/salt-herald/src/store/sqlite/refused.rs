@@ -30,13 +30,15 @@ pub(super) fn is_refusal(error: &StoreError) -> bool {
 
 impl Insert<'_> {
     /// Does in the file what was done in memory, or writes gaps in its place: as many entries as it
-    /// had, since those after it were numbered already, and people may have been told of them.
-    pub(super) fn carry_out_or_gap(&mut self, deed: &Deed) -> Result<(), StoreError> {
+    /// had, since those after it were numbered already, and people may have been told of them. Gives
+    /// whether gaps were written.
+    pub(super) fn carry_out_or_gap(&mut self, deed: &Deed) -> Result<bool, StoreError> {
         let (end, day) = (self.end, self.day);
         self.connection.execute_batch("SAVEPOINT deed").map_err(writing)?;
         let done = self.carry_out(deed);
         let Err(error) = done else {
-            return self.connection.execute_batch("RELEASE deed").map_err(writing);
+            self.connection.execute_batch("RELEASE deed").map_err(writing)?;
+            return Ok(false);
         };
         if !is_refusal(&error) {
             return Err(error);
@@ -52,7 +54,8 @@ impl Insert<'_> {
             && let Some(gap) = gap_instead(batch)
         {
             batch.changes.iter().try_for_each(|_| self.entry(&gap))?;
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -4,6 +4,7 @@
 //! A journal that is in use is in WAL mode; a backup never is. Whatever lies beside a file that is not
 //! in WAL mode belongs to the file that was there before: SQLite would write it over the backup.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,7 +17,13 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::open::beside;
+use super::read::JournalReader;
+use super::rows;
+use crate::store::StoreError;
 
+/// What is noted: of runs that began before, something may have been said that the journal does not
+/// know of, by other numbers.
+pub(super) const UNSURE_UNTIL: &str = "unsure_until";
 /// How a file of SQLite's begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Where the two versions of its format stand.
@@ -68,6 +75,7 @@ pub(super) fn note(connection: &Connection) -> rusqlite::Result<()> {
         "INSERT INTO meta SELECT 'line.' || ?1, coalesce(max(id), 0) FROM run",
         [Uuid::new_v4().to_string()],
     )?;
+    note_unsure(&all)?;
     let mut select = all.prepare("SELECT name, settled FROM sink")?;
     let sinks = select
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -83,6 +91,14 @@ pub(super) fn note(connection: &Connection) -> rusqlite::Result<()> {
     all.commit()
 }
 
+/// Notes that up to now more may have been said than the journal knows: it went back, or its last
+/// writer ended with something in memory.
+pub(super) fn note_unsure(connection: &Connection) -> rusqlite::Result<()> {
+    let now = jiff::Timestamp::now().as_microsecond();
+    let sql = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
+    connection.execute(sql, params![UNSURE_UNTIL, now]).map(|_| ())
+}
+
 /// What the backup does not know to be said at a sink, of runs that may have gone on.
 fn in_doubt(connection: &Connection, sink: &str, settled: i64) -> rusqlite::Result<Doubt> {
     let mut select = connection.prepare(
@@ -94,10 +110,29 @@ fn in_doubt(connection: &Connection, sink: &str, settled: i64) -> rusqlite::Resu
     let mut said = Doubt::new();
     let mut rows = select.query(params![sink, settled, MOST_IN_DOUBT])?;
     while let Some(row) = rows.next()? {
-        let run = RunId(super::rows::number(row, 0)?);
+        let run = RunId(rows::number(row, 0)?);
         doubt.extend(Part::ALL.iter().map(|part| (*part, run)));
         let part: Option<String> = row.get(1)?;
         said.extend(part.and_then(|part| Part::from_name(&part)).map(|part| (part, run)));
     }
     Ok(&doubt - &said)
+}
+
+impl JournalReader {
+    /// The run of each of these jids, where it is the only one.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn only_runs_with_jids(
+        &self,
+        jids: &[String],
+    ) -> Result<HashMap<String, RunId>, StoreError> {
+        let sql = "SELECT min(run) FROM job WHERE jid = ?1 HAVING count(DISTINCT run) = 1";
+        let mut only = HashMap::new();
+        for jid in jids {
+            let run = self.first(sql, [jid], |row| rows::number(row, 0))?;
+            only.extend(run.map(|run| (jid.clone(), RunId(run))));
+        }
+        Ok(only)
+    }
 }

@@ -221,6 +221,12 @@ impl JournalWriter {
         move || size::on_disk(place.path())
     }
 
+    /// How many batches the journal lost so far though there was a place for them: each is a gap, and
+    /// what they told of is known to nobody who reads it.
+    pub fn lost(&self) -> u64 {
+        self.shared.refused.load(Ordering::Acquire)
+    }
+
     /// Says why something found no room that came at a time.
     pub fn excuse(&self) -> impl Fn(Timestamp) -> GapReason + Send + Sync + 'static {
         // Not the whole of it: the thread ends when the last one who may write is gone.
