@@ -230,3 +230,38 @@ fn a_backup_that_is_killed_leaves_nothing_under_its_name() {
     assert_eq!(names(folder.path()), ["b.db"]);
     assert_eq!(log(&to), log(&scene.path()));
 }
+
+/// Root makes a backup in a folder where somebody else may write, and was waited for.
+#[test]
+fn a_trap_beside_a_backup_or_a_journal_is_not_written_into() {
+    let scene = Scene::usual().close();
+    let folder = tempfile::tempdir().unwrap();
+    let (to, victim) = (folder.path().join("b.db"), folder.path().join("victim"));
+    let part = folder.path().join("b.db.part");
+    let is_whole = || std::fs::read_to_string(&victim).unwrap() == "root:x:0:0";
+    std::fs::write(&victim, "root:x:0:0").unwrap();
+    std::os::unix::fs::symlink(&victim, &part).unwrap();
+    let linked = back_up(&scene, &to, &[]);
+    std::fs::remove_file(&part).unwrap();
+    std::fs::hard_link(&victim, &part).unwrap();
+    let named_twice = back_up(&scene, &to, &[]);
+    for output in [linked, named_twice] {
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(is_whole(), "it was emptied");
+        assert!(!to.exists());
+    }
+    std::fs::remove_file(&part).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::fs::write(&part, "").unwrap();
+        std::os::unix::fs::chown(&part, Some(65_534), None).unwrap();
+        let others = back_up(&scene, &to, &[]);
+        assert!(stderr(&others).contains("no file of ours alone: remove it"), "{others:?}");
+        std::fs::remove_file(&part).unwrap();
+    }
+    assert_eq!(back_up(&scene, &to, &[]).status.code(), Some(0));
+
+    let lock = folder.path().join("j.db.lock");
+    std::os::unix::fs::symlink(&victim, &lock).unwrap();
+    assert!(Journal::open(&folder.path().join("j.db")).is_err());
+    assert!(is_whole(), "it was written over");
+}

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::chain::{self, Chain};
 use super::open::beside;
@@ -104,6 +104,18 @@ fn refuse(journal: &Connection, to: &Path, replace: bool) -> Result<(), BackupEr
     if replace { Ok(()) } else { Err(BackupError::Exists { path: to.to_owned() }) }
 }
 
+/// What was there before is ours alone: another's could be read by them, another name's is another file.
+fn require_own(file: &File) -> io::Result<()> {
+    let about = file.metadata()?;
+    let is_own = about.uid() == rustix::process::geteuid().as_raw() && about.nlink() == 1;
+    if about.is_file() && is_own {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "it is there, and is no file of ours alone: remove it, or name another place",
+    ))
+}
+
 /// The copy as long as it is not whole. It goes when it is dropped before.
 struct Part {
     path: PathBuf,
@@ -118,7 +130,10 @@ impl Part {
         let failed = |source| BackupError::Write { path: path.clone(), source };
         let mut options = File::options();
         options.create(true).read(true).write(true).truncate(false).mode(MODE);
+        // Who may write in that folder could have put a link there, to have a file emptied by root.
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(&path).map_err(failed)?;
+        require_own(&file).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(BackupError::Busy { path }),

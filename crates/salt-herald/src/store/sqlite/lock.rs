@@ -8,6 +8,8 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use super::open::{beside, cannot_open};
 use crate::store::StoreError;
 
@@ -33,6 +35,8 @@ impl Lock {
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         let mut options = File::options();
         options.create(true).read(true).write(true).truncate(false).mode(0o640);
+        // It is written over: not what a link leads to.
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(beside(path, ".lock"));
         let mut lock = Self::of(path, file.map_err(|source| cannot_open(path, source))?)?;
         lock.tell(None);
