@@ -137,6 +137,16 @@ impl Ledger {
         }
     }
 
+    /// Hears again how a job began that is open since before a restart. Nothing is recorded by that; what is
+    /// secret in it is looked for from now on.
+    pub fn remind(&mut self, job: &NewJob<'_>) {
+        if let Some(known) = self.by_jid.get(job.jid.as_ref()).copied()
+            && self.is_same(known, job)
+        {
+            self.hear_secrets(known, job);
+        }
+    }
+
     /// What is secret in an open run the journal does not give back: the job's load tells it anew.
     fn hear_secrets(&mut self, known: JobId, job: &NewJob<'_>) {
         let Some(run) = self.state.jobs.get(&known).map(|job| job.run) else {

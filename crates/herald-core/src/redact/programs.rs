@@ -159,7 +159,12 @@ pub(super) fn beside_name(scan: &mut Scan<'_, '_>, option: Range<usize>, inside:
     let command =
         before.rsplit(|byte| matches!(byte, b'\n' | b';' | b'|' | b'&')).next().unwrap_or_default();
     let holds = |part: &[u8]| memchr::memmem::find(command, part).is_some();
-    if !NAMES.iter().any(|name| holds(name)) || holds(b"mysql") || holds(b"mariadb") {
+    // `cp -u -p` names nobody.
+    let named = |name: &&[u8]| {
+        memchr::memmem::find(command, name)
+            .is_some_and(|found| at(command, found + name.len()) != b'-')
+    };
+    if !NAMES.iter().any(named) || holds(b"mysql") || holds(b"mariadb") {
         return;
     }
     let found = word(text, skip(text, option.end, b" "), inside);

@@ -14,7 +14,7 @@ use herald_core::ledger::{Ledger, Settings};
 use herald_core::redact::Redactor;
 use herald_core::run::{Run, RunId, RunStatus};
 use jiff::Timestamp;
-use salt_event::event::{Event, Kind, decode};
+use salt_event::event::{Event, Kind, NewJob, decode};
 
 use super::confirm::Confirmer;
 use crate::metrics::{BusNumbers, RunNumbers, gauge_of};
@@ -213,6 +213,11 @@ impl Intake {
         let mut runs: Vec<&Run> = self.ledger.runs().filter(open).collect();
         runs.sort_unstable_by_key(|run| Reverse(run.id));
         runs.iter().flat_map(|run| &run.jids).take(most).cloned().collect()
+    }
+
+    /// Hears again how an open job began: what is secret in it, the journal does not hold.
+    pub(super) fn remind(&mut self, job: &NewJob<'_>) {
+        self.ledger.remind(job);
     }
 
     /// Lets time pass, up to `now`, one deadline after the other.

@@ -9,6 +9,7 @@ mod intake;
 mod publishing;
 mod recording;
 mod reload;
+mod reminded;
 mod socket;
 mod walker;
 mod watchdog;
@@ -303,6 +304,7 @@ fn listen(
             "no job can be confirmed: the master keeps them where salt-herald can't look"
         );
     }
+    reminded::remind(&mut intake, &config.master);
     intake.note_opened(now);
     let (tell, ended) = tokio::sync::oneshot::channel();
     let (taken, settings) = (Arc::clone(&queue), Arc::new(Mutex::new(None)));

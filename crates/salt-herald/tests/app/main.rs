@@ -31,6 +31,7 @@ mod outside;
 mod replays;
 mod routes;
 mod runs;
+mod secrets;
 mod size;
 mod slack;
 mod stops;
