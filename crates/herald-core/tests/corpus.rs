@@ -109,6 +109,18 @@ fn no_secret_of_the_corpus_is_shown() {
 }
 
 #[test]
+fn what_is_hidden_once_stays_as_it_is() {
+    let rules = redactor();
+    let commands = lines(include_str!("corpus/secret_commands.txt"));
+    let others = texts(include_str!("corpus/secret_texts.txt"));
+    for case in commands.chain(others).map(Case::read) {
+        let once = rules.redact_text(&case.text, &mut Secrets::default()).into_owned();
+        let twice = rules.redact_text(&once, &mut Secrets::default());
+        assert_eq!(twice, once, "{}", case.text);
+    }
+}
+
+#[test]
 fn of_the_harmless_ones_nearly_all_stay() {
     let (count, hidden) = hidden_of(&redactor(), lines(include_str!("corpus/harmless_lines.txt")));
     assert!(count >= 400, "{count}");

@@ -36,7 +36,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use salt_event::Value;
 
 pub use marks::{KEY_BYTES, Mark, Marks};
-pub use secrets::Secrets;
+pub use secrets::{Rule, Secrets};
 
 use pairs::Name;
 use scan::Scan;
@@ -189,6 +189,7 @@ impl Redactor {
             let Some(span) = tokens::at_anchor(text, found.range()) else {
                 continue;
             };
+            scan.rule = tokens::rule(slice(text, found.range()));
             let plain = tokens::plain(text, found.range(), span.clone());
             if matches!(slice(text, found.range()), b"AKIA" | b"ASIA")
                 && let Some(near) = tokens::aws_secret_near(text, &span)
@@ -228,11 +229,13 @@ fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
     let text = scan.text;
     if slice(text, found.clone()) == b"<<<" {
         scan.done = found.end;
+        scan.rule = "pipe";
         let inside = scan.quote_at(found.start);
         return pipes::here_string(scan, found, inside);
     }
     if slice(text, found.clone()) == b" -p " {
         scan.done = found.end - 1;
+        scan.rule = "program";
         let inside = scan.quote_at(found.start);
         return programs::beside_name(scan, found, inside);
     }
@@ -254,8 +257,11 @@ fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
     let inside = scan.quote_at(start);
     let leads = escaped_line || leads_line(text, start);
     let name = Name { range: range.clone(), dashes, leads, inside };
+    scan.rule = "name";
     pairs::hide_value_of(scan, &name);
+    scan.rule = "program";
     programs::hide_words(scan, range.clone(), inside);
+    scan.rule = "phrase";
     match slice(text, range.clone()) {
         word if word.eq_ignore_ascii_case(b"bearer") => bearer(scan, range.end),
         word if word.eq_ignore_ascii_case(b"unseal") => unseal_key(scan, range.end),

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::marks;
 use super::values::{at, slice};
 
 /// What the search looks for, exactly as written here.
@@ -25,6 +26,12 @@ const MAX_WORD: usize = 300;
 
 /// What is secret at a place where an anchor was found.
 pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    // A mark has a space in it, at which a word would end.
+    secret_at(text, found)
+        .filter(|secret| marks::length_at(text.get(secret.start..).unwrap_or_default()) == 0)
+}
+
+fn secret_at(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
     match slice(text, found.clone()) {
         // host:5432:database:user:password
         b":5432:" => {

@@ -36,7 +36,10 @@ pub(super) fn hide_words(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Op
     let called = slice(scan.text, name.clone()).to_ascii_lowercase();
     let called = called.as_slice();
     match called {
-        b"echo" | b"printf" => return pipes::piped(scan, &name, inside),
+        b"echo" | b"printf" => {
+            scan.rule = "pipe";
+            return pipes::piped(scan, &name, inside);
+        }
         b"send" => return pipes::sent(scan, &name),
         _ => {}
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::marks::{Mark, Marks};
 use super::plain;
-use super::secrets::Secrets;
+use super::secrets::{Rule, Secrets};
 use super::values::{at, is_placeholder, is_reference, slice};
 
 /// One reading of one text.
@@ -22,6 +22,8 @@ pub(super) struct Scan<'t, 's> {
     pub(super) words_done: usize,
     pub(super) words_of: Vec<u8>,
     quotes: Quotes,
+    /// Which rule reads at the moment.
+    pub(super) rule: Rule,
 }
 
 impl<'t, 's> Scan<'t, 's> {
@@ -36,6 +38,7 @@ impl<'t, 's> Scan<'t, 's> {
             words_done: 0,
             words_of: Vec::new(),
             quotes,
+            rule: "name",
         }
     }
 
@@ -57,6 +60,7 @@ impl<'t, 's> Scan<'t, 's> {
             return;
         }
         let mark = self.learn_as(value, plain);
+        self.secrets.tell(mark, self.rule);
         self.spans.push((part, mark));
     }
 
@@ -89,7 +93,9 @@ impl<'t, 's> Scan<'t, 's> {
     pub(super) fn hide_unlearned(&mut self, part: Range<usize>) {
         let value = slice(self.text, part.clone());
         if !part.is_empty() && !is_placeholder(value) {
-            self.spans.push((part, self.marks.of(value)));
+            let mark = self.marks.of(value);
+            self.secrets.tell(mark, self.rule);
+            self.spans.push((part, mark));
         }
     }
 

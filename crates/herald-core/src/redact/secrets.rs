@@ -38,7 +38,12 @@ pub struct Secrets {
     /// The sum of the values' hashes: it does not depend on their order.
     fingerprint: u64,
     finder: OnceLock<Option<Finder>>,
+    /// Which rule hid what, where somebody wants to know.
+    told: Option<Vec<(Mark, Rule)>>,
 }
+
+/// The name of a rule. Names are never changed.
+pub type Rule = &'static str;
 
 #[derive(Clone)]
 struct Known {
@@ -56,6 +61,22 @@ struct Finder {
 }
 
 impl Secrets {
+    /// None yet, and it will be told which rule found each.
+    pub fn explained() -> Self {
+        Secrets { told: Some(Vec::new()), ..Secrets::default() }
+    }
+
+    /// Which rule hid what, in the order in which it was found.
+    pub fn told(&self) -> &[(Mark, Rule)] {
+        self.told.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn tell(&mut self, mark: Mark, rule: Rule) {
+        if let Some(told) = &mut self.told {
+            told.push((mark, rule));
+        }
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::places;
 use super::plain;
+use super::secrets::Rule;
 use super::values::{at, is_placeholder, is_reference, skip, slice};
 
 /// Which bytes a token is made of.
@@ -168,6 +169,18 @@ pub(super) fn plain(text: &[u8], found: Range<usize>, span: Range<usize>) -> Vec
         b"-----BEGIN" => plain::squeezed(slice(text, span)),
         b"://" => plain::from_percent(slice(text, span)),
         _ => slice(text, span).to_vec(),
+    }
+}
+
+/// The name of the rule behind an anchor.
+pub(super) fn rule(anchor: &[u8]) -> Rule {
+    match anchor {
+        b"-----BEGIN" => "private-key",
+        b"://" => "url",
+        b"eyJ" => "jwt",
+        _ if places::ANCHORS.iter().any(|known| known.as_bytes() == anchor) => "fields",
+        _ if SHAPES.iter().any(|shape| shape.prefix.as_bytes() == anchor) => "token",
+        _ => "hash",
     }
 }
 

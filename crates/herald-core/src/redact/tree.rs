@@ -195,6 +195,7 @@ fn leaves(marks: &Marks, value: &mut Value<'_>, learn: bool, secrets: &mut Secre
 fn leaf(marks: &Marks, value: &[u8], learn: bool, secrets: &mut Secrets) -> String {
     let core = plain::core(value);
     let mark = secrets.mark_of(&core).unwrap_or_else(|| marks.of(&core));
+    secrets.tell(mark, "key");
     if learn {
         secrets.learn(value, mark);
         secrets.learn(&core, mark);

@@ -129,6 +129,17 @@ pub(super) enum Command {
         salt-herald log --journal /tmp/journal.db"
     )]
     Replay(ReplayArgs),
+    /// Show what of a text or a recorded bus is hidden, and which rule does it
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald redact --explain < deploy.log\n  \
+        salt-herald redact app.conf > app.conf.clean\n  \
+        salt-herald redact bus.record         the events in which something is hidden\n\n\
+        The rules are the daemon's. The marks are of this process: they can't be compared with those\n\
+        of a journal. Rules: docs/secrets.md."
+    )]
+    Redact(RedactArgs),
     /// Put what the master's job cache knows of a time into the journal
     #[command(
         hide = true,
@@ -357,6 +368,16 @@ pub(super) struct ReplayArgs {
     /// Print the counts as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `redact`.
+#[derive(Debug, Args)]
+pub(super) struct RedactArgs {
+    /// A text, or what `record` wrote; stdin if there is none
+    pub(super) file: Option<PathBuf>,
+    /// Also print which rule hid what
+    #[arg(long)]
+    pub(super) explain: bool,
 }
 
 /// `announce`. What a reactor hands over is never refused, whatever bytes it holds.

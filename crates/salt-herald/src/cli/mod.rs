@@ -17,6 +17,7 @@ mod logging;
 mod output;
 mod preview;
 mod record;
+mod redact;
 mod routes;
 mod row;
 mod service;
@@ -84,6 +85,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
     match command {
         Command::Run => service::run(config),
         Command::Record(args) => service::record(config, &args),
+        Command::Redact(args) => redact::run(&args, &mut out),
         Command::Replay(args) => service::replay(&args, &mut out),
         Command::Check(args) => check::run(config, &args, &mut out),
         Command::Preview(args) => preview::run(config, &args, &mut out),

@@ -66,7 +66,9 @@ mod tests {
     const SECRET: &str = "correct-horse-9";
 
     fn frame(tag: &str, data: Value<'static>) -> Heard {
-        Heard::Frame([tag.as_bytes(), b"\n\n", &data.to_bytes()].concat().into())
+        let body = [tag.as_bytes(), b"\n\n", &data.to_bytes()].concat();
+        let frame = map(vec![("head", map(vec![])), ("body", Value::Bytes(body.into()))]);
+        Heard::Frame(frame.to_bytes().into())
     }
 
     fn begins(jid: &str, fun: &str, arg: &[&str]) -> Heard {

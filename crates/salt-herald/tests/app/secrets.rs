@@ -34,7 +34,7 @@ fn job(number: u32, fun: &str, arg: Vec<Value<'static>>, said: Value<'static>) -
     let jid = jid(number);
     [
         new_job(&jid, fun, arg.clone(), &["web1"]),
-        ret_of(&jid, "web1", fun, arg, said, i64::from(number % 7 == 0)),
+        ret_of(&jid, "web1", fun, arg, said, i64::from(number.is_multiple_of(7))),
     ]
 }
 

@@ -211,3 +211,34 @@ fn a_password_that_holds_a_secrets_name_is_found_again() {
         assert_eq!(secrets.hide("set the password"), "set the password", "{name}");
     }
 }
+
+#[test]
+fn each_rule_says_its_name() {
+    let shown = |text: &str| {
+        let mut secrets = Secrets::explained();
+        RULES.redact_text(text, &mut secrets);
+        let rules: Vec<&str> = secrets.told().iter().map(|(_, rule)| *rule).collect();
+        rules.join(" ")
+    };
+    for (text, rule) in [
+        ("password=hunter2x", "name"),
+        ("mysql -phunter2x db", "program"),
+        ("deploy -u bob -p hunter2x", "program"),
+        ("echo hunter2x | passwd --stdin bob", "pipe"),
+        ("sudo -S <<< hunter2x id", "pipe"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmN", "jwt"),
+        ("https://bob:hunter2x@example.com/", "url"),
+        ("glpat-abcdefghij0123456789", "token"),
+        ("root:$6$saltsalt$abcdefghijklmnopqrstuvwxyz0123456789./ABCDEF:1", "hash"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "private-key"),
+        ("db1:5432:shop:app:hunter2x", "fields"),
+        ("CREATE USER bob IDENTIFIED BY 'hunter2x'", "phrase"),
+        ("nothing at all", ""),
+    ] {
+        assert_eq!(shown(text), rule, "{text}");
+    }
+    let mut secrets = Secrets::explained();
+    let mut value = Value::Map(vec![("db_password".into(), "hunter2x".into())]);
+    RULES.redact_value(&mut value, &mut secrets);
+    assert_eq!(secrets.told(), [(RULES.marks().of(b"hunter2x"), "key")]);
+}
