@@ -8,6 +8,7 @@ use salt_event::Value;
 
 use crate::backfill::Backfill;
 use crate::digest::Digest;
+use crate::key::KeyAct;
 use crate::limited::Limited;
 use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
 use crate::payload::{Payload, PayloadKind};
@@ -194,6 +195,15 @@ pub enum What {
         standing: Standing,
         /// The jobs.
         jobs: Vec<JobId>,
+    },
+    /// Something happened to a minion's key, or by it.
+    Key {
+        /// What.
+        act: KeyAct,
+        /// Whose.
+        minion: String,
+        /// The digest of the key's text; zero where the bus does not say.
+        key: Digest,
     },
     /// What is old was taken out: a checkpoint, from which on the chain can be checked.
     Cut(Cut),

@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::backfill::{Added, Backfill, CacheState};
 use crate::change::{Change, Cut, Failure, GapReason, What};
 use crate::digest::Digest;
+use crate::key::KeyAct;
 use crate::run::{Flag, JobId, Outcome, RunId, RunStatus, Standing};
 
 use fields::{Get, Put};
@@ -89,6 +90,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Cut(_) => 16,
         What::JobNarrowed { .. } => 18,
         What::Stood { .. } => 19,
+        What::Key { .. } => 20,
         What::Limited(_) => 23,
     }
 }
@@ -161,6 +163,11 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.u64(job.0);
             out.digest(passed_on.digest);
             out.digest(missing.digest);
+        }
+        What::Key { act, minion, key } => {
+            out.u8(act.code());
+            out.text(minion);
+            out.digest(*key);
         }
         What::Stood { standing, jobs } => {
             out.u8(standing.code());
@@ -314,6 +321,11 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             job: JobId(input.u64("job")?),
             passed_on: input.named("syndics", contents)?,
             missing: input.named("missing", contents)?,
+        },
+        20 => What::Key {
+            act: input.code("act", KeyAct::from_code)?,
+            minion: input.text("minion")?,
+            key: input.digest("key")?,
         },
         19 => What::Stood {
             standing: input.code("standing", Standing::from_code)?,

@@ -17,6 +17,7 @@ pub mod digest;
 pub mod entry;
 pub mod glob;
 pub mod join;
+pub mod key;
 pub mod ledger;
 pub mod limited;
 pub mod literal;

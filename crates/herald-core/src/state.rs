@@ -27,6 +27,7 @@ impl State {
             What::Opened { .. }
             | What::Gap { .. }
             | What::Forged { .. }
+            | What::Key { .. }
             | What::Unreadable { .. }
             | What::Limited(_)
             | What::Backfilled(_) => {}

@@ -9,6 +9,7 @@ use herald_core::backfill::{Added, Backfill, CacheState};
 use herald_core::change::{Change, Cut, Failure, GapReason, MinionNames, Named, Storable, What};
 use herald_core::digest::Digest;
 use herald_core::entry::{Contents, EntryError, EntryHead, VERSION, chain, decode, encode};
+use herald_core::key::KeyAct;
 use herald_core::limited::{Limited, Unsaid};
 use herald_core::minions::MinionSet;
 use herald_core::payload::Payload;
@@ -115,6 +116,7 @@ fn every_kind() -> Vec<Change> {
             minions: minions.clone(),
         }),
         What::JobNarrowed { job, passed_on: set, missing: none },
+        What::Key { act: KeyAct::Denied, minion: "web1".into(), key: Digest([7; 32]) },
         What::Stood { standing: Standing::Confirmed, jobs: vec![job, JobId(5)] },
         What::Limited(Limited {
             limit: 1 << 30,

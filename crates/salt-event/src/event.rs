@@ -5,6 +5,7 @@
 //! decide whether an event is true: see [`Kind::FromMinion`] for what can be told.
 
 mod fields;
+mod key;
 mod twin;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 pub(crate) use self::fields::Fields;
+pub use self::key::KeyEvent;
 use crate::msgpack::{MsgpackError, Raw, Reader, Token};
 use crate::tag::{Tag, is_minion};
 use crate::time::parse_stamp;
@@ -101,6 +103,8 @@ pub enum Kind<'a> {
         /// It bears a tag of the master's own: of a job, a key or an authentication.
         claims_job: bool,
     },
+    /// A minion's key was changed, or a minion authenticated.
+    Key(KeyEvent<'a>),
     /// An event under a piece of the tag that its data would have: a minion that sends events with a
     /// prefix has each of them on the bus twice, once without the prefix. The master fires none such.
     Twin {
@@ -339,7 +343,9 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
         Tag::BatchComplete(jid) => Some(Kind::BatchComplete { jid: Cow::Owned(jid.to_owned()) }),
         Tag::JobPublish(jid) => Some(published(fields, jid).unwrap_or(Kind::Echo)),
         Tag::JobError(..) => Some(Kind::Echo),
-        Tag::Key | Tag::Auth | Tag::Other => None,
+        Tag::Key => key::key(fields, false),
+        Tag::Auth => key::key(fields, true),
+        Tag::Other => None,
     }
 }
 

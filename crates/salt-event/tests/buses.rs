@@ -78,6 +78,11 @@ impl Page {
                 let tag = self.tag(&event.tag);
                 ("minion's", format!("{sender} claims_job={claims_job} {tag}"))
             }
+            Kind::Key(event) => ("key", {
+                let tag = if event.is_auth { "auth" } else { "key" };
+                let (act, key) = (event.act, if event.key.is_some() { " with a key" } else { "" });
+                format!("{tag} {act:?} good={} {}{key}", event.is_good, event.minion)
+            }),
             Kind::Twin { jid } => ("twin", format!("{} {}", self.jid(jid), self.tag(&event.tag))),
             Kind::Published { jid, .. } => ("published", self.jid(jid)),
             Kind::Echo => ("echo", self.tag(&event.tag)),

@@ -10,6 +10,7 @@ mod confirm;
 mod finish;
 mod forged;
 mod head;
+mod keys;
 mod live;
 mod metadata;
 mod parents;
@@ -37,6 +38,7 @@ use crate::state::State;
 use behind::Below;
 use confirm::Confirming;
 use finish::Live;
+use keys::Keys;
 use live::{LiveRuns, Patience};
 use parents::Parents;
 use past::Past;
@@ -57,6 +59,8 @@ pub struct Restored {
     pub last_run: u64,
     /// The highest job number that was given.
     pub last_job: u64,
+    /// The digests of the keys by which minions authenticated last.
+    pub keys: HashMap<String, Digest>,
 }
 
 /// Ended runs that are kept in memory, for late returns; older ones are asked of the journal.
@@ -91,6 +95,7 @@ pub struct Ledger {
     forged: VecDeque<String>,
     /// What is looked for in the master's job cache.
     confirming: Confirming,
+    keys: Keys,
     /// Since when the failures of a quiet function are told with a run.
     told: HashMap<String, (RunId, Timestamp)>,
     touched: BTreeSet<RunId>,
@@ -126,6 +131,7 @@ impl Ledger {
             ended: VecDeque::new(),
             forged: VecDeque::new(),
             confirming: Confirming::default(),
+            keys: Keys::restored(from.keys),
             told: HashMap::new(),
             touched: BTreeSet::new(),
             touched_jobs: BTreeSet::new(),
@@ -169,7 +175,9 @@ impl Ledger {
             Kind::Call(call) => &call.jid,
             Kind::BatchNew(batch) => &batch.jid,
             Kind::Twin { jid } => jid,
-            Kind::Child(_) | Kind::FromMinion { .. } | Kind::Echo | Kind::Other => return None,
+            Kind::Child(_) | Kind::FromMinion { .. } | Kind::Key(_) | Kind::Echo | Kind::Other => {
+                return None;
+            }
         };
         (!self.by_jid.contains_key(jid.as_ref())).then_some(jid)
     }
@@ -199,6 +207,7 @@ impl Ledger {
             Kind::FromMinion { sender, claims_job: true } => {
                 self.note_forged(at, sender, &event.tag)
             }
+            Kind::Key(event) => self.hear_key(now, at, event),
             Kind::Twin { jid } => self.hear_twin(at, &event.tag, jid),
             Kind::Other => self.hear_cut_twin(at, &event.tag),
             Kind::FromMinion { .. } | Kind::Echo => {}

@@ -57,6 +57,7 @@ fn restored(heard: &Heard, state: &State) -> Restored {
         open,
         last_run: state.runs.keys().map(|run| run.0).max().unwrap_or(0),
         last_job: state.jobs.keys().map(|job| job.0).max().unwrap_or(0),
+        keys: Default::default(),
     }
 }
 

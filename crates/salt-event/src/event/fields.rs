@@ -22,7 +22,7 @@ struct Field<'a> {
 
 /// All members that are ever asked for. Others are stepped over, however many there are: a minion
 /// could bury its `cmd` under them.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 28] = [
     "_stamp",
     "jid",
     "fun",
@@ -48,6 +48,9 @@ const NAMES: [&str; 25] = [
     "batch_size",
     "stdout",
     "stderr",
+    "act",
+    "result",
+    "pub",
 ];
 
 impl<'a> Fields<'a> {

@@ -276,6 +276,9 @@ pub(super) struct LogArgs {
     /// Show quiet runs, too; --json always does
     #[arg(long, short)]
     pub(super) all: bool,
+    /// What happened to minions' keys, instead of runs
+    #[arg(long, conflicts_with_all = ["user", "fun", "text", "failed", "running", "all"])]
+    pub(super) keys: bool,
     /// At most so many, the latest [default: 50; with --json all]
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(super) limit: Option<usize>,

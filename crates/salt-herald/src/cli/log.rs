@@ -11,7 +11,7 @@ use super::output::{Output, View};
 use super::row::{DIM, table_with_gaps};
 use super::trouble::Trouble;
 use super::when::{self, End};
-use super::{Found, journal};
+use super::{Found, journal, keys};
 use crate::store::{Gap, JournalReader, Order, RunFilter};
 
 /// How many runs people are shown unless they ask for more.
@@ -33,7 +33,9 @@ pub(super) fn run(
 ) -> Result<Found, Trouble> {
     let filter = filter(args, &out.view)?;
     let mut reader = journal::open(config, &args.reading)?;
-    if args.reading.json {
+    if args.keys {
+        print_keys(&reader, &filter, args, out)?;
+    } else if args.reading.json {
         print_json(&mut reader, &filter, args.limit, out)?;
     } else {
         print_lines(&mut reader, &filter, args, out)?;
@@ -64,6 +66,26 @@ fn filter(args: &LogArgs, view: &View) -> Result<RunFilter, Trouble> {
         text: args.text.clone(),
         limit: args.limit.unwrap_or(usize::MAX),
     })
+}
+
+/// What happened to keys: for people the latest, as of runs.
+fn print_keys(
+    reader: &JournalReader,
+    filter: &RunFilter,
+    args: &LogArgs,
+    out: &mut Output,
+) -> Result<(), Trouble> {
+    let (since, until) =
+        (filter.since.unwrap_or(Timestamp::MIN), filter.until.unwrap_or(Timestamp::MAX));
+    let mut events = reader.key_events(since, until)?;
+    events.retain(|event| keys::is_asked_for(event, args.minion.as_deref()));
+    let most = args.limit.unwrap_or(if args.reading.json { usize::MAX } else { LIMIT });
+    let surplus = events.len().saturating_sub(most);
+    events.drain(..surplus);
+    if args.reading.json {
+        return events.iter().try_for_each(|event| out.json(&keys::object(event)));
+    }
+    out.print(&keys::lines(&events, &out.view))
 }
 
 /// Every run. Without a limit nothing is gathered first: a journal can be long.

@@ -12,6 +12,7 @@ mod extent;
 mod guard;
 mod help;
 mod journal;
+mod keys;
 mod log;
 mod logging;
 mod output;

@@ -314,7 +314,8 @@ impl Intake {
 
     /// Counts what is only counted.
     fn count(&mut self, event: &Event<'_>) {
-        if !matches!(event.kind, Kind::Other | Kind::Echo | Kind::FromMinion { .. }) {
+        if !matches!(event.kind, Kind::Other | Kind::Echo | Kind::Key(_) | Kind::FromMinion { .. })
+        {
             return;
         }
         let family = salt_event::tag::family(&event.tag);

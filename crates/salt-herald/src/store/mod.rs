@@ -8,6 +8,8 @@ use std::time::Duration;
 use herald_core::announce::Mood;
 use herald_core::backfill::Backfill;
 use herald_core::change::Change;
+use herald_core::digest::Digest;
+use herald_core::key::KeyAct;
 use herald_core::limited::Unsaid;
 use herald_core::outbox::Doubt;
 use herald_core::run::{Job, Run, RunId};
@@ -128,6 +130,21 @@ pub struct Gap {
     pub reason: String,
     /// What was found of it in the job cache, once somebody looked to the end.
     pub filled: Option<Backfilled>,
+}
+
+/// Something that happened to a minion's key, or by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// The number of its entry.
+    pub entry: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub act: KeyAct,
+    /// Whose key.
+    pub minion: String,
+    /// The digest of the key's text, where the bus says it.
+    pub key: Option<Digest>,
 }
 
 /// A back-fill that ended.

@@ -77,7 +77,10 @@ async fn what_ran_while_it_did_not_is_found_afterwards() {
     assert!(lines[1].ends_with(found), "{log}");
     let entries = verify_chain(&app.journal());
     let before = MADE.map(|table| dump(&app.journal(), table));
-    assert!(before.iter().all(|rows| !rows.is_empty()));
+    for (table, rows) in MADE.iter().zip(&before) {
+        // Nothing was said here that was owed, and nobody's key changed.
+        assert!(!rows.is_empty() || ["unsaid", "key_event"].contains(table), "{table}");
+    }
     Journal::rebuild(&app.journal()).unwrap();
     assert_eq!(before, MADE.map(|table| dump(&app.journal(), table)));
     assert_eq!(entries, verify_chain(&app.journal()));

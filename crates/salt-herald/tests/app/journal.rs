@@ -8,8 +8,18 @@ use salt_herald::store::{Manner, verify};
 use sha2::{Digest, Sha256};
 
 /// The tables that are made from entries.
-pub(crate) const MADE: [&str; 9] =
-    ["run", "job", "return", "failure", "minion", "gap", "backfill", "backfilled", "unsaid"];
+pub(crate) const MADE: [&str; 10] = [
+    "run",
+    "job",
+    "return",
+    "failure",
+    "minion",
+    "gap",
+    "backfill",
+    "backfilled",
+    "unsaid",
+    "key_event",
+];
 
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;

@@ -3,10 +3,15 @@
 //! Each form is sent with the minion's own credentials, by Salt's own `event.send` and
 //! `event.fire_master`; what a master lets pass differs between releases.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::herald::Herald;
 use crate::lab::Lab;
+
+/// How long a state is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A jid that no master made.
 fn jid(number: u32) -> String {
@@ -65,12 +70,36 @@ pub(crate) fn all_forms(series: &str, options: &[&str]) {
     // Forms that name the sender came before it, and made no run.
     none_of(&herald, &jid(1));
     none_of(&herald, &jid(2));
+    keys_that_change(&lab, &herald);
     herald.channel_where("that it is unconfirmed", |channel| {
         channel.messages.iter().any(|message| {
             let shown = message.content.shown();
             shown.contains("made up") && shown.contains("said to be alice")
         })
     });
+}
+
+/// What people do to keys is in the journal, and that minions authenticate is no news.
+fn keys_that_change(lab: &Lab, herald: &Herald) {
+    lab.salt_key(&["--include-accepted", "-r", "web1"]);
+    lab.salt_key(&["--include-rejected", "-a", "web1"]);
+    lab.salt_key(&["-d", "web1"]);
+    let told = || {
+        let output = herald.command(&["log", "--keys", "--json", "--minion", "web1"]);
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let acts = text.lines().map(|line| {
+            let event: Value = serde_json::from_str(line).expect("a line of JSON");
+            event["act"].as_str().expect("an act").to_owned()
+        });
+        // A minion whose key was rejected may try again meanwhile.
+        acts.filter(|act| act != "failed").collect::<Vec<_>>()
+    };
+    let until = Instant::now() + PATIENCE;
+    while told().len() < 3 {
+        assert!(Instant::now() < until, "{:?}", told());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(told()[..3], ["rejected", "accepted", "deleted"]);
 }
 
 fn a_job_that_never_was(lab: &Lab, herald: &Herald) {

@@ -81,6 +81,13 @@ impl Lab {
         self.site["other"]["config_dir"].as_str().expect("there are two masters")
     }
 
+    /// `salt-key -y ARGS`.
+    pub(crate) fn salt_key(&self, args: &[&str]) {
+        let mut command = self.program("salt-key");
+        let output = command.args(["-c", self.text("config_dir"), "-y"]).args(args).output();
+        assert!(output.expect("salt-key runs").status.success(), "{args:?}");
+    }
+
     /// `salt --async ARGS`.
     pub(crate) fn salt_async(&self, args: &[&str]) {
         let args: Vec<&str> = ["--async"].into_iter().chain(args.iter().copied()).collect();

@@ -173,6 +173,17 @@ impl Insert<'_> {
                     .execute(params![minion, name])?;
             }
             What::Cut(cut) => self.cut(entry, change.at, cut)?,
+            What::Key { act, minion, key } => {
+                self.connection
+                    .prepare_cached("INSERT INTO key_event VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![
+                        entry,
+                        change.at.as_microsecond(),
+                        act.name(),
+                        minion,
+                        key.0
+                    ])?;
+            }
             What::Limited(limited) => self.limited(entry, change.at, limited)?,
             What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
                 self.blindness(entry, &change.what)?;

@@ -21,10 +21,11 @@ const STEPS: &[(i64, &str)] = &[
     (5, include_str!("005_mood.sql")),
     (6, include_str!("006_standing.sql")),
     (7, include_str!("007_limit.sql")),
+    (8, include_str!("008_keys.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 7;
+pub(super) const LATEST: i64 = 8;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ mod failures;
 mod filter;
 mod fold;
 mod gaps;
+mod keys;
 mod list;
 mod lock;
 mod memory;

@@ -142,6 +142,7 @@ impl JournalReader {
             open: open.into_iter().map(|(run, _)| self.with_jobs(run)).collect::<Result<_, _>>()?,
             last_run: self.last_given("run")?,
             last_job: self.last_given("job")?,
+            keys: self.known_keys()?,
         })
     }
 

@@ -25,6 +25,7 @@ const TABLES: &[&str] = &[
     "backfilled",
     "cut",
     "unsaid",
+    "key_event",
 ];
 
 struct Payloads<'a>(&'a Connection);
