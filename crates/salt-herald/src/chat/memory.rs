@@ -57,6 +57,8 @@ struct State {
     /// So many points of calls are passed before the caller ends.
     until_end: Option<u64>,
     loses: bool,
+    /// Its token was revoked.
+    revoked: bool,
     stumbles: u32,
 }
 
@@ -86,6 +88,7 @@ impl Memory {
             fails: None,
             until_end: None,
             loses: false,
+            revoked: false,
             stumbles: 0,
         };
         let state = Arc::new(Mutex::new(state));
@@ -109,6 +112,11 @@ impl Memory {
     /// The next message is taken, and nobody hears of it.
     pub(crate) fn lose_an_answer(&self) {
         self.lock().loses = true;
+    }
+
+    /// From now on nobody is let in.
+    pub(crate) fn revoke(&self) {
+        self.lock().revoked = true;
     }
 
     /// The caller is to end here.
@@ -151,6 +159,10 @@ impl Memory {
         let mut state = self.lock();
         if std::mem::take(&mut state.loses) {
             return Fate::AnswerLost;
+        }
+        if state.revoked {
+            let reason = "token_revoked".to_owned();
+            return Fate::Fails(DeliveryError::Unauthorized { reason });
         }
         let Some(calls) = state.fails else { return Fate::Works };
         if state.lot.below(calls) > 0 {

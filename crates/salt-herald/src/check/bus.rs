@@ -36,7 +36,10 @@ fn unix(path: &Path, socket: &SocketFact, facts: &Facts, report: &mut Report) {
             Area::Bus,
             format!("{user} may not look into {} ({}), where the event bus is", dir.display(), owned(owner)),
         )
-        .hint(format!("run this as root, or as a user of the group {}", owner.group)),
+        .hint(match group_is_root(owner) {
+            true => "run this as root".to_owned(),
+            false => format!("run this as root, or as a user of the group {}", owner.group),
+        }),
         SocketFact::NotASocket => {
             Finding::error(Area::Bus, format!("{shown} is no socket"))
                 .hint("point salt.sock_dir to the directory in which the master has its sockets")
@@ -77,7 +80,7 @@ fn denied_tcp(shown: &str) -> Finding {
 fn denied(shown: &str, user: &str, owner: &Owner) -> Finding {
     let message = format!("{user} may not read the event bus {shown} ({})", owned(owner));
     let finding = Finding::error(Area::Bus, message);
-    if group_may(owner) {
+    if group_may(owner) && !group_is_root(owner) {
         return finding.hint(format!(
             "the group {0} may, as Salt 3007 and 3008 have it: usermod -a -G {0} {user}, then log in again",
             owner.group
@@ -85,9 +88,20 @@ fn denied(shown: &str, user: &str, owner: &Owner) -> Finding {
     }
     let whom =
         if owner.user == "root" { "root".to_owned() } else { format!("root or {}", owner.user) };
+    if group_may(owner) {
+        return finding.hint(format!(
+            "the group root may, which nobody is put into: run salt-herald as {whom}; \
+             salt-herald-root.service does"
+        ));
+    }
     finding.hint(format!(
         "its owner alone may, as Salt 3006 has it: run salt-herald as {whom}; salt-herald-root.service does"
     ))
+}
+
+/// Who is in root's group may do much that root may: that is no way to let somebody read a bus.
+fn group_is_root(owner: &Owner) -> bool {
+    owner.group == "root"
 }
 
 fn group_may(owner: &Owner) -> bool {
@@ -119,10 +133,11 @@ pub(super) fn fits_without_root(bus: &BusFact, groups: &mut Vec<String>) -> bool
     match bus {
         BusFact::Tcp { .. } => true,
         BusFact::Unix { socket: SocketFact::Present { owner, .. }, .. } => {
-            if group_may(owner) {
+            let may = group_may(owner) && !group_is_root(owner);
+            if may {
                 groups.push(owner.group.clone());
             }
-            owner.mode & 0o022 != 0
+            may || owner.mode & 0o002 != 0
         }
         BusFact::Unix { .. } => false,
     }
@@ -146,6 +161,13 @@ fn fitting_unit(owner: &Owner, account: Option<&Account>) -> Finding {
                 owner.user
             ))
         };
+    }
+    if group_is_root(owner) {
+        let message = format!(
+            "salt-herald-root.service fits: only {} and the group root may read the bus",
+            owner.user
+        );
+        return Finding::ok(Area::Unit, message);
     }
     let message = format!(
         "salt-herald.service fits: the group {} may read the bus (Salt 3007 or 3008)",

@@ -2,13 +2,14 @@
 //!
 //! [`gather`] asks, [`text`] and [`object`] say; only [`Status::warnings`] judges.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use herald_core::backfill::NOT_IN_A_CACHE;
 use herald_core::compose::elapsed;
 use herald_core::literal;
 use herald_core::minions::Minions;
-use herald_core::run::Run;
+use herald_core::run::{Run, RunId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ const QUIET: SignedDuration = SignedDuration::from_mins(1);
 const RUNNING_SHOWN: usize = 20;
 /// How many gaps and failed deliveries are shown.
 const SHOWN: usize = 5;
+/// So much of a command is shown beside its jid, in characters.
+const COMMAND_SHOWN: usize = 60;
 
 /// What is known of now.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ struct Status {
     running: Vec<(Run, bool)>,
     gaps: Vec<Gap>,
     given_up: Vec<Delivery>,
+    /// The jids and the commands of those.
+    given_up_of: BTreeMap<RunId, (String, String)>,
     not_told: Vec<NotTold>,
     sinks: Vec<SinkState>,
     seen: Vec<(String, u64)>,
@@ -75,6 +80,14 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
         let announced = journal::is_announced(reader, &run)?;
         running.push((run, announced));
     }
+    let given_up = reader.given_up(SHOWN)?;
+    let mut given_up_of = BTreeMap::new();
+    for delivery in &given_up {
+        if let Some((run, _)) = reader.run(delivery.run)? {
+            let jid = run.jids.first().cloned().unwrap_or_default();
+            given_up_of.insert(run.id, (jid, run.head.command));
+        }
+    }
     Ok(Status {
         holder: JournalReader::holder(&path),
         elsewhere: JournalReader::elsewhere(&path),
@@ -87,7 +100,8 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
         connected: reader.noted("connected")?.map(|connected| connected != 0),
         running,
         gaps: reader.gaps(SHOWN)?,
-        given_up: reader.given_up(SHOWN)?,
+        given_up,
+        given_up_of,
         not_told: reader.not_told(SHOWN)?,
         sinks: reader.sinks()?,
         seen: reader.seen()?,
@@ -230,12 +244,18 @@ fn unsaid(status: &Status, view: &View) -> String {
     }
     let mut text = format!("\n{BOLD}could not be said{BOLD:#}\n");
     for delivery in &status.given_up {
+        let run = match status.given_up_of.get(&delivery.run) {
+            Some((jid, command)) => {
+                let command = row::cut(&literal::line(command), COMMAND_SHOWN);
+                format!("{} ({command})", literal::line(jid))
+            }
+            None => format!("run {}", delivery.run.0),
+        };
         text.push_str(&format!(
-            "{} {}: the {} of run {}: {}\n",
+            "{} {}: the {} of {run}: {}\n",
             local(delivery.at, view),
             literal::line(&delivery.sink),
             delivery.part.name(),
-            delivery.run.0,
             literal::line(delivery.error.as_deref().unwrap_or("for an unknown reason")),
         ));
     }
@@ -294,7 +314,6 @@ fn object(status: &Status, minions: &Minions) -> Value {
 mod tests {
     use herald_core::backfill::{Added, Backfill, CacheState};
     use herald_core::limited::Unsaid;
-    use herald_core::run::RunId;
     use jiff::tz::TimeZone;
 
     use super::*;
@@ -355,6 +374,7 @@ mod tests {
             running: Vec::new(),
             gaps: Vec::new(),
             given_up: Vec::new(),
+            given_up_of: BTreeMap::new(),
             not_told: Vec::new(),
             sinks: Vec::new(),
             seen: Vec::new(),
@@ -392,6 +412,9 @@ mod tests {
             error: Some("the chat refuses the message (msg_too_long)\u{1b}[2J".to_owned()),
             at: at("12:00:00"),
         }];
+        let command = "salt '*' cmd.run 'for host in $(cat hosts); do ping -c 1 \"$host\"; done'";
+        let of_it = ("20261122115959000000".to_owned(), command.to_owned());
+        status.given_up_of = BTreeMap::from([(RunId(7), of_it)]);
         status.sinks = vec![SinkState {
             name: "monitoring".to_owned(),
             since: 0,

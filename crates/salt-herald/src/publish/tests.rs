@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::health::Health;
 use super::pace::Budget;
@@ -154,13 +154,22 @@ fn served(memory: &Memory) -> (Settings, Target) {
 
 /// One worker by itself, that does only what it is told.
 pub(super) async fn worker(disk: &Disk, memory: &Memory) -> (JournalWriter, Worker) {
+    let (_, stop) = watch::channel(false);
+    worker_that_ends(disk, memory, stop, GRACE).await
+}
+
+async fn worker_that_ends(
+    disk: &Disk,
+    memory: &Memory,
+    stop: watch::Receiver<bool>,
+    grace: Duration,
+) -> (JournalWriter, Worker) {
     let writer = Journal::open(&disk.path).unwrap().into_writer().unwrap();
     let (settings, target) = served(memory);
     let budget = Arc::new(Budget::for_edits(settings.pace));
     let health = Arc::new(Health::of(&[target.sink.name()]));
-    let (_, stop) = watch::channel(false);
     let worker =
-        Worker::start(settings, target, writer.clone(), budget, health, stop, GRACE).await.unwrap();
+        Worker::start(settings, target, writer.clone(), budget, health, stop, grace).await.unwrap();
     (writer, worker)
 }
 
@@ -189,6 +198,26 @@ async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&Journ
     if !has_ended {
         disk.crash();
     }
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_not_waited_for_where_nothing_more_can_be_said() {
+    let (disk, memory) = (Disk::new(), Memory::new(Kind::Bot, 1));
+    memory.revoke();
+    let (stop, stopping) = watch::channel(false);
+    let grace = Duration::from_secs(20);
+    let (writer, worker) = worker_that_ends(&disk, &memory, stopping, grace).await;
+    record(&writer, &disk, run(1, RunStatus::Running));
+    writer.settle().await.unwrap();
+    let serving = tokio::spawn(worker.run());
+    // It is refused, and not tried again for half a minute.
+    sleep(Duration::from_secs(5)).await;
+    assert!(!serving.is_finished());
+    let stopped = Instant::now();
+    stop.send_replace(true);
+    serving.await.unwrap();
+    assert!(stopped.elapsed() < grace / 2, "{:?}", stopped.elapsed());
     tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
 }
 

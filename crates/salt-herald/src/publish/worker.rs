@@ -151,7 +151,12 @@ impl Worker {
     async fn serve(&mut self) {
         let mut stop = self.stop.clone();
         let mut health = self.health.subscribe();
+        // When we are cut off, once we were told to stop.
+        let mut end: Option<Instant> = None;
         loop {
+            if end.is_none() && *stop.borrow() {
+                end = Some(Instant::now() + self.grace);
+            }
             health.borrow_and_update();
             if self.look_around().await {
                 self.begin_doubts();
@@ -195,6 +200,8 @@ impl Worker {
                     self.note_settled(SETTLED_EVERY).await;
                     None
                 }
+                // Nothing more can be said in time: nobody has to wait for the end of that.
+                Next::Wait(until) if end.is_some_and(|end| until >= end) => return,
                 Next::Wait(until) => Some(until),
             };
             let is_stopping = *stop.borrow();

@@ -107,6 +107,29 @@ fn no_permission_on_3007() {
     "#);
 }
 
+/// Nobody is put into root's group for a bus, and no unit's user either.
+#[test]
+fn no_permission_where_roots_group_has_the_bus() {
+    let bus = socket(owner("root", "root", 0o660), ConnectFact::Denied);
+    insta::assert_snapshot!(wrong(&with_bus(bus)), @r#"
+    ✗ bus: alice may not read the event bus /var/run/salt/master/master_event_pub.ipc (mode 0660, root:root)
+        the group root may, which nobody is put into: run salt-herald as root; salt-herald-root.service does
+    ✓ unit: salt-herald-root.service fits: only root and the group root may read the bus
+
+    1 error.
+    "#);
+    let bus = at_socket(SocketFact::Blocked {
+        dir: "/var/run/salt/master".into(),
+        owner: owner("root", "root", 0o750),
+    });
+    insta::assert_snapshot!(wrong(&with_bus(bus)), @r#"
+    ✗ bus: alice may not look into /var/run/salt/master (mode 0750, root:root), where the event bus is
+        run this as root
+
+    1 error.
+    "#);
+}
+
 #[test]
 fn no_permission_on_the_directory() {
     let bus = at_socket(SocketFact::Blocked {
