@@ -133,7 +133,8 @@ async fn what_slack_answers_is_mere_text_in_notices_the_log_status_and_metrics()
         app.bus.send([highstate(&jid(1), &["web1"])]);
         app.said("it at the webhook", |channel| shows(channel, "Nothing can be said at bot")).await;
         let calls = app.slack.take_calls();
-        assert!(calls.len() > 2);
+        // The one that was refused, and what is said of it; others may follow.
+        assert!(calls.len() >= 2);
         wrong("calls", calls.iter().flat_map(of_call).collect());
         let metrics = fetch(&socket).unwrap();
         let samples = judge::read_metrics(metrics.split_once("\r\n\r\n").unwrap().1).unwrap();
