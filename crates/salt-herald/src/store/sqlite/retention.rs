@@ -9,6 +9,7 @@ mod contents;
 mod limit;
 mod owed;
 mod round;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,9 +22,10 @@ use super::write::{Inserter, reading, writing};
 use crate::metrics::JournalNumbers;
 use crate::store::{Keeping, StoreError};
 
-use limit::{Need, Pressure, Watch, Weighing};
+use limit::{Pressure, Weighing};
 use owed::Owed;
 use round::{Round, Step};
+use watch::{Need, Watch};
 
 /// A portion works so long, and is then made durable.
 const PORTION: Duration = Duration::from_millis(8);
@@ -117,6 +119,7 @@ impl Retention {
             let new = Self::new(Arc::clone(&self.gone), self.numbers.clone());
             *self = Self { keeping, sinks, ..new };
         }
+        self.watch.begin();
         self.numbers.limit.set(self.keeping.size.map_or(0, gauge_of_bytes));
     }
 
@@ -163,7 +166,7 @@ impl Retention {
         }
         let today = inserter.aged_to();
         if let Phase::Vacuum = self.phase {
-            let spare = limit::spare_pages(self.keeping.size);
+            let spare = watch::spare_pages(self.keeping.size);
             if !give_back(inserter.connection(), spare).map_err(writing)? {
                 self.phase = Phase::Resting;
                 self.watch.look_anew();
@@ -210,7 +213,9 @@ impl Retention {
                 self.pressure = Some(Pressure::new(limit, round::limits(&self.keeping, today)));
             }
         }
-        inserter.transaction(|insert| self.watch.note(self.keeping.size, insert))?;
+        if !self.watch.is_noted(self.keeping.size) {
+            inserter.transaction(|insert| self.watch.note(self.keeping.size, insert))?;
+        }
         Ok(self.watch.need() != Need::Nothing)
     }
 
