@@ -163,6 +163,9 @@ impl Worker {
         let Some(step) = self.pending.get(&subject).and_then(|view| view.step) else {
             return;
         };
+        if !self.make_whole(subject).await {
+            return;
+        }
         let part = posted_part(step);
         let began = Timestamp::now();
         if let Some(part) = part {

@@ -20,7 +20,8 @@ use tokio::time::{Instant, sleep};
 
 use super::health::Health;
 use super::pace::Budget;
-use super::worker::Worker;
+use super::view::Subject;
+use super::worker::{MOST_WHOLE, Worker};
 use super::{Publisher, Settings, Target};
 use crate::chat::Sink;
 use crate::chat::memory::{Kind, Lot, Memory, Message};
@@ -370,4 +371,23 @@ fn a_webhook_marks_what_may_be_a_repeat() {
 #[test]
 fn a_bot_that_may_not_look_marks_what_may_be_a_repeat() {
     tell(Kind::BlindBot, 80, check_repeats);
+}
+
+/// What would be said of all that waits, when a channel can't keep up, would fill the memory.
+#[tokio::test]
+async fn of_many_that_wait_the_words_of_few_are_kept() {
+    let disk = Disk::new();
+    let (writer, mut worker) = worker(&disk, &Memory::new(Kind::Bot, 1)).await;
+    (1..=20).for_each(|id| record(&writer, &disk, run(id, RunStatus::Failed)));
+    writer.settle().await.unwrap();
+    worker.look_around().await;
+    let in_words = worker.pending.values().filter(|view| !view.announcement.byline.is_empty());
+    assert_eq!((in_words.count(), worker.pending.len()), (MOST_WHOLE, 20));
+    let last = Subject::Run(RunId(20));
+    assert!(worker.make_whole(last).await, "it is still owed");
+    let announcement = &worker.pending[&last].announcement;
+    assert_eq!(announcement.command, command(20));
+    assert!(!announcement.byline.is_empty() && !announcement.details.is_empty());
+    drop(worker);
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
 }

@@ -37,6 +37,8 @@ pub(super) enum Subject {
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) announcement: Announcement,
+    /// What the announcement says was let go of: only what is owed is known, not the words.
+    pub(super) is_thin: bool,
     /// The version that this was made from; of several runs the latest.
     pub(super) version: u64,
     pub(super) step: Option<Step>,
@@ -66,6 +68,27 @@ pub(super) struct View {
     /// When something last happened to it.
     pub(super) news_at: Timestamp,
     pub(super) likeness: Likeness,
+}
+
+impl View {
+    /// Lets go of the words, which are most of it: who takes the step reads them again.
+    pub(super) fn thin(&mut self) {
+        let Announcement { mood, finished, .. } = self.announcement;
+        self.announcement = Announcement {
+            mood,
+            finished,
+            // By which people know it, should it never be said.
+            command: std::mem::take(&mut self.announcement.command),
+            byline: String::new(),
+            tally: String::new(),
+            details: Vec::new(),
+            details_left_out: 0,
+            commands: Vec::new(),
+            commands_left_out: 0,
+            mention: None,
+        };
+        self.is_thin = true;
+    }
 }
 
 /// How a sink is served.
@@ -143,6 +166,7 @@ fn look_at_run(
     Ok(Some(View {
         step: next_step(&announcement, said, manner).filter(|_| is_owed),
         announcement,
+        is_thin: false,
         version,
         part,
         message: place(&deliveries, part),
@@ -193,6 +217,7 @@ fn look_at_together(
     Ok(first.map(|first| View {
         step: is_owed.then_some(step),
         announcement,
+        is_thin: false,
         version,
         part: Part::Message,
         message: own.message.clone(),

@@ -36,6 +36,9 @@ pub struct Target {
 
 /// It is noted that nothing is owed once so many entries were looked at.
 const SETTLED_EVERY: u64 = 64;
+/// Of so many that are owed a step it is kept in memory what would be said; of more it is read again
+/// when their turn comes. In tests nearly always, so that all of them are about both.
+pub(super) const MOST_WHOLE: usize = if cfg!(test) { 2 } else { 256 };
 
 pub(super) struct Worker {
     pub(super) service: Service,
@@ -302,7 +305,12 @@ impl Worker {
                 self.wonder(run, view);
             }
             match view.filter(|view| view.step.is_some()) {
-                Some(view) => self.pending.insert(subject, view),
+                Some(mut view) => {
+                    if self.pending.len() >= MOST_WHOLE {
+                        view.thin();
+                    }
+                    self.pending.insert(subject, view)
+                }
                 None => self.pending.remove(&subject),
             };
         }
@@ -315,6 +323,30 @@ impl Worker {
             self.doubts.suspect(run, view.began);
         } else if !self.state.blind && view.missed.is_some_and(|(_, missed)| !missed.asked) {
             self.doubts.look_first(run, view.began);
+        }
+    }
+
+    /// Reads again what a step would say, where it was let go of. Whether that step is still owed.
+    pub(super) async fn make_whole(&mut self, subject: Subject) -> bool {
+        let thin = self.pending.get(&subject).filter(|view| view.is_thin);
+        let Some(step) = thin.map(|view| view.step) else { return true };
+        let (Subject::Run(run) | Subject::Together(run)) = subject;
+        let service = self.service.clone();
+        match self.with_reader(move |reader| look(reader, &service, &[run])).await {
+            Ok(looked) => {
+                let mut found = looked.into_iter().filter(|(other, _)| *other == subject);
+                let view = found.next().and_then(|(_, view)| view).filter(|it| it.step.is_some());
+                let is_owed = view.as_ref().is_some_and(|view| view.step == step);
+                match view {
+                    Some(view) => self.pending.insert(subject, view),
+                    None => self.pending.remove(&subject),
+                };
+                is_owed
+            }
+            Err(error) => {
+                self.can_not_look(&error);
+                false
+            }
         }
     }
 
