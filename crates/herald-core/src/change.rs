@@ -13,6 +13,7 @@ use crate::limited::Limited;
 use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
 use crate::payload::{Payload, PayloadKind};
 use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing, named};
+use crate::seal::Seal;
 
 /// Something that happened, with the contents that it is the first to name.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,6 +210,8 @@ pub enum What {
     Cut(Cut),
     /// The journal became too large, and something was taken out for that.
     Limited(Limited),
+    /// How the chain stands, signed.
+    Sealed(Seal),
 }
 
 /// Where the chain begins from now on, and what has to be known of what stood before.

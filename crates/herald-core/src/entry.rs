@@ -13,6 +13,7 @@
 mod fields;
 mod limited;
 mod outline;
+mod seal;
 
 use thiserror::Error;
 
@@ -25,6 +26,7 @@ use crate::run::{Flag, JobId, Outcome, RunId, RunStatus, Standing};
 use fields::{Get, Put};
 use limited::{decode_limited, encode_limited};
 pub use outline::{Outline, outline, outline_of_cut, outline_of_return};
+use seal::{decode_seal, encode_seal};
 
 /// The format's version, the first byte of every entry.
 pub const VERSION: u8 = 1;
@@ -88,6 +90,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::Unreadable { .. } => 14,
         What::Backfilled(_) => 15,
         What::Cut(_) => 16,
+        What::Sealed(_) => 17,
         What::JobNarrowed { .. } => 18,
         What::Stood { .. } => 19,
         What::Key { .. } => 20,
@@ -159,6 +162,7 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.digest(cut.minions.digest);
         }
         What::Limited(limited) => encode_limited(out, limited),
+        What::Sealed(seal) => encode_seal(out, seal),
         What::JobNarrowed { job, passed_on, missing } => {
             out.u64(job.0);
             out.digest(passed_on.digest);
@@ -317,6 +321,7 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             job: JobId(input.u64("job")?),
             minions: input.named("minions", contents)?,
         }),
+        17 => What::Sealed(decode_seal(input)?),
         18 => What::JobNarrowed {
             job: JobId(input.u64("job")?),
             passed_on: input.named("syndics", contents)?,

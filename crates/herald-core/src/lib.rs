@@ -34,6 +34,7 @@ pub mod redact;
 pub mod rehearsal;
 pub mod route;
 pub mod run;
+pub mod seal;
 pub mod split;
 pub mod state;
 pub mod survey;

@@ -30,7 +30,8 @@ impl State {
             | What::Key { .. }
             | What::Unreadable { .. }
             | What::Limited(_)
-            | What::Backfilled(_) => {}
+            | What::Backfilled(_)
+            | What::Sealed(_) => {}
             What::MinionSeen { name, .. } => {
                 self.minions.intern(name);
             }

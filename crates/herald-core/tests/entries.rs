@@ -14,6 +14,7 @@ use herald_core::limited::{Limited, Unsaid};
 use herald_core::minions::MinionSet;
 use herald_core::payload::Payload;
 use herald_core::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing};
+use herald_core::seal::{Occasion, PublicKey, Seal};
 use jiff::Timestamp;
 
 #[derive(Default)]
@@ -114,6 +115,14 @@ fn every_kind() -> Vec<Change> {
             run: RunId(3),
             job: JobId(4),
             minions: minions.clone(),
+        }),
+        What::Sealed(Seal {
+            number: 6,
+            hash: Digest([6; 32]),
+            at: at(),
+            occasion: Occasion::Hour,
+            key: PublicKey([7; 32]),
+            signature: [8; 64],
         }),
         What::JobNarrowed { job, passed_on: set, missing: none },
         What::Key { act: KeyAct::Denied, minion: "web1".into(), key: Digest([7; 32]) },

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::redact::{Marks, Redactor};
+use herald_core::verify::Witness;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use salt_event::Value;
@@ -130,7 +131,7 @@ fn take(
 }
 
 fn whole(path: &Path, manner: Manner) -> Result<(), Failure> {
-    let report = verify(path, manner)?;
+    let report = verify(path, manner, &Witness::default())?;
     if report.is_whole() { Ok(()) } else { Err(format!("{:?}", report.findings).into()) }
 }
 

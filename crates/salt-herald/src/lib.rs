@@ -12,6 +12,7 @@ pub mod json;
 pub mod marks;
 pub mod metrics;
 pub mod publish;
+pub mod seal;
 pub mod source;
 pub mod store;
 pub mod web;

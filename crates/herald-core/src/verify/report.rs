@@ -5,9 +5,11 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::link::Break;
+use super::witness::{KeptFault, SealFault, Seals};
 use crate::digest::Digest;
 use crate::literal;
 use crate::payload::PayloadKind;
+use crate::seal::Odd;
 
 /// So many findings are told one by one; of more only how many there are.
 pub const MOST_FINDINGS: usize = 20;
@@ -30,6 +32,8 @@ pub struct Report {
     /// How many rows of the tables that are queried were compared; nothing where they were not, as the
     /// entries are not whole, or there are none.
     pub rows: Option<u64>,
+    /// Checkpoints.
+    pub seals: Seals,
     /// What is wrong, in the order in which it was found.
     pub findings: Vec<Finding>,
     /// How many more there are.
@@ -67,6 +71,24 @@ pub struct Contents {
 pub enum Finding {
     /// The chain breaks; the first place.
     Chain(Break),
+    /// A checkpoint in the journal is not what it should be.
+    Seal {
+        /// Its entry.
+        entry: u64,
+        /// What is wrong.
+        fault: SealFault,
+    },
+    /// A checkpoint that people kept is not what the journal says.
+    Kept {
+        /// The entry of which it is.
+        number: u64,
+        /// When it was signed.
+        at: Timestamp,
+        /// What is wrong.
+        fault: KeptFault,
+    },
+    /// What people kept looks like a checkpoint and can't be read.
+    Odd(Odd),
     /// A payload is not what its name says.
     Payload {
         /// Its name.
@@ -158,6 +180,9 @@ impl Finding {
     pub fn name(&self) -> &'static str {
         match self {
             Finding::Chain(found) => found.fault.name(),
+            Finding::Seal { fault, .. } => fault.name(),
+            Finding::Kept { fault, .. } => fault.name(),
+            Finding::Odd(_) => "checkpoint_unreadable",
             Finding::Payload { .. } => "payload_changed",
             Finding::Missing { .. } => "payload_missing",
             Finding::Unreadable { .. } => "entry_unreadable",
@@ -174,7 +199,10 @@ impl Finding {
     pub fn entry(&self) -> Option<u64> {
         match self {
             Finding::Chain(found) => Some(found.entry),
-            Finding::Missing { entry, .. }
+            Finding::Kept { number, .. } => Some(*number),
+            Finding::Odd(odd) => odd.number,
+            Finding::Seal { entry, .. }
+            | Finding::Missing { entry, .. }
             | Finding::Unreadable { entry, .. }
             | Finding::Times { entry } => Some(*entry),
             Finding::Payload { .. }
@@ -189,6 +217,18 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::Chain(found) => found.fmt(f),
+            Finding::Seal { entry, fault } => fault.write(*entry, f),
+            Finding::Kept { number, at, fault } => fault.write((*number, *at), f),
+            Finding::Odd(Odd { number: Some(number), what }) => write!(
+                f,
+                "the checkpoint of entry {number} that was given can't be read: its {what} is cut off or changed"
+            ),
+            Finding::Odd(Odd { number: None, what }) => {
+                write!(
+                    f,
+                    "a checkpoint that was given can't be read: its {what} is cut off or changed"
+                )
+            }
             Finding::Payload { digest, kind } => {
                 let kind = kind.map_or("unknown kind", PayloadKind::name);
                 write!(f, "payload {digest} ({kind}) was changed: it is not what its name says")

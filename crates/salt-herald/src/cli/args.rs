@@ -107,6 +107,9 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  \
         salt-herald verify\n  \
         salt-herald verify /backup/journal.db\n  \
+        salt-herald verify --key 3f2a… --checkpoint 'salt-herald checkpoint 4711 …'\n  \
+        journalctl -u salt-herald -o cat | salt-herald verify --key herald.key --checkpoints -\n  \
+        salt-herald verify --show-key\n  \
         salt-herald verify --chain-only --gently\n  \
         salt-herald verify --json | jq -r .text\n\n\
         It names the first entry that was changed, removed, inserted or moved, contents that are not\n\
@@ -331,6 +334,19 @@ pub(super) struct VerifyArgs {
     pub(super) reading: Reading,
     /// A journal or a backup [default: the config's journal]
     pub(super) file: Option<PathBuf>,
+    /// Checkpoints have to be signed with this key: 64 hexadecimal digits, or a file that holds them; can
+    /// be given several times
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(super) key: Vec<String>,
+    /// Compare with this checkpoint, as it stands in the channel or in a log; can be given several times
+    #[arg(long, value_name = "LINE")]
+    pub(super) checkpoint: Vec<String>,
+    /// Compare with all checkpoints in a file, whatever else stands in it; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) checkpoints: Option<PathBuf>,
+    /// Show the keys by which its checkpoints are signed, by its own word, and no more
+    #[arg(long)]
+    pub(super) show_key: bool,
     /// Only the chain of entries: leave contents and tables alone
     #[arg(long)]
     pub(super) chain_only: bool,

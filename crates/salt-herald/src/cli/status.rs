@@ -10,6 +10,7 @@ use herald_core::compose::elapsed;
 use herald_core::literal;
 use herald_core::minions::Minions;
 use herald_core::run::{Run, RunId};
+use herald_core::seal::{self, PublicKey, Signed};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -47,6 +48,8 @@ struct Status {
     not_told: Vec<NotTold>,
     sinks: Vec<SinkState>,
     seen: Vec<(String, u64)>,
+    sealed: Option<Signed>,
+    keys: Vec<(PublicKey, u64)>,
 }
 
 /// Carries out the command.
@@ -105,6 +108,8 @@ fn gather(reader: &mut JournalReader, path: PathBuf) -> Result<Status, Trouble> 
         not_told: reader.not_told(SHOWN)?,
         sinks: reader.sinks()?,
         seen: reader.seen()?,
+        sealed: reader.last_seal()?,
+        keys: reader.seal_keys()?,
     })
 }
 
@@ -143,6 +148,13 @@ impl Status {
                 ));
             }
         }
+        let signed = self.sealed.map(|signed| now.duration_since(signed.checkpoint.at));
+        if self.entries > 0 && signed.is_none_or(|since| since.unsigned_abs() > 3 * seal::EVERY) {
+            warnings.push(
+                "the journal is not signed for: what is wrong with its key stands in the daemon's log"
+                    .to_owned(),
+            );
+        }
         for sink in &self.sinks {
             if let Some(trouble) = &sink.trouble {
                 let (name, trouble) = (literal::line(&sink.name), literal::line(trouble));
@@ -178,6 +190,7 @@ fn text(status: &Status, minions: &Minions, view: &View) -> String {
     if let Some(taken) = extent::taken(&status.extent, view) {
         line("taken out", &taken);
     }
+    line("signed", &signed(status, view));
     line("bus", &bus(status, view));
     if !status.seen.is_empty() {
         let seen: Vec<String> = status
@@ -194,6 +207,16 @@ fn text(status: &Status, minions: &Minions, view: &View) -> String {
     text.push_str(&blind(status, view));
     text.push_str(&unsaid(status, view));
     text
+}
+
+fn signed(status: &Status, view: &View) -> String {
+    match (status.sealed, status.keys.last()) {
+        (Some(signed), Some((key, _))) => {
+            let (number, at) = (signed.checkpoint.number, local(signed.checkpoint.at, view));
+            format!("up to entry {number}, {at}, with the key {key}")
+        }
+        _ => "never".to_owned(),
+    }
 }
 
 fn bus(status: &Status, view: &View) -> String {
@@ -307,13 +330,21 @@ fn object(status: &Status, minions: &Minions) -> Value {
         "not_told": not_told.collect::<Vec<_>>(),
         "sinks": sinks.collect::<Vec<_>>(),
         "seen": Value::Object(seen.collect()),
+        "checkpoint": status.sealed.map(|signed| json!({
+            "entry": signed.checkpoint.number,
+            "at": signed.checkpoint.at.to_string(),
+            "line": signed.to_string(),
+        })),
+        "keys": status.keys.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use herald_core::backfill::{Added, Backfill, CacheState};
+    use herald_core::digest::Digest;
     use herald_core::limited::Unsaid;
+    use herald_core::seal::Checkpoint;
     use jiff::tz::TimeZone;
 
     use super::*;
@@ -378,6 +409,8 @@ mod tests {
             not_told: Vec::new(),
             sinks: Vec::new(),
             seen: Vec::new(),
+            sealed: None,
+            keys: Vec::new(),
         };
         let mut texts = vec![said(&status)];
         status.holder = Some("4711".to_owned());
@@ -428,6 +461,9 @@ mod tests {
             told: None,
         }];
         status.not_told = vec![not_told()];
+        let checkpoint = Checkpoint::new([1; 16], 11, Digest::of(b"x"), at("13:10:00"));
+        status.sealed = Some(Signed { checkpoint, signature: [2; 64] });
+        status.keys = vec![(PublicKey([3; 32]), 2)];
         status.seen = vec![("salt/auth".to_owned(), 40), ("other".to_owned(), 2)];
         texts.push(said(&status));
         let since = "in memory since 2026-11-22T13:59:00Z: database or disk is full";

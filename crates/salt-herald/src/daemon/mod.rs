@@ -37,12 +37,13 @@ use backfill::{Backfills, Requests};
 use confirm::Looks;
 use publishing::Publishing;
 use socket::Socket;
-use walker::Where;
+use walker::job_cache_of;
 
 use crate::config::{BusAddress, Config, JournalConfig, LoadOptions};
 use crate::marks;
 use crate::metrics::{Metrics, gauge_of};
 pub use crate::publish::Pace;
+use crate::seal::SealKey;
 use crate::source::{self, Bus, Clock, Heard, Item, Queue};
 use crate::store::{self, Disk, Journal, JournalReader, JournalWriter, StoreError};
 use crate::web::Web;
@@ -137,7 +138,10 @@ pub async fn serve(
     }
     let metrics = Arc::new(Metrics::new());
     let journal = Journal::open_or_read(&config.journal.path, limits.memory)?;
-    let writer = journal.counted_by(&metrics.journal).into_writer()?;
+    let writer = journal
+        .counted_by(&metrics.journal)
+        .sealed_by(SealKey::if_usable(&config.journal.path))
+        .into_writer()?;
     let reader = writer.reader()?;
     ask_journal(&metrics, &writer);
     tracing::info!(
@@ -404,20 +408,6 @@ fn bus_of(config: &Config) -> Bus {
     match config.master.bus_address() {
         BusAddress::Unix(path) => Bus::Unix(path),
         BusAddress::Tcp(address) => Bus::Tcp(address),
-    }
-}
-
-/// Where what was missed can be found.
-fn job_cache_of(config: &Config, limits: Limits) -> Where {
-    let master = &config.master;
-    Where {
-        root: master.job_cache_dir(),
-        zone: master.jid_zone(),
-        keeps_returns: master.keeps_returns(),
-        keep_jobs: master.keep_jobs,
-        keep_runs: config.journal.keeping.runs,
-        written_within: limits.written_within,
-        look_again: limits.look_again,
     }
 }
 

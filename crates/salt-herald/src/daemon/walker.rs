@@ -16,6 +16,8 @@ use herald_core::backfill::CacheState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::Limits;
+use crate::config::Config;
 use crate::source::job_cache::{JobCache, JobCacheError, Place, Skipped, Span};
 use crate::source::{Heard, Item, Past, Queue};
 
@@ -227,4 +229,18 @@ fn earlier(at: Timestamp, by: Duration) -> Timestamp {
 
 pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Where what was missed can be found.
+pub(super) fn job_cache_of(config: &Config, limits: Limits) -> Where {
+    let master = &config.master;
+    Where {
+        root: master.job_cache_dir(),
+        zone: master.jid_zone(),
+        keeps_returns: master.keeps_returns(),
+        keep_jobs: master.keep_jobs,
+        keep_runs: config.journal.keeping.runs,
+        written_within: limits.written_within,
+        look_again: limits.look_again,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use herald_core::verify::Witness;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use salt_herald::store::{Manner, verify};
@@ -31,7 +32,8 @@ pub(crate) fn open(path: &Path) -> Connection {
 /// Recomputes the chain over all entries, from where it was cut, and gives the number of the last. `verify`
 /// must find nothing wrong either.
 pub(crate) fn verify_chain(path: &Path) -> i64 {
-    let report = verify(path, Manner { threads: 2, chain_only: false }).unwrap();
+    let report =
+        verify(path, Manner { threads: 2, chain_only: false }, &Witness::default()).unwrap();
     assert!(report.is_whole(), "{:#?}", report.findings);
     let connection = open(path);
     let sql = "SELECT bytes FROM entry WHERE kind = 16 ORDER BY number DESC LIMIT 1";

@@ -11,6 +11,7 @@ mod bursts;
 mod bus;
 mod cache;
 mod chance;
+mod checkpoints;
 mod confirm;
 mod crash;
 mod disk;

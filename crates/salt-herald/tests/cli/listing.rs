@@ -97,7 +97,7 @@ fn long_lists_come_whole_and_in_order() {
 
 #[test]
 fn status_says_whether_the_daemon_runs() {
-    let scene = Scene::usual();
+    let scene = Scene::signed();
     scene.writer().note("connected", 1).unwrap();
     let now = jiff::Timestamp::now().as_microsecond();
     scene.writer().note("heard_at", now).unwrap();

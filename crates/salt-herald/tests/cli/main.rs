@@ -5,6 +5,7 @@
 
 mod announce;
 mod backup;
+mod checkpoints;
 mod errors;
 mod listing;
 mod live;

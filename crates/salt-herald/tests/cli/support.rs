@@ -7,6 +7,7 @@ use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::redact::{Marks, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use salt_event::Value;
+use salt_herald::seal::SealKey;
 use salt_herald::store::{Batch, Journal, JournalReader, JournalWriter};
 
 /// When the first event comes.
@@ -58,9 +59,16 @@ pub(crate) fn state(
 impl Scene {
     /// An empty journal.
     pub(crate) fn new() -> Self {
+        Self::with_key(false)
+    }
+
+    /// The same; it can be signed for as the daemon does.
+    fn with_key(is_signed: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = START.parse().unwrap();
-        let writer = Journal::open(&dir.path().join("journal.db")).unwrap().into_writer().unwrap();
+        let path = dir.path().join("journal.db");
+        let key = is_signed.then(|| SealKey::of_journal(&path).unwrap());
+        let writer = Journal::open(&path).unwrap().sealed_by(key).into_writer().unwrap();
         Self {
             ledger: Ledger::restore(
                 Settings::default(),
@@ -175,7 +183,16 @@ impl Scene {
 
     /// A scene with a bit of everything.
     pub(crate) fn usual() -> Self {
-        let mut scene = Self::new();
+        Self::new().filled()
+    }
+
+    /// The same, signed for.
+    pub(crate) fn signed() -> Self {
+        Self::with_key(true).filled()
+    }
+
+    fn filled(self) -> Self {
+        let mut scene = self;
         scene.new_job(
             "20261122140001000001",
             "sudo_alice",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use herald_core::amount::bytes_text;
 use herald_core::literal;
-use herald_core::verify::{Contents, Cut, Finding, Report};
+use herald_core::verify::{Contents, Cut, Finding, Report, Seals};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -30,6 +30,8 @@ pub(super) fn text(file: &Path, report: &Report, view: &View) -> String {
         let rest = if has_of(report, is_of_tables) { "" } else { ", as the entries say" };
         line("tables", &format!("{rows} rows{rest}"));
     }
+    line("signed", &signed(&report.seals, view));
+    line("outside", &outside(&report.seals));
     for finding in &report.findings {
         text.push_str(&format!("{BOLD}! {finding}{BOLD:#}\n"));
     }
@@ -67,6 +69,27 @@ fn contents(report: &Report, view: &View) -> String {
         text.push_str(&format!("; the times of {times_expired}"));
     }
     text
+}
+
+fn signed(seals: &Seals, view: &View) -> String {
+    let Some((entry, at)) = seals.last else { return "never".to_owned() };
+    let keys: Vec<String> = seals.keys.iter().map(|(key, _)| key.to_string()).collect();
+    let (count, at) = (seals.count, local(at, view));
+    let keys = keys.join(", then ");
+    let word = if seals.given == 0 { " by its own word" } else { "" };
+    let times = if count == 1 { "once,".to_owned() } else { format!("{count} times, last") };
+    format!("{times} in entry {entry} of {at}, with the key {keys}{word}")
+}
+
+fn outside(seals: &Seals) -> String {
+    if seals.kept == 0 {
+        return "no checkpoint that anybody kept was given: --checkpoint".to_owned();
+    }
+    let old = match seals.too_old {
+        0 => String::new(),
+        old => format!("; {old} are of entries that were taken out"),
+    };
+    format!("{} of {} checkpoints agree{old}", seals.agreeing, seals.kept)
 }
 
 fn has_of(report: &Report, is_of: fn(&Finding) -> bool) -> bool {
@@ -118,6 +141,18 @@ pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
             "expired": expired,
             "latest_expired": latest_expired.map(|(entry, _)| entry),
             "times_expired": times_expired,
+        },
+        "checkpoints": {
+            "count": report.seals.count,
+            "last_entry": report.seals.last.map(|(entry, _)| entry),
+            "last_at": report.seals.last.map(|(_, at)| at.to_string()),
+            "keys": report.seals.keys.iter().map(|(key, entry)| {
+                json!({"key": key.to_string(), "entry": entry})
+            }).collect::<Vec<_>>(),
+            "keys_given": report.seals.given,
+            "kept": report.seals.kept,
+            "agreeing": report.seals.agreeing,
+            "too_old": report.seals.too_old,
         },
         "rows": report.rows,
         "findings": report.findings.len() as u64 + report.left_out,

@@ -6,15 +6,18 @@
 
 use std::path::Path;
 
+use herald_core::change::What;
 use herald_core::digest::Digest;
-use herald_core::entry::{Outline, chain, outline, outline_of_cut};
-use herald_core::verify::{Break, Cut, Fault, Link, Links, diagnose, fits};
+use herald_core::entry::{Outline, chain, decode, outline, outline_of_cut};
+use herald_core::verify::{Break, Cut, Fault, Link, Links, Seen, diagnose, fits};
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::migrate::Nothing;
 use super::open::open_for_reading;
 use super::write::reading;
+use crate::seal::is_signed;
 use crate::store::StoreError;
 
 /// A chain that holds.
@@ -40,20 +43,32 @@ const BEGINNING: Place = Place { number: 0, hash: Digest::ZERO };
 /// Fewer entries are not worth another thread.
 const MANY: u64 = 20_000;
 
+/// What came of looking at a chain.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// Where it begins.
+    pub(super) base: Place,
+    /// Where it ends.
+    pub(super) end: Place,
+    /// Its first break.
+    pub(super) found: Option<Break>,
+    /// The checkpoints in it, up to there.
+    pub(super) seals: Vec<Seen>,
+}
+
 /// Computes the chain of a file.
 ///
 /// # Errors
 /// When the file can't be read, or an entry is not what follows from the one before.
 pub(super) fn verify(connection: &Connection) -> Result<Chain, StoreError> {
     let origin = origin(connection)?;
-    match find_break(connection, origin)? {
-        (_, last, None) => {
-            let base = begin(connection)?;
-            Ok(Chain { entries: last.number - base.number, last: last.number, hash: last.hash })
+    let Looked { base, end, found, .. } = find_break(connection, origin)?;
+    match found {
+        None => Ok(Chain { entries: end.number - base.number, last: end.number, hash: end.hash }),
+        Some(found) => {
+            let what = format!("the chain of its entries is broken: {found}");
+            Err(StoreError::Damaged { what })
         }
-        (_, _, Some(found)) => Err(StoreError::Damaged {
-            what: format!("the chain of its entries is broken: {found}"),
-        }),
     }
 }
 
@@ -73,49 +88,48 @@ pub(super) fn look(
     path: &Path,
     connection: &Connection,
     threads: u64,
-) -> Result<(Place, Place, Option<Break>), StoreError> {
+) -> Result<Looked, StoreError> {
     let origin = origin(connection)?;
     let (base, end) = (begin(connection)?, last(connection)?);
     let count = end.number.saturating_sub(base.number);
     let parts = threads.min(count / MANY + 1);
     let bound = |part: u64| base.number + count * part / parts;
-    let walk_part = |part: u64| -> Result<bool, StoreError> {
+    let walk_part = |part: u64| -> Result<Option<Vec<Seen>>, StoreError> {
         let connection = open_for_reading(path)?.connection;
         let from = match part {
             0 => Some(base),
             _ => place(&connection, bound(part))?,
         };
-        let Some(from) = from else { return Ok(false) };
-        walk(&connection, origin, from, bound(part + 1)).map(|walked| walked.is_ok())
+        let Some(from) = from else { return Ok(None) };
+        let walked = walk(&connection, origin, from, bound(part + 1))?;
+        Ok(walked.stop.is_none().then_some(walked.seals))
     };
     let whole = std::thread::scope(|scope| {
+        let walk_part = &walk_part;
         let parts: Vec<_> = (0..parts).map(|part| scope.spawn(move || walk_part(part))).collect();
-        let done = parts.into_iter().map(|part| part.join().unwrap_or(Ok(false)));
-        done.collect::<Result<Vec<bool>, StoreError>>()
+        let done = parts.into_iter().map(|part| part.join().unwrap_or(Ok(None)));
+        done.collect::<Result<Option<Vec<_>>, StoreError>>()
     });
     // What several connections saw may be of different moments: one decides.
     match whole {
-        Ok(whole) if whole.iter().all(|part| *part) => Ok((base, end, None)),
+        Ok(Some(parts)) => {
+            Ok(Looked { base, end, found: None, seals: parts.into_iter().flatten().collect() })
+        }
         _ => find_break(connection, origin),
     }
 }
 
 /// Walks all entries in one go.
-fn find_break(
-    connection: &Connection,
-    origin: [u8; 16],
-) -> Result<(Place, Place, Option<Break>), StoreError> {
+fn find_break(connection: &Connection, origin: [u8; 16]) -> Result<Looked, StoreError> {
     // The table of cuts can be wrong itself.
     let base = match begin(connection)? {
         base if is_followed(connection, base)? => base,
         _ => last_cut(connection)?,
     };
     let end = last(connection)?;
-    let found = match walk(connection, origin, base, u64::MAX)? {
-        Ok(_) => None,
-        Err(stop) => Some(judge(connection, origin, &stop)),
-    };
-    Ok((base, end, found))
+    let Walked { seals, stop } = walk(connection, origin, base, u64::MAX)?;
+    let found = stop.map(|stop| judge(connection, origin, &stop));
+    Ok(Looked { base, end, found, seals })
 }
 
 /// What is wrong where a walk stopped.
@@ -139,20 +153,27 @@ struct Stop {
     columns: bool,
 }
 
-/// Goes from one place to another, as long as each entry follows on the one before. Where it came to,
-/// or where it stopped.
+/// How far a walk came.
+struct Walked {
+    /// The checkpoints on the way.
+    seals: Vec<Seen>,
+    /// Where it could not go on.
+    stop: Option<Stop>,
+}
+
+/// Goes from one place to another, as long as each entry follows on the one before.
 fn walk(
     connection: &Connection,
     origin: [u8; 16],
     from: Place,
     upto: u64,
-) -> Result<Result<Place, Box<Stop>>, StoreError> {
+) -> Result<Walked, StoreError> {
     let sql = "SELECT number, at, kind, bytes, hash FROM entry WHERE number > ?1 AND number <= ?2 \
                ORDER BY number";
     let mut select = connection.prepare(sql).map_err(reading)?;
     let upto = i64::try_from(upto).unwrap_or(i64::MAX);
     let mut rows = select.query([from.number as i64, upto]).map_err(reading)?;
-    let mut so_far = from;
+    let (mut so_far, mut seals) = (from, Vec::new());
     while let Some(row) = rows.next().map_err(reading)? {
         let bytes = blob(row, 3)?;
         let next = chain(so_far.hash, bytes);
@@ -164,11 +185,27 @@ fn walk(
         let columns = !says.is_some_and(|own| are_columns_of(row, own));
         if !is_next || !is_own || columns {
             let link = read_link(row, 3, 4)?;
-            return Ok(Err(Box::new(Stop { before: so_far, link, columns })));
+            let stop = Some(Stop { before: so_far, link, columns });
+            return Ok(Walked { seals, stop });
+        }
+        if says.is_some_and(|own| own.kind == SEAL) {
+            seals.extend(seen(origin, so_far, bytes));
         }
         so_far = Place { number: so_far.number + 1, hash: next };
     }
-    Ok(Ok(so_far))
+    Ok(Walked { seals, stop: None })
+}
+
+/// A checkpoint that stands behind a place.
+fn seen(origin: [u8; 16], before: Place, bytes: &[u8]) -> Option<Seen> {
+    // One that can't be read is told of with the entries that can't.
+    let What::Sealed(seal) = decode(bytes, &mut Nothing).ok()?.1.what else { return None };
+    Some(Seen {
+        entry: before.number + 1,
+        seal,
+        is_of_chain: (seal.number, seal.hash) == (before.number, before.hash),
+        is_signed: is_signed(&seal.signed(origin), seal.key),
+    })
 }
 
 fn are_columns_of(row: &Row<'_>, own: Outline) -> bool {
@@ -235,6 +272,8 @@ fn base_of(entry: &[u8]) -> Option<Place> {
 
 /// The kind of the entry that says that the chain was cut.
 pub(super) const CUT: u8 = 16;
+/// The kind of a checkpoint that is signed.
+const SEAL: u8 = 17;
 
 /// Whether the next entry is there and follows.
 fn is_followed(connection: &Connection, base: Place) -> Result<bool, StoreError> {
@@ -250,7 +289,8 @@ fn last(connection: &Connection) -> Result<Place, StoreError> {
     Ok(last.map_or(BEGINNING, |last| Place { number: last.number, hash: last.hash }))
 }
 
-fn place(connection: &Connection, number: u64) -> Result<Option<Place>, StoreError> {
+/// An entry and its hash, if it is there.
+pub(super) fn place(connection: &Connection, number: u64) -> Result<Option<Place>, StoreError> {
     Ok(link(connection, number)?.map(|link| Place { number: link.number, hash: link.hash }))
 }
 

@@ -185,6 +185,7 @@ impl Insert<'_> {
                     ])?;
             }
             What::Limited(limited) => self.limited(entry, change.at, limited)?,
+            What::Sealed(seal) => self.sealed(entry, seal)?,
             What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
                 self.blindness(entry, &change.what)?;
             }

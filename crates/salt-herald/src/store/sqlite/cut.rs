@@ -263,7 +263,7 @@ impl Insert<'_> {
                 return Ok(Some((0, 0)));
             }
         }
-        for table in ["gap", "backfill", "cut", "unsaid", "key_event", "volatile"] {
+        for table in ["gap", "backfill", "cut", "unsaid", "key_event", "seal", "volatile"] {
             let sql = format!(
                 "DELETE FROM {table} WHERE entry IN \
                  (SELECT entry FROM {table} WHERE entry <= ?1 LIMIT ?2)"

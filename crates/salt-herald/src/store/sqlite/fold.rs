@@ -103,8 +103,15 @@ impl Fold {
 
     /// Takes up the runs again that an entry is about.
     fn recall(&mut self, what: &What, insert: &Insert<'_>) -> Result<(), StoreError> {
-        let begins = matches!(what, What::RunStarted { .. } | What::JobStarted { .. });
-        if let Some(job) = what.job().filter(|job| !begins && !self.state.jobs.contains_key(job)) {
+        let jobs = match what {
+            What::RunStarted { .. } | What::JobStarted { .. } => Vec::new(),
+            What::Stood { jobs, .. } => jobs.clone(),
+            _ => what.job().into_iter().collect(),
+        };
+        for job in jobs {
+            if self.state.jobs.contains_key(&job) {
+                continue;
+            }
             let sql = "SELECT run FROM job WHERE id = ?1";
             let run = insert
                 .connection

@@ -22,10 +22,11 @@ const STEPS: &[(i64, &str)] = &[
     (6, include_str!("006_standing.sql")),
     (7, include_str!("007_limit.sql")),
     (8, include_str!("008_keys.sql")),
+    (9, include_str!("009_seal.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 8;
+pub(super) const LATEST: i64 = 9;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -95,7 +96,8 @@ fn maker(connection: &Connection) -> Option<String> {
     }
 }
 
-struct Nothing;
+/// Has no contents.
+pub(super) struct Nothing;
 
 impl Contents for Nothing {
     fn payload(&mut self, _digest: Digest) -> Option<Vec<u8>> {

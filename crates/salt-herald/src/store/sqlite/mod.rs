@@ -31,6 +31,7 @@ mod restore;
 mod retention;
 mod returns;
 mod rows;
+mod sealing;
 mod size;
 mod stamps;
 mod unsaid;

@@ -15,10 +15,12 @@ use super::lock::{Lock, holder};
 use super::overlay::Place;
 use super::read::JournalReader;
 use super::recorder::{Recorder, Shared};
+use super::sealing::Sealing;
 use super::write::{End, Inserter};
 use super::writer::{self, JournalWriter};
 use super::{examine, migrate, restore, write};
 use crate::metrics::JournalNumbers;
+use crate::seal::SealKey;
 use crate::store::StoreError;
 
 /// A journal that is open for writing. Holds its lock.
@@ -29,6 +31,7 @@ pub struct Journal {
     /// How many bytes may wait in memory while the file can't be written.
     memory: usize,
     numbers: JournalNumbers,
+    key: Option<SealKey>,
 }
 
 #[derive(Debug)]
@@ -73,7 +76,12 @@ impl Journal {
     }
 
     fn of(path: &Path, file: Opening, memory: usize) -> Self {
-        Self { path: path.to_owned(), file, memory, numbers: JournalNumbers::default() }
+        Self { path: path.to_owned(), file, memory, numbers: JournalNumbers::default(), key: None }
+    }
+
+    /// Signs with that key how the chain stands, from time to time.
+    pub fn sealed_by(self, key: Option<SealKey>) -> Self {
+        Self { key, ..self }
     }
 
     /// Counts there what is written.
@@ -115,7 +123,7 @@ impl Journal {
                 &why,
             )?,
         };
-        Ok(JournalWriter::start(recorder, shared))
+        Ok(JournalWriter::start(recorder, shared, self.key.map(Sealing::new)))
     }
 }
 

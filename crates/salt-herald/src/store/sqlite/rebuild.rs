@@ -26,6 +26,7 @@ const TABLES: &[&str] = &[
     "cut",
     "unsaid",
     "key_event",
+    "seal",
 ];
 
 struct Payloads<'a>(&'a Connection);

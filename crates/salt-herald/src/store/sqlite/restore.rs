@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::open::beside;
 use super::read::JournalReader;
 use super::rows;
+use super::sealing;
 use crate::store::StoreError;
 
 /// What is noted: of runs that began before, something may have been said that the journal does not
@@ -76,6 +77,7 @@ pub(super) fn note(connection: &Connection) -> rusqlite::Result<()> {
         [Uuid::new_v4().to_string()],
     )?;
     note_unsure(&all)?;
+    all.execute("INSERT OR REPLACE INTO meta VALUES (?1, 1)", [sealing::PUT_BACK])?;
     let mut select = all.prepare("SELECT name, settled FROM sink")?;
     let sinks = select
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -17,6 +17,7 @@ use super::deed::{Deed, Order, Reply};
 use super::read::JournalReader;
 use super::recorder::{Recorder, Shared};
 use super::retention::Retention;
+use super::sealing::Sealing;
 use super::size;
 use crate::store::{Batch, Delivery, Disk, Keeping, SinkState, StoreError, Told};
 
@@ -43,13 +44,13 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    pub(super) fn start(recorder: Recorder, shared: Arc<Shared>) -> Self {
+    pub(super) fn start(recorder: Recorder, shared: Arc<Shared>, sealing: Option<Sealing>) -> Self {
         let (orders, receiver) = sync_channel(QUEUE);
         let (told, version) = watch::channel(recorder.last_number());
         let retention = Retention::new(Arc::clone(&shared.gone), shared.numbers.clone());
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(recorder, retention, &receiver, &told));
+            .spawn(move || write_all(recorder, (retention, sealing), &receiver, &told));
         let thread = Arc::new(std::sync::Mutex::new(thread.ok()));
         Self { orders, version, shared, thread }
     }
@@ -251,11 +252,14 @@ impl JournalWriter {
 
 fn write_all(
     mut recorder: Recorder,
-    mut retention: Retention,
+    (mut retention, mut sealing): (Retention, Option<Sealing>),
     orders: &Receiver<Order>,
     told: &watch::Sender<u64>,
 ) {
-    while let Some(first) = next(&mut recorder, &mut retention, orders) {
+    loop {
+        seal(&mut recorder, sealing.as_mut(), told);
+        let Some(first) = next(&mut recorder, &mut retention, orders) else { break };
+        let Some(first) = first else { continue };
         let group = gather(first, orders);
         let (deeds, replies): (Vec<Deed>, Vec<Reply>) =
             group.into_iter().map(|order| (order.deed, order.reply)).unzip();
@@ -268,20 +272,30 @@ fn write_all(
     recorder.end();
 }
 
-/// The next order. A file that could not be written is tried again in time; what was left over is done
-/// once there is a pause, and what is old is taken out.
+/// Signs for the chain if that is due, and tells of the entry that says so.
+fn seal(recorder: &mut Recorder, sealing: Option<&mut Sealing>, told: &watch::Sender<u64>) {
+    if let (Some(file), Some(sealing)) = (recorder.file(), sealing)
+        && sealing.work(file)
+    {
+        told.send_replace(recorder.last_number());
+    }
+}
+
+/// The next order, or nothing of that kind after a while without one; nothing at all once nobody gives
+/// any more. A file that could not be written is tried again in time; what was left over is done once
+/// there is a pause, and what is old is taken out.
 fn next(
     recorder: &mut Recorder,
     retention: &mut Retention,
     orders: &Receiver<Order>,
-) -> Option<Order> {
+) -> Option<Option<Order>> {
     while let Some(patience) = recorder.until_retry() {
         match orders.recv_timeout(patience) {
             Ok(order) if patience.is_zero() => {
                 recorder.retry();
-                return Some(order);
+                return Some(Some(order));
             }
-            Ok(order) => return Some(order),
+            Ok(order) => return Some(Some(order)),
             Err(RecvTimeoutError::Timeout) => recorder.retry(),
             Err(RecvTimeoutError::Disconnected) => return None,
         }
@@ -292,24 +306,22 @@ fn next(
     if retention.is_starved() {
         take_out(recorder, retention);
     }
-    loop {
-        let is_due = recorder.file().is_some_and(|file| retention.is_due(file));
-        let patience = match (is_due, recorder.is_behind()) {
-            (true, _) => LULL,
-            (false, true) => PAUSE,
-            (false, false) => LOOK,
-        };
-        match orders.recv_timeout(patience) {
-            Ok(order) => return Some(order),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                catch_up(recorder);
-                return None;
-            }
-        }
-        catch_up(recorder);
+    let is_due = recorder.file().is_some_and(|file| retention.is_due(file));
+    let patience = match (is_due, recorder.is_behind()) {
+        (true, _) => LULL,
+        (false, true) => PAUSE,
+        (false, false) => LOOK,
+    };
+    let order = match orders.recv_timeout(patience) {
+        Ok(order) => return Some(Some(order)),
+        Err(RecvTimeoutError::Timeout) => Some(None),
+        Err(RecvTimeoutError::Disconnected) => None,
+    };
+    catch_up(recorder);
+    if order.is_some() {
         take_out(recorder, retention);
     }
+    order
 }
 
 fn catch_up(recorder: &mut Recorder) {

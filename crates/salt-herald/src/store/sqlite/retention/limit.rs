@@ -16,6 +16,7 @@ use super::watch::{Size, room, spare};
 use super::{Limits, Phase};
 use crate::store::StoreError;
 use crate::store::sqlite::cut::{self, Base, FEW, Scan};
+use crate::store::sqlite::sealing::signed_within;
 use crate::store::sqlite::write::{reading, writing};
 
 /// One part in so many goes beyond what has to, so that it is not always the last entry that is one
@@ -218,6 +219,7 @@ impl Round<'_, '_> {
         let part = entries * u128::from(excess) / u128::from(used.max(1));
         let enough = base.last + i64::try_from(part).unwrap_or(i64::MAX).max(FEW);
         let until = self.entry_of(today - days).map_err(reading)? - 1;
+        let until = signed_within(connection, until).map_err(reading)?;
         let scan = Scan::new(base, until, settled, began).that_ends_at(enough);
         Ok(Step::Next(Phase::Scanning(scan)))
     }

@@ -8,6 +8,7 @@ use super::limit::{Pressure, Stop};
 use super::owed::Owed;
 use super::{Limits, Phase, Taken};
 use crate::store::sqlite::cut::{self, Scan};
+use crate::store::sqlite::sealing::signed_within;
 use crate::store::sqlite::write::{Insert, reading, writing};
 use crate::store::{Keeping, StoreError};
 
@@ -37,6 +38,7 @@ impl Round<'_, '_> {
                 let base = cut::base(connection).map_err(reading)?;
                 let first = first_day(self.keeping.runs, self.today);
                 let until = self.entry_of(first).map_err(reading)? - 1;
+                let until = signed_within(connection, until).map_err(reading)?;
                 let began = self.insert.end.number;
                 let scan = Scan::new(base, until, self.owed.settled(), began);
                 Ok(Step::Next(Phase::Scanning(scan)))

@@ -1,7 +1,7 @@
 //! Looks through a whole journal, or a backup: the chain of its entries, what they name, and the tables
 //! that are queried against what follows from the entries.
 //!
-//! It reads only, whether or not somebody writes meanwhile. What was signed is looked at elsewhere.
+//! It reads only, whether or not somebody writes meanwhile.
 
 mod compare;
 mod contents;
@@ -12,12 +12,14 @@ mod tests;
 
 use std::path::Path;
 
-use herald_core::verify::{Finding, Report};
+use herald_core::verify::{Finding, Report, Witness, judge};
 use rusqlite::Connection;
 
+use super::chain::Looked;
 use super::open::open_for_reading;
 use super::write::reading;
 use super::{chain, migrate};
+use crate::seal::is_signed;
 use crate::store::StoreError;
 
 /// How a journal is looked through.
@@ -33,10 +35,10 @@ pub struct Manner {
 ///
 /// # Errors
 /// When it can't be read: it is no journal, SQLite can't follow it, or a later salt-herald made it.
-pub fn verify(path: &Path, manner: Manner) -> Result<Report, StoreError> {
+pub fn verify(path: &Path, manner: Manner, witness: &Witness) -> Result<Report, StoreError> {
     let connection = open_for_reading(path)?.connection;
     let moment = connection.unchecked_transaction().map_err(reading)?;
-    let (base, end, found) = chain::look(path, &connection, manner.threads)?;
+    let Looked { base, end, found, seals } = chain::look(path, &connection, manner.threads)?;
     let mut report = Report { origin: chain::origin(&connection)?, ..Report::default() };
     if end.number > base.number {
         (report.first, report.last, report.hash) = (base.number + 1, end.number, end.hash);
@@ -45,6 +47,11 @@ pub fn verify(path: &Path, manner: Manner) -> Result<Report, StoreError> {
         report.find(Finding::Chain(found));
     }
     report.cut = chain::cut_of(&connection, base)?;
+    let hash_at = |number: u64| {
+        let there = || chain::place(&connection, number).ok().flatten().map(|place| place.hash);
+        if number == base.number { Some(base.hash) } else { there() }
+    };
+    judge(witness, &seals, &mut report, hash_at, is_signed);
     if manner.chain_only {
         return Ok(report);
     }

@@ -33,7 +33,7 @@ fn refuse_findings(report: &Report) {
 #[test]
 fn what_real_masters_said_is_whole_before_and_after_it_is_made_again() {
     let (_folder, path) = journal();
-    let before = verify(&path, ALL).unwrap();
+    let before = verify(&path, ALL, &Witness::default()).unwrap();
     refuse_findings(&before);
     assert!(before.rows.unwrap() > 1000 && before.contents.payloads > 500, "{before:?}");
     assert_eq!(before.contents.expired, 0);
@@ -41,15 +41,15 @@ fn what_real_masters_said_is_whole_before_and_after_it_is_made_again() {
     let last = JournalReader::open(&path).unwrap().last_entry().unwrap();
     assert_eq!(before.last, last);
     Journal::rebuild(&path).unwrap();
-    assert_eq!(verify(&path, ALL).unwrap(), before);
-    assert_eq!(verify(&path, Manner { threads: 7, ..ALL }).unwrap(), before);
+    assert_eq!(verify(&path, ALL, &Witness::default()).unwrap(), before);
+    assert_eq!(verify(&path, Manner { threads: 7, ..ALL }, &Witness::default()).unwrap(), before);
 }
 
 #[test]
 fn it_is_verified_while_it_is_written() {
     let (_folder, path) = journal();
     let writer = Journal::open(&path).unwrap().into_writer().unwrap();
-    let before = verify(&path, ALL).unwrap().last;
+    let before = verify(&path, ALL, &Witness::default()).unwrap().last;
     let batch = crate::store::Batch {
         changes: (0..100).map(super::super::tests::opened).collect(),
         ..Default::default()
@@ -60,7 +60,7 @@ fn it_is_verified_while_it_is_written() {
     // Its end stands in a WAL that nobody has merged.
     let keeper = Connection::open(&path).unwrap();
     keeper.execute("UPDATE meta SET value = 2 WHERE key = 'tried'", []).unwrap();
-    let after = verify(&path, ALL).unwrap();
+    let after = verify(&path, ALL, &Witness::default()).unwrap();
     refuse_findings(&after);
     assert_eq!(after.last, before + 100);
 }

@@ -10,6 +10,7 @@ use herald_core::entry::{Contents, decode};
 use herald_core::ledger::{Ledger, Restored, Settings};
 use herald_core::redact::{Marks, Redactor};
 use herald_core::run::RunId;
+use herald_core::verify::Witness;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rusqlite::types::Value as Cell;
@@ -339,7 +340,9 @@ impl History {
         let kept = Connection::open(&self.kept.path).unwrap();
         let whole = Connection::open(&self.whole.path).unwrap();
         chain::verify(&kept).unwrap();
-        let report = verify(&self.kept.path, Manner { threads: 1, chain_only: false }).unwrap();
+        let report =
+            verify(&self.kept.path, Manner { threads: 1, chain_only: false }, &Witness::default())
+                .unwrap();
         assert!(report.is_whole(), "{:#?}", report.findings);
         check_rebuild(&self.kept.path, &kept);
 
