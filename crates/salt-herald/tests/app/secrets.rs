@@ -1,5 +1,5 @@
-//! The whole corpus of secrets through the daemon: no secret of it is in any file, in what is said, or in the
-//! metrics.
+//! The whole corpus of secrets through the daemon: no secret of it is in any file of the journal's, or in what is
+//! said. Its log is not read here.
 
 use std::collections::HashMap;
 use std::path::Path;
