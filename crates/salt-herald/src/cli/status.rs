@@ -151,7 +151,7 @@ impl Status {
         let signed = self.sealed.map(|signed| now.duration_since(signed.checkpoint.at));
         if self.entries > 0 && signed.is_none_or(|since| since.unsigned_abs() > 3 * seal::EVERY) {
             warnings.push(
-                "the journal is not signed for: what is wrong with its key stands in the daemon's log"
+                "the journal is not signed for: the daemon does not run, can't write, or its log says what is wrong with the key"
                     .to_owned(),
             );
         }

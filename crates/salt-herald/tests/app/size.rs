@@ -26,6 +26,8 @@ fn make_older(path: &Path, days: u32) {
         // As if it had run all the time: else the clock would be followed slowly.
         "INSERT OR REPLACE INTO meta VALUES ('aged_to', unixepoch() / 86400)".to_owned(),
         format!("UPDATE used SET loud = max(loud - {days}, 0), quiet = max(quiet - {days}, 0)"),
+        // What is not signed for is not taken out, and the next hour's checkpoint is not waited for.
+        "INSERT OR REPLACE INTO meta VALUES ('put_back', 1)".to_owned(),
     ] {
         connection.execute(&sql, []).unwrap();
     }
