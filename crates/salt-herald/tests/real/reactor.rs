@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::herald::Herald;
 use crate::lab::Lab;
-use crate::scenes::no_journal_file_holds;
+use crate::scenes::{no_journal_file_holds, unmarked};
 
 const SECRET: &str = "hunter2-Zq81xkWv";
 const SAID: [&str; 4] = ["state.highstate", "state.sls", "state.apply", "cmd.run"];
@@ -144,8 +144,10 @@ pub(crate) fn announces(series: &str) {
         .map(|run| without_backticks(run["command"].as_str().expect("a command")).into_owned())
         .collect();
     owed.push("salt web1 cmd.run by-hand".to_owned());
-    said.sort();
-    owed.sort();
+    for commands in [&mut said, &mut owed] {
+        commands.iter_mut().for_each(|command| *command = unmarked(command));
+        commands.sort();
+    }
     assert_eq!(said, owed);
     no_journal_file_holds(&herald, SECRET);
 }

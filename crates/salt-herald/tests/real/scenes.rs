@@ -214,6 +214,14 @@ pub(crate) fn every_job_is_confirmed(herald: &Herald) {
     }
 }
 
+/// A command line without the fingerprints at what is hidden in it: who keeps no journal has a key of its own.
+pub(crate) fn unmarked(command: &str) -> String {
+    const OPEN: &str = "${hidden_";
+    let mut parts = command.split(OPEN);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| line + OPEN + part.get(4..).unwrap_or_default())
+}
+
 /// What the master kept gives the same messages as its bus did.
 pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
     let last = |run: &Value| run["command"] == "salt web1 cmd.run 'echo back again'";
@@ -228,7 +236,7 @@ pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
     let whole = objects.last().expect("the whole");
     assert!(whole["skipped"].as_object().expect("counts").values().all(|n| n == 0), "{whole:#}");
     let key = |run: &Value| {
-        ["jid", "user", "command", "status"].map(|key| run[key].as_str().map(str::to_owned))
+        ["jid", "user", "command", "status"].map(|key| run[key].as_str().map(unmarked))
     };
     let messages: Vec<&Value> =
         objects.iter().filter(|object| object["type"] == "message").collect();
