@@ -85,37 +85,59 @@ fn step(inside: Inside, c: char, rest: &str) -> (usize, Inside) {
 
 /// Which value each mark stands for, as far as words told.
 #[derive(Default)]
-pub(super) struct Put<'w>(HashMap<Mark, &'w str>);
+pub(super) struct Put<'w> {
+    values: HashMap<Mark, &'w str>,
+    /// How many bytes were tried, in all.
+    tried: usize,
+}
+
+impl<'w> Put<'w> {
+    /// What a mark stands for at the beginning of a text, which goes on with `next`.
+    fn value(&mut self, mark: Mark, left: &'w str, next: &str, marks: &Marks) -> Option<&'w str> {
+        if let Some(known) = self.values.get(&mark) {
+            return left.starts_with(*known).then_some(*known);
+        }
+        // Where the next words stand in the secret itself, it ends at a later one.
+        let ends = left.match_indices(next).map(|(at, _)| at).chain([left.len()]);
+        for end in ends.take_while(|_| self.values.len() < MAX_HIDDEN) {
+            self.tried = self.tried.saturating_add(end);
+            if self.tried > MAX_TRIED {
+                return None;
+            }
+            let value = left.get(..end).unwrap_or_default();
+            if marks.of(value.as_bytes()) == mark {
+                self.values.insert(mark, value);
+                return Some(value);
+            }
+        }
+        None
+    }
+}
 
 /// Whether a word with marks becomes the word that was said when what is hidden is put in their place,
 /// as its fingerprint knows it.
 pub(super) fn restores<'w>(hidden: &str, said: &'w str, marks: &Marks, put: &mut Put<'w>) -> bool {
-    let Some((mark, start, end)) = Mark::find(hidden) else {
-        return hidden == said;
-    };
-    let (before, behind) = (hidden.get(..start), hidden.get(end..).unwrap_or_default());
-    let Some(left) = before.and_then(|before| said.strip_prefix(before)) else {
-        return false;
-    };
-    if let Some(known) = put.0.get(&mark) {
-        return left.strip_prefix(*known).is_some_and(|left| restores(behind, left, marks, put));
+    let (mut hidden, mut said) = (hidden, said);
+    while let Some((mark, start, end)) = Mark::find(hidden) {
+        let (before, behind) = (hidden.get(..start), hidden.get(end..).unwrap_or_default());
+        let Some(left) = before.and_then(|before| said.strip_prefix(before)) else {
+            return false;
+        };
+        let next = match Mark::find(behind) {
+            Some((_, start, _)) => behind.get(..start).unwrap_or_default(),
+            None => behind,
+        };
+        let Some(value) = put.value(mark, left, next, marks) else {
+            return false;
+        };
+        (hidden, said) = (behind, left.get(value.len()..).unwrap_or_default());
     }
-    let next = match Mark::find(behind) {
-        Some((_, start, _)) => behind.get(..start).unwrap_or_default(),
-        None => behind,
-    };
-    // Where the next words stand in the secret itself, it ends at a later one.
-    let ends = left.match_indices(next).map(|(at, _)| at).chain([left.len()]);
-    for end in ends.filter(|_| put.0.len() < MAX_HIDDEN) {
-        let value = left.get(..end).unwrap_or_default();
-        if marks.of(value.as_bytes()) == mark {
-            put.0.insert(mark, value);
-            let left = left.get(end..).unwrap_or_default();
-            return restores(behind, left, marks, put);
-        }
-    }
-    false
+    hidden == said
 }
+
+/// Most bytes that are tried for one line: with more, it counts as one that can't be put back. An
+/// argument can be as long as an event, and its end be sought at each of its characters.
+const MAX_TRIED: usize = 1 << 20;
 
 /// Most values that are put back into one line: with more, it counts as one that can't be.
 const MAX_HIDDEN: usize = 64;
@@ -123,6 +145,27 @@ const MAX_HIDDEN: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A short stack, and far more bytes than could be tried.
+    #[test]
+    fn a_word_with_marks_without_end_takes_no_stack_and_little_time() {
+        let marks = Marks::new(&[7; 32]);
+        let mark = marks.of(b"hunter2x").to_string();
+        let many = |word: &str| format!("password={word} ").repeat(100_000);
+        let (hidden, said) = (many(&mark), many("hunter2x"));
+        let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
+            assert!(restores(&hidden, &said, &marks, &mut Put::default()));
+            let other = "[hidden 0000]";
+            let long = "x".repeat(4 << 20);
+            let mut put = Put::default();
+            restores(other, &long, &marks, &mut put);
+            assert!(put.tried < MAX_TRIED + long.len() + 1);
+            for _ in 0..100 {
+                assert!(!restores(&format!("{other}{other}y"), &long, &marks, &mut put));
+            }
+        });
+        thread.unwrap().join().unwrap();
+    }
 
     #[test]
     fn a_parameter_stands_in_every_quote() {
