@@ -22,13 +22,15 @@ pub(super) fn is_no_credential(value: &[u8]) -> bool {
 }
 
 /// `os.environ["X"]`, `config.get("x")`, `process.env.X`, `(Get-Credential)`: what stands for a value in
-/// a program.
-pub(super) fn is_code(value: &[u8]) -> bool {
+/// a program. `behind` is the sign behind it.
+pub(super) fn is_code(value: &[u8], behind: u8) -> bool {
     let is_path = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
     let path = value.iter().take_while(|byte| is_path(byte)).count();
     let (called, next) = (slice(value, 0..path), at(value, path));
     called.starts_with(b"process.env.")
-        || value.starts_with(b"(") && value.get(1).is_some_and(u8::is_ascii_alphabetic)
+        || value.starts_with(b"(")
+            && value.get(1).is_some_and(u8::is_ascii_alphabetic)
+            && matches!(behind, b')' | b' ')
         || called.contains(&b'.')
             && called.first().is_some_and(u8::is_ascii_lowercase)
             && matches!(next, b'(' | b'[')

@@ -52,7 +52,7 @@ pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 
 /// After the secret word: the name is of something about the secret.
 const HARMLESS_AFTER: &str = "\
-    alias arn go grace header inactive java js php process py rb stdin \
+    alias arn grace header inactive process stdin \
     age alg algorithm algorithms attempts audience authentication backend bits bucket cache \
     change changed check checks class cmd column command complexity count created date days \
     desc description dir directory disabled driver enabled encoding endpoint endpoints engine \
@@ -66,9 +66,11 @@ const HARMLESS_AFTER: &str = "\
     support supported template timeout title tries ttl type types updated uri uris url urls \
     usage used user users valid validity variable version wait warn warning window";
 
+/// Endings of names that are files' in a trace.
+const PROGRAMS: [&[u8]; 6] = [b".go", b".java", b".js", b".php", b".py", b".rb"];
+
 /// Before the secret word: the name is of a choice or a number.
 const HARMLESS_BEFORE: &str = "\
-    existing pull \
     allow ask bypass completion disable empty enable enforce expire forgot generate has hash \
     hide input is lock max min missing need needs no num number output permit prompt public \
     rate require requires total unexpected unlock use uses validate without";
@@ -93,7 +95,9 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
     {
         return None;
     }
-    if matches!(name, b"PWD" | b"OLDPWD") {
+    // A file of a program, before the number of a line.
+    let is_file = PROGRAMS.iter().any(|ending| name.ends_with(ending));
+    if is_file || matches!(name, b"PWD" | b"OLDPWD") {
         return None;
     }
     let name = name.rsplit(|byte| matches!(byte, b'/' | b':')).next().unwrap_or(name);
@@ -112,7 +116,9 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
             None => continue,
         };
         let mut after = words.iter().skip(at + 1).map(String::as_str);
-        if is_in(HARMLESS_BEFORE, before) || after.any(|next| is_about(word(at), next)) {
+        // What charts call the name of a secret that is there.
+        let is_name = matches!((before, word(at)), ("existing", "secret") | ("pull", "secrets"));
+        if is_name || is_in(HARMLESS_BEFORE, before) || after.any(|next| is_about(word(at), next)) {
             return None;
         }
         return Some(kind);

@@ -167,7 +167,10 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
     if marks::length_at(slice(scan.text, found.inner.start..scan.text.len())) > 0 {
         return;
     }
-    if kind == Kind::Weak && is_no_credential(value) || is_code(value) || is_version(value) {
+    let before = found.inner.start.checked_sub(1).map_or(0, |before| at(scan.text, before));
+    let is_quoted = matches!(before, b'"' | b'\'');
+    let is_code = !is_quoted && is_code(value, at(scan.text, found.inner.end));
+    if kind == Kind::Weak && is_no_credential(value) || is_code || is_version(value) {
         return;
     }
     // The scheme stays: `Bearer [hidden]`.
