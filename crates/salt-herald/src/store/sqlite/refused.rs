@@ -10,8 +10,9 @@ use crate::store::{Batch, StoreError};
 
 /// Says that a batch is missing; nothing where it says nothing.
 pub(super) fn gap_instead(batch: &Batch) -> Option<Change> {
-    let (first, last) = (batch.changes.first()?, batch.changes.last()?);
-    let (from, to) = (first.at.min(last.at), first.at.max(last.at));
+    // They are not in the order of their times.
+    let times = || batch.changes.iter().map(|change| change.at);
+    let (from, to) = (times().min()?, times().max()?);
     let what = What::Gap { from, to, reason: GapReason::DiskAway };
     Some(Change { at: to, what, payloads: Vec::new() })
 }
