@@ -82,6 +82,28 @@ fn a_job_whose_load_is_kept_is_confirmed_and_looks_as_ever() {
     assert_eq!(heard.stood(), [Standing::Confirmed], "it was not asked for again");
 }
 
+/// Else the journal would have the confirmation, and not the job that it is of.
+#[test]
+fn a_job_that_is_confirmed_late_is_remembered_until_that_is_recorded() {
+    let mut heard = heard();
+    let end_of = |heard: &mut Heard, number: u32| {
+        let seconds = f64::from(number);
+        heard.hear(at(seconds), &job(number).frame());
+        heard.hear(at(seconds), &ret(&jid(number), "web1", "cmd.run", text("up"), 0));
+        heard.ledger.take_touched();
+    };
+    (1..=512).for_each(|number| end_of(&mut heard, number));
+    let changes = heard.ledger.hear_found(at(512.5), &jid(1), &load(1, &["uptime"]));
+    heard.take(changes);
+    let first = herald_core::run::RunId(1);
+    (513..=516).for_each(|number| end_of(&mut heard, number));
+    assert!(heard.ledger.run(first).is_some());
+    heard.find(517.0, 2, &load(2, &["uptime"]));
+    assert_eq!(heard.stood(), [Standing::Confirmed]);
+    (518..=520).for_each(|number| end_of(&mut heard, number));
+    assert!(heard.ledger.run(first).is_none());
+}
+
 #[test]
 fn a_job_that_the_cache_does_not_hold_is_unconfirmed_until_it_does() {
     let mut heard = heard();

@@ -49,6 +49,11 @@ impl Confirming {
     pub(super) fn forget(&mut self, job: JobId) {
         self.deeds.remove(&job);
     }
+
+    /// Whether it was confirmed, and that is not recorded yet.
+    pub(super) fn is_to_record(&self, job: JobId) -> bool {
+        self.confirmed.contains(&job)
+    }
 }
 
 #[derive(Debug)]

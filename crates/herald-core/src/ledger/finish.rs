@@ -313,7 +313,7 @@ impl Ledger {
     pub(super) fn forget_ended(&mut self) {
         while self.ended.len() > MAX_ENDED
             && let Some(id) = self.ended.front().copied()
-            && !self.touched.contains(&id)
+            && self.is_handed_over(id)
         {
             self.ended.pop_front();
             self.forget_run(id);
@@ -323,10 +323,16 @@ impl Ledger {
     /// Forgets the ended runs up to this number: the journal has thrown them away. What still comes of
     /// one begins a run of its own.
     pub fn forget_up_to(&mut self, last: RunId) {
-        let is_gone = |id: &RunId| *id <= last && !self.touched.contains(id);
+        let is_gone = |id: &RunId| *id <= last && self.is_handed_over(*id);
         let gone: Vec<RunId> = self.ended.iter().copied().filter(is_gone).collect();
         self.ended.retain(|id| !gone.contains(id));
         gone.into_iter().for_each(|id| self.forget_run(id));
+    }
+
+    /// Whether nothing of a run waits to be given to the journal.
+    fn is_handed_over(&self, id: RunId) -> bool {
+        let waits = |run: &Run| run.jobs.iter().any(|job| self.confirming.is_to_record(*job));
+        !self.touched.contains(&id) && !self.state.runs.get(&id).is_some_and(waits)
     }
 
     fn forget_run(&mut self, id: RunId) {
