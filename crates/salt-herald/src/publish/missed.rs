@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use herald_core::announce::Notice;
 use herald_core::backfill::CacheState;
 use herald_core::compose::{Missed, not_known};
 use herald_core::run::{Flag, Run};
@@ -92,20 +93,26 @@ impl Worker {
         let backfill = &unknown.backfill;
         let master = self.service.master.as_deref();
         let notice = not_known(backfill.from, backfill.to, &backfill.in_words(), master);
-        match self.counted(Request::Notice, self.sink.notify(&notice)).await {
+        if !self.notify_once(&notice).await {
+            self.unknown = Some(unknown);
+            return;
+        }
+        self.state.missed = unknown.entry;
+        self.note_state().await;
+    }
+
+    /// Says a notice; false where it is to be tried again.
+    pub(super) async fn notify_once(&mut self, notice: &Notice) -> bool {
+        match self.counted(Request::Notice, self.sink.notify(notice)).await {
             Ok(()) => self.succeeded().await,
             // One that may have arrived, or is not taken, is not worth a second.
             Err(DeliveryError::InDoubt(_)) => {}
             Err(error) => {
                 tracing::warn!(sink = self.service.sink, %error, "a notice was not said");
-                if self.comes_back(&error).await {
-                    self.unknown = Some(unknown);
-                    return;
-                }
+                return !self.comes_back(&error).await;
             }
         }
-        self.state.missed = unknown.entry;
-        self.note_state().await;
+        true
     }
 }
 

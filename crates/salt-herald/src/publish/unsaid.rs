@@ -6,8 +6,6 @@ use herald_core::run::RunId;
 
 use super::view::Subject;
 use super::worker::Worker;
-use crate::chat::DeliveryError;
-use crate::metrics::Request;
 
 /// Why a message will not be said.
 const TAKEN: &str =
@@ -34,17 +32,9 @@ impl Worker {
     pub(super) async fn tell_unsaid(&mut self) {
         let Some(found) = self.unsaid.take() else { return };
         let notice = not_told(&found.unsaid, self.service.master.as_deref());
-        match self.counted(Request::Notice, self.sink.notify(&notice)).await {
-            Ok(()) => self.succeeded().await,
-            // One that may have arrived, or is not taken, is not worth a second.
-            Err(DeliveryError::InDoubt(_)) => {}
-            Err(error) => {
-                tracing::warn!(sink = self.service.sink, %error, "a notice was not said");
-                if self.comes_back(&error).await {
-                    self.unsaid = Some(found);
-                    return;
-                }
-            }
+        if !self.notify_once(&notice).await {
+            self.unsaid = Some(found);
+            return;
         }
         self.state.unsaid = found.entry;
         self.note_state().await;
