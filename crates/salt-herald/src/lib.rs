@@ -3,6 +3,7 @@
 //!
 //! Nothing is decided here: that is `herald-core`'s.
 
+mod accounts;
 pub mod chat;
 pub mod check;
 pub mod cli;

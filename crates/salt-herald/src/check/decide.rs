@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::access;
 use super::bus;
 use super::facts::{BusFact, DirFact, Facts, JournalFact, Owner, SocketFact};
 use super::job_cache;
@@ -38,6 +39,7 @@ pub fn decide(loaded: &Result<(Config, Vec<Problem>), Problems>, facts: Option<&
         job_cache::job_cache(&config.master, facts, &mut report);
     }
     journal(config, facts, &mut report);
+    access::judge(config, facts, &mut report);
     listen::judge(config, facts, &mut report);
     // A sink with a mistake is left out of what was salvaged: silence would be no news then.
     if loaded.is_ok() {

@@ -18,6 +18,8 @@ pub struct Facts {
     pub job_cache: JobCacheFact,
     /// Our journal.
     pub journal: JournalFact,
+    /// The groups that may read it, and have the daemon do something.
+    pub access: AccessFact,
     /// Where metrics are to be fetched, if that is wanted.
     pub metrics: Option<ListenFact>,
 }
@@ -160,4 +162,24 @@ pub enum ListenFact {
     Taken,
     /// It can't be had: the system's word for it.
     Failed(String),
+}
+
+/// The groups that `access` names, as far as it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccessFact {
+    /// `access.read`.
+    pub read: Option<GroupFact>,
+    /// `access.hold`.
+    pub hold: Option<GroupFact>,
+}
+
+/// A group that somebody is to be let in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupFact {
+    /// There is none of that name.
+    Missing,
+    /// The user of `salt-herald.service` is not in it, and so can't give it anything.
+    NotOurs,
+    /// It can be given what it shall have; or nobody knows, for there is no such user.
+    Ours,
 }

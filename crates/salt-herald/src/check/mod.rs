@@ -3,12 +3,12 @@
 //! [`probe`] looks at the machine and judges nothing; [`decide`] judges and looks at nothing. Slack
 //! is not asked here: who may use the network adds findings with [`Report::push`].
 
+mod access;
 mod bus;
 mod decide;
 mod facts;
 mod job_cache;
 mod listen;
-mod names;
 mod probe;
 mod report;
 
@@ -17,8 +17,8 @@ mod tests;
 
 pub use decide::decide;
 pub use facts::{
-    Account, BusFact, ConnectFact, DirFact, Facts, JobCacheFact, JournalFact, ListenFact, Owner,
-    SocketFact, Who,
+    AccessFact, Account, BusFact, ConnectFact, DirFact, Facts, GroupFact, JobCacheFact,
+    JournalFact, ListenFact, Owner, SocketFact, Who,
 };
 pub use probe::probe;
 pub use report::{Area, Finding, Level, Report, exit_code, render};

@@ -15,12 +15,12 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::facts::{
-    Account, BusFact, ConnectFact, DirFact, Facts, JobCacheFact, JournalFact, Owner, SocketFact,
-    Who,
+    AccessFact, Account, BusFact, ConnectFact, DirFact, Facts, GroupFact, JobCacheFact,
+    JournalFact, Owner, SocketFact, Who,
 };
 use super::listen;
-use super::names::{groups_of, name_of};
-use crate::config::{BusAddress, Config};
+use crate::accounts::{gid_of, groups_of, name_of};
+use crate::config::{AccessConfig, BusAddress, Config};
 use crate::store::{JournalReader, StoreError};
 
 /// The user of `dist/salt-herald.service`.
@@ -47,6 +47,7 @@ pub fn probe(config: &Config) -> Facts {
         },
         job_cache: accounts.job_cache(config.master.job_cache_dir()),
         journal: accounts.journal(&config.journal.path),
+        access: accounts.access(&config.access),
         metrics: config.metrics.listen.as_ref().map(listen::probe),
     }
 }
@@ -72,6 +73,23 @@ impl Accounts {
             group: name_of(metadata.gid(), &self.group),
             mode: metadata.mode() & 0o7777,
         }
+    }
+
+    fn access(&self, config: &AccessConfig) -> AccessFact {
+        let ours = groups_of(SERVICE_USER, &self.passwd, &self.group);
+        let look = |name: &Option<String>| {
+            let gid = gid_of(name.as_deref()?, &self.group);
+            let is_ours = |gid| {
+                let name = name_of(gid, &self.group);
+                ours.as_ref().is_none_or(|ours| ours.contains(&name))
+            };
+            Some(match gid {
+                None => GroupFact::Missing,
+                Some(gid) if is_ours(gid) => GroupFact::Ours,
+                Some(_) => GroupFact::NotOurs,
+            })
+        };
+        AccessFact { read: look(&config.read), hold: look(&config.hold) }
     }
 
     fn socket(&self, path: &Path) -> SocketFact {

@@ -27,6 +27,8 @@ pub enum Area {
     JobCache,
     /// Our journal.
     Journal,
+    /// Who may do what.
+    Access,
     /// The metrics.
     Metrics,
     /// The Slack sinks.
@@ -43,6 +45,7 @@ impl fmt::Display for Area {
             Self::Bus => "bus",
             Self::JobCache => "job cache",
             Self::Journal => "journal",
+            Self::Access => "access",
             Self::Metrics => "metrics",
             Self::Slack => "slack",
             Self::Unit => "unit",

@@ -371,6 +371,9 @@ pub(super) struct BackfillArgs {
     /// What happened before that time [default: now]
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
+    /// Ask the daemon that writes this journal; the config is not needed then
+    #[arg(long, value_name = "PATH")]
+    pub(super) journal: Option<PathBuf>,
     /// Print one object as JSON: stable names, times in UTC
     #[arg(long)]
     pub(super) json: bool,

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use super::Found;
 use super::args::BackfillArgs;
-use super::journal::load_options;
+use super::journal::{self, load_options};
 use super::output::{Output, View, note};
 use super::row::{DIM, local};
 use super::trouble::Trouble;
 use super::when::{self, End};
-use crate::config::{self, Config};
+use crate::config;
 use crate::daemon;
 use crate::json::{of_backfill, read_backfill};
 use crate::store::JournalReader;
@@ -39,11 +39,13 @@ pub(super) fn run(
     if since >= until {
         return Err(Trouble::new("--since is not before --until"));
     }
-    let (config, _) = config::load(&load_options(config)).map_err(Trouble::of)?;
     let mut progress = Progress { is_watched: std::io::stderr().is_terminal() };
-    let done = if JournalReader::holder(&config.journal.path).is_some() {
-        ask(&config, since, until, &mut progress)?
+    let journal = journal::place(config, args.journal.as_deref())?;
+    let done = if JournalReader::holder(&journal).is_some() {
+        ask(&journal, since, until, &mut progress)?
     } else {
+        let (mut config, _) = config::load(&load_options(config)).map_err(Trouble::of)?;
+        config.journal.path = journal;
         leave_to_its_owner(&config.journal.path)?;
         daemon::backfill(&config, since, until, |added| progress.show(added))
             .map_err(Trouble::of)?
@@ -68,12 +70,12 @@ fn time(text: &str, name: &str, end: End, view: &View) -> Result<Timestamp, Trou
 
 /// Asks the daemon that has the journal open.
 fn ask(
-    config: &Config,
+    journal: &Path,
     since: Timestamp,
     until: Timestamp,
     progress: &mut Progress,
 ) -> Result<Backfill, Trouble> {
-    let path = daemon::socket_path(&config.journal.path);
+    let path = daemon::socket_path(journal);
     let mut stream = UnixStream::connect(&path).map_err(|error| unasked(&path, &error))?;
     let request = json!({"backfill": {"since": since.to_string(), "until": until.to_string()}});
     stream.write_all(format!("{request}\n").as_bytes())?;
@@ -117,8 +119,9 @@ fn unasked(path: &Path, error: &std::io::Error) -> Trouble {
             "the journal is being written, but nobody can be asked at {path}"
         ))
         .hint("another command writes it, or the daemon is just beginning: try again in a moment"),
-        _ => Trouble::new(format!("the daemon can't be asked at {path}: {error}"))
-            .hint("run it as root, or as the user that the daemon runs as"),
+        _ => Trouble::new(format!("the daemon can't be asked at {path}: {error}")).hint(
+            "run it as root, as the user that the daemon runs as, or in the group access.hold",
+        ),
     }
 }
 

@@ -15,8 +15,13 @@ use crate::store::{JournalReader, StoreError};
 
 /// The journal's path: what the command line says or, only then, the config.
 pub(super) fn path(config: Option<&Path>, reading: &Reading) -> Result<PathBuf, Trouble> {
-    if let Some(path) = &reading.journal {
-        return Ok(path.clone());
+    place(config, reading.journal.as_deref())
+}
+
+/// The same of a path that stands on the command line, perhaps.
+pub(super) fn place(config: Option<&Path>, given: Option<&Path>) -> Result<PathBuf, Trouble> {
+    if let Some(path) = given {
+        return Ok(path.to_owned());
     }
     let options = load_options(config);
     match config::load(&options) {
@@ -32,8 +37,26 @@ pub(super) fn path(config: Option<&Path>, reading: &Reading) -> Result<PathBuf, 
             ));
             Ok(config.journal.path)
         }
-        Err(problems) => Err(Trouble::of(problems)),
+        Err(problems) => usual_place(&options).ok_or_else(|| Trouble::of(problems)),
     }
+}
+
+/// Who may read the journal need not be one who may read the config, with the tokens in it.
+fn usual_place(options: &LoadOptions) -> Option<PathBuf> {
+    let is_closed = |file| {
+        let opened = std::fs::File::open(file);
+        opened.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if options.file.is_some() || !is_closed(&options.default_file) {
+        return None;
+    }
+    let path = Path::new(config::DEFAULT_JOURNAL);
+    super::output::note(&format!(
+        "salt-herald: you may not read {}; this is {}\n",
+        options.default_file.display(),
+        path.display()
+    ));
+    Some(path.to_owned())
 }
 
 /// The journal, open.

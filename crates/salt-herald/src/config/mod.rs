@@ -4,6 +4,7 @@
 //! Reading happens here and in `files`, `secret` and `include`; everything else is pure. Nothing
 //! here looks at the running machine (sockets, permissions, Slack): that is [`crate::check`].
 
+mod access;
 mod files;
 mod glob;
 mod include;
@@ -35,6 +36,7 @@ use secrecy::SecretString;
 
 use crate::store::Keeping;
 
+pub use access::AccessConfig;
 pub use master::{BusAddress, IpcMode, MasterConfig};
 pub use metrics::MetricsConfig;
 pub use problem::{Problem, Problems, Severity};
@@ -57,6 +59,8 @@ pub struct Config {
     pub master: MasterConfig,
     /// The journal.
     pub journal: JournalConfig,
+    /// Who may do what, beside root and the daemon's own user.
+    pub access: AccessConfig,
     /// Where metrics can be fetched.
     pub metrics: MetricsConfig,
     /// The Slack sinks by name; none is fine, then salt-herald only records.

@@ -10,7 +10,7 @@ use super::table::Table;
 use super::values::{absolute_path, boolean, line, some_seconds, texts};
 use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig};
 use super::{Config, DEFAULT_JOURNAL};
-use super::{keeping, master, metrics, people, routes, slack};
+use super::{access, keeping, master, metrics, people, routes, slack};
 
 /// The keys of one sink under `slack`.
 pub(super) const SINK_KEYS: &[&str] = &[
@@ -38,6 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("announce", &["say", "quiet", "scheduled", "service_users"]),
     ("journal", keeping::KEYS),
     ("runs", &["patience"]),
+    ("access", access::KEYS),
     ("metrics", &["listen"]),
     ("routes", ROUTE_KEYS),
     ("people.NAME", &["mention"]),
@@ -68,6 +69,7 @@ pub(super) fn read(
     let name = root.take("name", line, problems).map(|given| given.value);
     let salt = root.table("salt", problems);
     let journal = root.table("journal", problems);
+    let access = root.table("access", problems);
     let metrics = root.table("metrics", problems);
     let sinks = root.table("slack", problems);
     let named = sinks.places();
@@ -84,6 +86,7 @@ pub(super) fn read(
         name,
         master: read_salt(salt, salt_dir, problems),
         journal: read_journal(journal, problems),
+        access: access::read(access, problems),
         metrics: metrics::read(metrics, problems),
         slack,
         routes: routes.routes,

@@ -1,6 +1,7 @@
 //! The daemon: the only place that knows all families. It puts them together, keeps them running,
 //! and takes them apart in the right order.
 
+mod access;
 mod backfill;
 mod confirm;
 mod disk;
@@ -33,6 +34,7 @@ pub use intake::{Counts, Intake};
 pub use recording::{ReplayReport, record, replay};
 pub use socket::socket_path;
 
+use access::Groups;
 use backfill::{Backfills, Requests};
 use confirm::Looks;
 use publishing::Publishing;
@@ -155,10 +157,12 @@ pub async fn serve(
     writer.keep(config.journal.keeping.clone(), publishing.sinks()).await?;
     let (outcome, bus) = match listen(&config, limits, reader, writer.clone(), &metrics) {
         Ok(mut bus) => {
-            let _socket = Socket::open(&config.journal.path, bus.requests.clone());
+            let groups = Groups::of(&config.access);
+            groups.open_journal(Groups::default(), &config.journal.path);
+            let socket = Socket::open(&config.journal.path, groups, bus.requests.clone());
             let web = Web::start(metrics, config.metrics.listen.clone());
             let publishing = &mut publishing;
-            let mut now = Now { config, publishing, writer: &writer, limits, web };
+            let mut now = Now { config, publishing, writer: &writer, limits, web, groups, socket };
             (listen_until(&mut bus, stop, reloads, &mut now).await, Some(bus))
         }
         Err(error) => (Err(error), None),
@@ -178,11 +182,15 @@ async fn listen_until(
     let vouch = watchdog::vouch(Arc::clone(&bus.pulse));
     let mut vouch = std::pin::pin!(vouch);
     let mut disk = std::pin::pin!(disk::tell_systemd(now.writer.disk()));
+    let mut written = now.writer.disk();
     let outcome = loop {
         tokio::select! {
             () = &mut stop => break Ok(()),
             () = &mut vouch => {}
             () = &mut disk => {}
+            () = access::until_written_again(&mut written) => {
+                now.groups.open_journal_soon(Groups::default(), &now.config.journal.path);
+            }
             Some(config) = reloads.recv() => {
                 if let Err(error) = now.change_to(config, bus).await {
                     break Err(error);
@@ -205,6 +213,8 @@ struct Now<'a> {
     writer: &'a JournalWriter,
     limits: Limits,
     web: Web,
+    groups: Groups,
+    socket: Option<Socket>,
 }
 
 impl Now<'_> {
@@ -217,6 +227,12 @@ impl Now<'_> {
         let path = self.config.journal.path.clone();
         self.config = Config { journal: JournalConfig { path, ..config.journal }, ..config };
         self.web.change_to(self.config.metrics.listen.clone());
+        let groups = Groups::of(&self.config.access);
+        groups.open_journal_soon(self.groups, &self.config.journal.path);
+        if let Some(socket) = &self.socket {
+            socket.open_to(groups);
+        }
+        self.groups = groups;
         self.publishing.change_to(&self.config, self.writer, self.limits).await?;
         let keeping = self.config.journal.keeping.clone();
         self.writer.keep(keeping, self.publishing.sinks()).await?;

@@ -1,9 +1,9 @@
 //! The daemon's socket beside the journal: who may write to the journal asks here, because only one may
-//! have it open. One line of JSON in, lines of JSON out; root and the daemon's own user are served.
+//! have it open. One line of JSON in, lines of JSON out. Root and the daemon's own user are let in, and
+//! the group that the config names: the kernel sees to that, and says who it was.
 //!
 //! Nothing is read from the journal for anybody: its file is there for that.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::access::Groups;
 use super::backfill::{Answer, Request, Requests};
 use crate::json::of_backfill;
 
@@ -37,9 +38,9 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Serves the socket of a journal. Without one the daemon does all else.
-    pub(super) fn open(journal: &Path, requests: Requests) -> Option<Self> {
+    pub(super) fn open(journal: &Path, groups: Groups, requests: Requests) -> Option<Self> {
         let path = socket_path(journal);
-        match bind(&path) {
+        match bind(&path, groups) {
             Ok(listener) => {
                 let task = tokio::spawn(serve_all(listener, requests));
                 Some(Self { path, task })
@@ -53,6 +54,16 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Lets others in from now on.
+    pub(super) fn open_to(&self, groups: Groups) {
+        if let Err(error) = groups.open_socket(&self.path) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(path = %self.path.display(), error, "who may ask can't be changed");
+        }
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         self.task.abort();
@@ -61,13 +72,13 @@ impl Drop for Socket {
 }
 
 /// The journal's lock is ours, so that what lies there is nobody's any more.
-fn bind(path: &Path) -> std::io::Result<UnixListener> {
+fn bind(path: &Path, groups: Groups) -> std::io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    groups.open_socket(path)?;
     Ok(listener)
 }
 
@@ -83,11 +94,7 @@ async fn serve_all(listener: UnixListener, requests: Requests) {
 }
 
 async fn serve(mut stream: UnixStream, requests: Requests) {
-    let may = stream.peer_cred().is_ok_and(|peer| is_trusted(peer.uid()));
-    if !may {
-        let _ = say(&mut stream, &error("only root and the daemon's own user may ask")).await;
-        return;
-    }
+    let Ok(caller) = stream.peer_cred() else { return };
     let mut line = String::new();
     let reading = async {
         let mut reader = BufReader::new((&mut stream).take(MAX_REQUEST));
@@ -99,6 +106,8 @@ async fn serve(mut stream: UnixStream, requests: Requests) {
         let _ = say(&mut stream, &error("this is no request")).await;
         return;
     };
+    let (uid, pid) = (caller.uid(), caller.pid());
+    tracing::info!(uid, pid, %from, %to, "a back-fill is asked for");
     let (answers, mut heard) = mpsc::unbounded_channel();
     if !requests.ask(Request { from, to, answers }) {
         let _ = say(&mut stream, &error("the daemon ends")).await;
@@ -115,10 +124,6 @@ async fn serve(mut stream: UnixStream, requests: Requests) {
             return;
         }
     }
-}
-
-fn is_trusted(uid: u32) -> bool {
-    uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
 fn error(text: &str) -> Value {

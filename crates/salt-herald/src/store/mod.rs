@@ -21,7 +21,7 @@ mod sqlite;
 pub use herald_core::owed::Part;
 pub use sqlite::{
     BackedUp, Chain, Extent, Journal, JournalReader, JournalWriter, MEMORY, Manner, Order,
-    Progress, Returned, RunFilter, Taken, verify,
+    Progress, Returned, RunFilter, Taken, files_of_readers, verify,
 };
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.

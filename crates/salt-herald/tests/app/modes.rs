@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -56,7 +56,7 @@ fn assert_closed(state: &Path) -> Vec<String> {
     assert_eq!(folder.mode() & 0o7777 & !0o750, 0, "the folder is {:o}", folder.mode());
     let found = modes(state);
     for (name, (mode, kind)) in &found {
-        let most = if OWN.iter().any(|end| name.ends_with(end)) || name == "journal.db.sock" {
+        let most = if OWN.iter().any(|end| name.ends_with(end)) {
             0o600
         } else if kind.is_socket() {
             0o660
@@ -90,6 +90,8 @@ async fn nothing_that_it_makes_is_open_to_others_whatever_mask_it_has() {
     ] {
         assert!(files.iter().any(|file| file == name), "{name} is not among {files:?}");
     }
+    let socket = std::fs::metadata(state.join("journal.db.sock")).unwrap();
+    assert_eq!(socket.mode() & 0o777, 0o600, "no group was named");
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.0.id())).unwrap();
     let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let words: Vec<&str> = cores.split_whitespace().collect();
@@ -111,4 +113,68 @@ async fn nothing_that_it_makes_is_open_to_others_whatever_mask_it_has() {
     after.retain(|name, _| !before.contains_key(name));
     let made: Vec<&String> = after.keys().collect();
     assert_eq!(made, ["herald", "state"], "the test's own config, and the journal's folder");
+}
+
+/// Who is in groups of this machine, and nobody else: the numbers are nobody's.
+const READERS: u32 = 42_420_001;
+const HOLDERS: u32 = 42_420_002;
+
+/// A command of a person who is in these groups.
+fn as_one_of(groups: &[u32], program: &Path, args: &[&str]) -> Output {
+    let groups: Vec<String> = groups.iter().chain([&65_534]).map(u32::to_string).collect();
+    Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--groups", &groups.join(",")])
+        .arg(program)
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_may_read_the_journal_and_another_ask_for_a_deed() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can become somebody else.
+    }
+    let mut app = App::new(Manner::Bot).await;
+    app.place = "state/journal.db";
+    app.more = format!("access: {{read: {READERS}, hold: {HOLDERS}}}\n");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(app.folder.path(), open).unwrap();
+    let program = app.folder.path().join("salt-herald");
+    std::fs::copy(BINARY, &program).unwrap();
+    let mut daemon = unmasked(&app, &["run"]);
+    app.bus.accept();
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    app.said("the run", |channel| channel.messages.len() == 1).await;
+    assert_closed(&app.folder.path().join("state"));
+    let journal = app.journal();
+    let journal = journal.to_str().unwrap();
+    let log = ["log", "--json", "--journal", journal];
+    let deed = ["backfill", "--since", "1h", "--json", "--journal", journal];
+    let code = |groups: &[u32], args: &[&str]| as_one_of(groups, &program, args).status.code();
+    let read = |groups: &[u32]| {
+        let output = as_one_of(groups, &program, &log);
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap().contains("state.highstate"),
+        )
+    };
+    assert_eq!(read(&[]), (Some(2), false));
+    assert_eq!(read(&[HOLDERS]), (Some(2), false));
+    assert_eq!(read(&[READERS]), (Some(0), true));
+    assert_eq!(code(&[READERS], &deed), Some(2), "who may read may not write");
+    assert_eq!(code(&[HOLDERS], &deed), Some(2), "it has to be found first");
+    assert_eq!(code(&[READERS, HOLDERS], &deed), Some(0));
+
+    let text = std::fs::read_to_string(app.write_config()).unwrap();
+    let narrower = text.replace(&format!(", hold: {HOLDERS}"), "");
+    std::fs::write(app.folder.path().join("herald"), narrower).unwrap();
+    kill_process(Pid::from_child(&daemon.0), Signal::HUP).unwrap();
+    let socket = app.folder.path().join("state/journal.db.sock");
+    let mode = || std::fs::metadata(&socket).ok().map(|found| found.mode() & 0o777);
+    app.until("the socket closed", |_| (mode() == Some(0o600)).then_some(())).await;
+    assert_eq!(code(&[READERS, HOLDERS], &deed), Some(2), "it was taken back");
+    kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
+    daemon.0.wait().unwrap();
+    assert_eq!(read(&[READERS]), (Some(0), true), "it does not run");
 }

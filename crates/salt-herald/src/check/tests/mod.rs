@@ -65,6 +65,7 @@ fn fine() -> Facts {
         bus: socket(owner("salt", "salt", 0o660), ConnectFact::Accepted),
         job_cache: job_cache(DirFact::Usable),
         journal: journal_in(DirFact::Usable),
+        access: AccessFact::default(),
         metrics: None,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::os::unix::net::UnixListener;
 
-use super::super::names::{groups_of, name_of};
 use super::super::{BusFact, ConnectFact, DirFact, Facts, ListenFact, SocketFact, probe};
 use super::{journal_in, loaded};
+use crate::accounts::{gid_of, groups_of, name_of};
 
 #[test]
 fn names_come_from_the_files() {
@@ -16,6 +16,8 @@ fn names_come_from_the_files() {
     let groups = groups_of("salt-herald", passwd, group).unwrap();
     assert_eq!(groups, ["salt-herald", "salt"]);
     assert_eq!(groups_of("nobody", passwd, group), None);
+    let ids = ["salt", "990", "ops", "-1"].map(|name| gid_of(name, group));
+    assert_eq!(ids, [Some(989), Some(990), None, None]);
 }
 
 fn probe_in(dir: &std::path::Path) -> Facts {

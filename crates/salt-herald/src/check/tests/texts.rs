@@ -1,8 +1,8 @@
 //! Everything but the bus: every case with its exact text.
 
 use super::super::{
-    Account, Area, BusFact, ConnectFact, DirFact, Facts, Finding, JobCacheFact, JournalFact,
-    ListenFact, Report, SocketFact,
+    AccessFact, Account, Area, BusFact, ConnectFact, DirFact, Facts, Finding, GroupFact,
+    JobCacheFact, JournalFact, ListenFact, Report, SocketFact,
 };
 use super::super::{decide, exit_code, render};
 use super::{
@@ -328,4 +328,19 @@ fn where_metrics_can_be_fetched() {
         })
         .to_vec();
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn groups_that_may_do_something() {
+    let text = format!("{SINK}access: {{read: ops, hold: oncall}}\n");
+    let shown = |read, hold| {
+        let access = AccessFact { read: Some(read), hold: Some(hold) };
+        let mut report = decide(&loaded(&text), Some(&Facts { access, ..fine() }));
+        report.findings.retain(|finding| finding.area == Area::Access);
+        render(&report)
+    };
+    insta::assert_snapshot!(
+        [shown(GroupFact::Ours, GroupFact::Ours), shown(GroupFact::Missing, GroupFact::NotOurs),]
+            .join("\n")
+    );
 }

@@ -50,7 +50,7 @@ mod tests;
 pub use backup::{BackedUp, Progress};
 pub use chain::Chain;
 pub use list::{Order, RunFilter};
-pub use open::Journal;
+pub use open::{Journal, files_of_readers};
 pub use read::JournalReader;
 pub use returns::Returned;
 pub use size::{Extent, Taken};

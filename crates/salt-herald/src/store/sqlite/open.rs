@@ -260,6 +260,11 @@ fn refuse_special(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// What has to be readable for who reads a journal, as far as it is there.
+pub fn files_of_readers(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", ".lock"].map(|ending| beside(path, ending))
+}
+
 /// The file with the same name and something behind it.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
