@@ -326,8 +326,11 @@ async fn a_failure_is_said_once_though_its_gap_is_filled_later() {
     app.bus.hang_up();
     app.start().await;
     until_filled(&app, 2).await;
-    let (run, _) = app.reader().runs_with_jid(&open).unwrap().remove(0);
-    assert!(run.flags.contains(&Flag::Mended), "it was seen in full: {:?}", run.flags);
+    app.until("that it was seen in full", |journal| {
+        let (run, _) = journal.runs_with_jid(&open).unwrap().remove(0);
+        run.flags.contains(&Flag::Mended).then_some(())
+    })
+    .await;
     let live = jid_of_now();
     app.bus.send([new_job(&live, "pkg.install", vec![], &["web1"])]);
     let channel = app.said("what comes after", |channel| shows(channel, "pkg.install")).await;
