@@ -11,6 +11,7 @@ mod publishing;
 mod recording;
 mod reload;
 mod reminded;
+mod settings;
 mod socket;
 mod walker;
 mod watchdog;
@@ -23,7 +24,6 @@ use std::time::{Duration, Instant};
 
 use herald_core::change::GapReason;
 use herald_core::ledger;
-use herald_core::noise::SayRules;
 use herald_core::redact::Redactor;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,12 +32,14 @@ use tokio::sync::mpsc;
 pub use backfill::backfill;
 pub use intake::{Counts, Intake};
 pub use recording::{ReplayReport, record, replay};
+pub use settings::ledger_settings;
 pub use socket::socket_path;
 
 use access::Groups;
 use backfill::{Backfills, Requests};
 use confirm::Looks;
 use publishing::Publishing;
+use settings::live_settings;
 use socket::Socket;
 use walker::job_cache_of;
 
@@ -424,33 +426,5 @@ fn bus_of(config: &Config) -> Bus {
     match config.master.bus_address() {
         BusAddress::Unix(path) => Bus::Unix(path),
         BusAddress::Tcp(address) => Bus::Tcp(address),
-    }
-}
-
-/// The same where jobs are looked for in the job cache as they begin.
-fn live_settings(config: &Config, limits: Limits) -> ledger::Settings {
-    let master = &config.master;
-    let jobs = Looks::of(master, limits.confirmed_within).is_some();
-    let confirm = ledger::Confirm { jobs, returns: jobs && master.keeps_returns() };
-    ledger::Settings { confirm, ..ledger_settings(config) }
-}
-
-/// What the ledger must know, from the config and from the master's own.
-pub fn ledger_settings(config: &Config) -> ledger::Settings {
-    ledger::Settings {
-        timeout: config.master.timeout,
-        gather_job_timeout: config.master.gather_job_timeout,
-        order_masters: config.master.order_masters,
-        syndic_wait: config.master.syndic_wait,
-        is_below: config.master.has_syndic,
-        confirm: ledger::Confirm::default(),
-        patience: config.runs.patience,
-        jid_zone: config.master.jid_zone(),
-        say: SayRules {
-            say: config.announce.say.clone(),
-            quiet: config.announce.quiet.clone(),
-            scheduled: config.announce.scheduled,
-            service_users: config.announce.service_users.clone(),
-        },
     }
 }
