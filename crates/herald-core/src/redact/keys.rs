@@ -4,6 +4,11 @@
 //! A name is cut into words, and its last secret word decides together with its neighbours. It does
 //! not look at values.
 
+use std::sync::LazyLock;
+
+use super::values::{at, slice};
+use super::words::Words;
+
 /// How sure a name makes us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -30,9 +35,19 @@ const WEAK: &str = "\
     auth authorization cookie cred credential credentials creds";
 
 /// Endings of words that were glued together: `dbpassword`, `PGPASSWORD`.
-const ENDINGS: &str = "\
-    accesskey accountkey apikey passphrase passwd password passwords privatekey secret \
-    secretkey token";
+const ENDINGS: [&str; 11] = [
+    "accesskey",
+    "accountkey",
+    "apikey",
+    "passphrase",
+    "passwd",
+    "password",
+    "passwords",
+    "privatekey",
+    "secret",
+    "secretkey",
+    "token",
+];
 
 /// What stands before `pass` and `pw` in a glued word; without such a list `bypass` and `compass`
 /// were secrets.
@@ -101,24 +116,24 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
         return None;
     }
     let name = name.rsplit(|byte| matches!(byte, b'/' | b':')).next().unwrap_or(name);
-    let words = words(name);
-    let word = |at: usize| words.get(at).map_or("", String::as_str);
-    for at in (0..words.len()).rev() {
-        let before = at.checked_sub(1).map_or("", word);
-        let (kind, before) = match of_word(word(at)) {
+    let words = Cut::of(name);
+    for at in (0..words.count).rev() {
+        let before = at.checked_sub(1).map_or(&b""[..], |at| words.word(at));
+        let (kind, before) = match of_word(words.word(at)) {
             Some(kind) => (kind, before),
-            None if matches!(word(at), "key" | "keys") && is_in(KEY_KINDS, before) => {
-                (Kind::Strong, at.checked_sub(2).map_or("", word))
-            }
-            None if word(at) == "pin" && !before.is_empty() => (Kind::Strong, before),
-            None if word(at) == "passe" && before == "de" => (Kind::Strong, ""),
-            None if word(at) == "salt" && before == "password" => (Kind::Strong, ""),
-            None => continue,
+            None => match with_neighbour(words.word(at), before) {
+                Some(back) => {
+                    (Kind::Strong, at.checked_sub(back).map_or(&b""[..], |at| words.word(at)))
+                }
+                None => continue,
+            },
         };
-        let mut after = words.iter().skip(at + 1).map(String::as_str);
+        let word = words.word(at);
+        let mut after = (at + 1..words.count).map(|at| words.word(at));
         // What charts call the name of a secret that is there.
-        let is_name = matches!((before, word(at)), ("existing", "secret") | ("pull", "secrets"));
-        if is_name || is_in(HARMLESS_BEFORE, before) || after.any(|next| is_about(word(at), next)) {
+        let is_name = is(before, "existing") && is(word, "secret")
+            || is(before, "pull") && is(word, "secrets");
+        if is_name || has(before, BEFORE) || after.any(|next| is_about(word, next)) {
             return None;
         }
         return Some(kind);
@@ -126,95 +141,163 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
     None
 }
 
-/// Whether a word behind a secret word makes the name one about the secret. The id of a key is
-/// public, the one of a secret (Vault's `secret_id`) is not.
-fn is_about(secret: &str, next: &str) -> bool {
-    is_in(HARMLESS_AFTER, next) || (matches!(next, "id" | "ids") && secret != "secret")
+/// Of a word that is secret with the one before it: how many words back the one stands that may make
+/// it harmless.
+fn with_neighbour(word: &[u8], before: &[u8]) -> Option<usize> {
+    if is(word, "key") || is(word, "keys") {
+        return has(before, KEY_KIND).then_some(2);
+    }
+    if is(word, "pin") {
+        return (!before.is_empty()).then_some(1);
+    }
+    let is_pair =
+        is(word, "passe") && is(before, "de") || is(word, "salt") && is(before, "password");
+    is_pair.then_some(MAX_WORDS)
 }
 
-/// Whether a list of words, parted by spaces, has a word.
-fn is_in(words: &str, word: &str) -> bool {
-    !word.is_empty() && words.split(' ').any(|known| known == word)
+/// Whether a word behind a secret word makes the name one about the secret. The id of a key is
+/// public, the one of a secret (Vault's `secret_id`) is not.
+fn is_about(secret: &[u8], next: &[u8]) -> bool {
+    has(next, AFTER) || ((is(next, "id") || is(next, "ids")) && !is(secret, "secret"))
+}
+
+fn is(word: &[u8], known: &str) -> bool {
+    word.eq_ignore_ascii_case(known.as_bytes())
 }
 
 /// What every secret name holds: most keys of a tree hold none of them.
-const STEMS: [&[u8]; 16] = [
-    b"pass",
-    b"pw",
-    b"psk",
-    b"secret",
-    b"token",
-    b"key",
-    b"auth",
-    b"cred",
-    b"cookie",
-    b"pin",
-    b"kennwort",
-    b"contrase",
-    b"community",
-    b"senha",
-    b"wachtwoord",
-    b"heslo",
+pub(super) const STEMS: [&str; 16] = [
+    "pass",
+    "pw",
+    "psk",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "cred",
+    "cookie",
+    "pin",
+    "kennwort",
+    "contrase",
+    "community",
+    "senha",
+    "wachtwoord",
+    "heslo",
 ];
 
+/// Whether a name holds one of them.
 fn can_be_secret(name: &[u8]) -> bool {
     (0..name.len()).any(|start| {
         let rest = name.get(start..).unwrap_or_default();
-        let first = rest.first().copied().unwrap_or_default();
-        b"psktacwhPSKTACWH".contains(&first)
-            && STEMS.iter().any(|stem| {
-                rest.get(..stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem))
-            })
+        rest.first().is_some_and(|first| {
+            matches!(
+                first.to_ascii_lowercase(),
+                b'a' | b'c' | b'h' | b'k' | b'p' | b's' | b't' | b'w'
+            )
+        }) && STEMS.iter().any(|stem| rest.get(..stem.len()).is_some_and(|part| is(part, stem)))
     })
 }
 
-fn of_word(word: &str) -> Option<Kind> {
-    let word = word.trim_end_matches(|digit: char| digit.is_ascii_digit());
-    if matches!(word, "nopasswd" | "nopassword") {
+/// What is said of words; one can be on several lists.
+type Lists = u8;
+const IS_STRONG: Lists = 1;
+const IS_WEAK: Lists = 2;
+const KEY_KIND: Lists = 4;
+const AFTER: Lists = 8;
+const BEFORE: Lists = 16;
+const BEFORE_PASS: Lists = 32;
+
+static WORDS: LazyLock<Words<Lists>> = LazyLock::new(|| {
+    let lists = [
+        (STRONG, IS_STRONG),
+        (WEAK, IS_WEAK),
+        (KEY_KINDS, KEY_KIND),
+        (HARMLESS_AFTER, AFTER),
+        (HARMLESS_BEFORE, BEFORE),
+        (GLUED_PASS, BEFORE_PASS),
+    ];
+    let words =
+        lists.into_iter().flat_map(|(words, list)| words.split(' ').map(move |it| (it, list)));
+    Words::new(words, |all, list| *all |= list)
+});
+
+/// Whether a word is on one of the lists.
+fn has(word: &[u8], lists: Lists) -> bool {
+    WORDS.get(word).is_some_and(|of| of & lists != 0)
+}
+
+fn of_word(word: &[u8]) -> Option<Kind> {
+    let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let word = slice(word, 0..word.len() - digits);
+    if is(word, "nopasswd") || is(word, "nopassword") {
         return None;
     }
-    if is_in(STRONG, word) || ENDINGS.split(' ').any(|ending| word.ends_with(ending)) {
+    let ends = |ending: &str| {
+        let tail = slice(word, word.len().saturating_sub(ending.len())..word.len());
+        is(tail, ending)
+    };
+    if has(word, IS_STRONG) || ENDINGS.into_iter().any(ends) {
         return Some(Kind::Strong);
     }
-    if is_in(WEAK, word) {
+    if has(word, IS_WEAK) {
         return Some(Kind::Weak);
     }
-    let glued = word.strip_suffix("pass").or(word.strip_suffix("pwd")).or(word.strip_suffix("pw"));
-    glued.is_some_and(|before| is_in(GLUED_PASS, before)).then_some(Kind::Strong)
+    let glued = ["pass", "pwd", "pw"].into_iter().find(|ending| ends(ending))?;
+    has(slice(word, 0..word.len() - glued.len()), BEFORE_PASS).then_some(Kind::Strong)
 }
 
-/// The words of a name in lower case, cut at signs and at `camelCase`.
-fn words(name: &[u8]) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut bytes = name.iter().copied().peekable();
-    let mut previous = 0u8;
-    while let Some(byte) = bytes.next() {
-        let next_is_lower = bytes.peek().is_some_and(u8::is_ascii_lowercase);
-        let hump = byte.is_ascii_uppercase()
-            && (previous.is_ascii_lowercase() || (previous.is_ascii_uppercase() && next_is_lower));
-        if hump || !byte.is_ascii_alphanumeric() {
-            finish(&mut word, &mut words);
+/// A name cut into words, at signs and at `camelCase`.
+struct Cut<'n> {
+    name: &'n [u8],
+    words: [(u8, u8); MAX_WORDS],
+    count: usize,
+}
+
+impl<'n> Cut<'n> {
+    fn of(name: &'n [u8]) -> Self {
+        let mut cut = Cut { name, words: [(0, 0); MAX_WORDS], count: 0 };
+        let (mut begin, mut previous) = (0, 0u8);
+        for (place, &byte) in name.iter().enumerate() {
+            let next_is_lower = at(name, place + 1).is_ascii_lowercase();
+            let hump = byte.is_ascii_uppercase()
+                && (previous.is_ascii_lowercase()
+                    || (previous.is_ascii_uppercase() && next_is_lower));
+            if hump || !byte.is_ascii_alphanumeric() {
+                cut.push(begin, place);
+                begin = if hump { place } else { place + 1 };
+            }
+            previous = byte;
         }
-        if byte.is_ascii_alphanumeric() {
-            word.push(char::from(byte.to_ascii_lowercase()));
-        }
-        previous = byte;
+        cut.push(begin, name.len());
+        cut
     }
-    finish(&mut word, &mut words);
-    words
-}
 
-fn finish(word: &mut String, words: &mut Vec<String>) {
-    let word = std::mem::take(word);
-    if !word.is_empty() && words.len() < MAX_WORDS {
-        words.push(word);
+    /// Names are no longer than [`MAX_NAME`], so that places fit.
+    fn push(&mut self, begin: usize, end: usize) {
+        if begin < end
+            && let Some(word) = self.words.get_mut(self.count)
+        {
+            *word = (begin as u8, end as u8);
+            self.count += 1;
+        }
+    }
+
+    fn word(&self, at: usize) -> &'n [u8] {
+        let (begin, end) = self.words.get(at).copied().unwrap_or_default();
+        slice(self.name, usize::from(begin)..usize::from(end))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_is_passed_over_before_it_is_looked_up() {
+        for word in STRONG.split(' ').chain(WEAK.split(' ')).chain(ENDINGS).chain(STEMS) {
+            assert!(can_be_secret(word.as_bytes()), "{word}");
+        }
+    }
 
     #[test]
     fn names_of_secrets() {

@@ -68,6 +68,16 @@ impl fmt::Display for Mark {
 }
 
 impl Mark {
+    /// Writes it behind other bytes.
+    pub(super) fn push_to(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(OPEN);
+        for shift in [12, 8, 4, 0] {
+            let digit = (self.0 >> shift) & 15;
+            out.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit as u8));
+        }
+        out.push(b']');
+    }
+
     /// As a shell's parameter: it stops a command line that is pasted as it is, and is the secret once
     /// somebody has set it.
     pub fn parameter(self) -> String {
@@ -119,9 +129,12 @@ pub(super) fn covers(text: &[u8], place: usize) -> bool {
 /// Whether a value is a part of what every mark says, or holds a mark.
 pub(super) fn is_of_marks(value: &[u8]) -> bool {
     const PARTS: &[u8] = b"[hidden ]${hidden_:?hidden by salt-herald}";
-    PARTS.windows(value.len().max(1)).any(|part| part == value)
-        || memchr::memmem::find(value, b"[hidden").is_some()
-        || memchr::memmem::find(value, OPEN_VARIABLE).is_some()
+    let is_part = PARTS.windows(value.len().max(1)).any(|part| part == value);
+    is_part
+        || memchr::memchr2_iter(b'[', b'$', value).any(|place| {
+            let rest = value.get(place..).unwrap_or_default();
+            rest.starts_with(b"[hidden") || rest.starts_with(OPEN_VARIABLE)
+        })
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! are not proof against somebody who wants to get a secret past them. Nothing here is configured,
 //! and nothing keeps a secret longer than the [`Secrets`] of its run.
 //!
-//! A text is first searched for anchors (`pass`, `://`, `ghp_`, …) by two automata; only where one
-//! is found do the rules read. Every rule reads a bounded way, so that no text takes longer than its
+//! A text is first searched for anchors (`pass`, `://`, `ghp_`, …) in one pass; only where one is
+//! found do the rules read. Every rule reads a bounded way, so that no text takes longer than its
 //! length allows.
 
 mod arguments;
@@ -23,16 +23,19 @@ mod plain;
 mod programs;
 mod scan;
 mod secrets;
+mod sieve;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod tree;
 mod values;
+mod words;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use salt_event::Value;
 
 pub use marks::{KEY_BYTES, Mark, Marks};
@@ -40,6 +43,7 @@ pub use secrets::{Rule, Secrets};
 
 use pairs::Name;
 use scan::Scan;
+use sieve::{Anchor, Family, Sieve};
 use values::{at, slice};
 
 /// Parts of names, in any case of letters, at which the rules for names are asked.
@@ -70,37 +74,54 @@ const MAX_ROUNDS: usize = 8;
 /// Longest name that is read around an anchor, to each side.
 const MAX_NAME: usize = 64;
 
+/// What is asked where an anchor stands.
+#[derive(Clone, Copy)]
+enum Look {
+    Shape(tokens::Look),
+    /// The whole name around it.
+    Name,
+    /// `<<<`
+    HereString,
+    /// ` -p `
+    BesideName,
+}
+
 /// The rules by which secrets are found, compiled once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Redactor {
     marks: Marks,
-    /// Tokens and the like, exactly as written.
-    shapes: Option<AhoCorasick>,
-    /// Names and programs, in any case of letters.
-    names: Option<AhoCorasick>,
-    /// All of them, for one quick look that says no to nearly everything.
-    any: Option<AhoCorasick>,
+    /// For texts.
+    rules: Arc<Sieve<Look>>,
+    /// For one quick look at a whole tree, whose keys are asked for more.
+    trees: Arc<Sieve<()>>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor")
+    }
+}
+
+/// Every anchor of the rules for texts, with what it means.
+fn anchors() -> impl Iterator<Item = Anchor<Look>> {
+    let shape = |(text, look)| Anchor { text, family: Family::Shape, means: Look::Shape(look) };
+    let name = |text| Anchor { text, family: Family::Name, means: Look::Name };
+    let names = NAME_ANCHORS.iter().copied().chain(programs::anchors());
+    let signs = [(pipes::HERE_STRING, Look::HereString), (programs::OPTION, Look::BesideName)];
+    let signs = signs.map(|(text, means)| Anchor { text, family: Family::Name, means });
+    tokens::anchors().map(shape).chain(names.map(name)).chain(signs)
 }
 
 impl Redactor {
     /// Compiles the rules. What they hide is marked by a key.
     pub fn new(marks: Marks) -> Self {
-        let build = |anchors: Vec<&str>, any_case: bool| {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .ascii_case_insensitive(any_case)
-                .kind(Some(AhoCorasickKind::DFA))
-                .build(anchors)
-                .ok()
-        };
-        let shapes: Vec<&str> = tokens::anchors().collect();
-        let names: Vec<&str> = NAME_ANCHORS.iter().copied().chain(programs::anchors()).collect();
-        let any = shapes.iter().chain(&names).copied().chain([tree::STDIN]).collect();
+        let of_text = anchors().map(|Anchor { text, family, .. }| (text, family));
+        let of_keys = tree::anchors().map(|text| (text, Family::Name));
+        let plain = |(text, family)| Anchor { text, family, means: () };
         Redactor {
             marks,
-            any: build(any, true),
-            shapes: build(shapes, false),
-            names: build(names, true),
+            rules: Arc::new(Sieve::new(anchors())),
+            trees: Arc::new(Sieve::new(of_text.chain(of_keys).map(plain))),
         }
     }
 
@@ -148,7 +169,7 @@ impl Redactor {
     /// Whether the rules would look closer at anything in these bytes, a whole tree in MessagePack:
     /// else there is nothing to hide but what is known to be secret.
     pub fn may_hold_secret(&self, bytes: &[u8]) -> bool {
-        self.any.as_ref().is_none_or(|anchors| anchors.is_match(bytes))
+        self.trees.is_in(bytes)
     }
 
     /// Hides every text and number of a tree: the return of a function that was asked for a secret
@@ -171,42 +192,38 @@ impl Redactor {
     }
 
     fn clean_once(&self, text: &[u8], secrets: &mut Secrets) -> Option<Vec<u8>> {
-        let shapes = self.find_shapes(text, secrets);
-        let shaped = (!shapes.is_empty()).then(|| replace_ranges(text, &shapes));
-        let named = self.find_named(shaped.as_deref().unwrap_or(text), secrets);
-        if named.is_empty() {
-            return shaped;
+        let mut names = Vec::new();
+        let mut scan = Scan::new(text, &self.marks, secrets);
+        self.rules.each(text, |found, look| match look {
+            Look::Shape(shape) => at_shape(&mut scan, found, shape),
+            _ => names.push((found, look)),
+        });
+        let shapes = scan.into_spans();
+        if shapes.is_empty() {
+            let named = self.find_named(text, names, secrets);
+            return (!named.is_empty()).then(|| replace_ranges(text, &named));
         }
-        Some(replace_ranges(shaped.as_deref().unwrap_or(text), &named))
+        // Names are looked for in what stands there now: a mark is a value.
+        let shaped = replace_ranges(text, &shapes);
+        names.clear();
+        self.rules.each(&shaped, |found, look| match look {
+            Look::Shape(_) => {}
+            _ => names.push((found, look)),
+        });
+        let named = self.find_named(&shaped, names, secrets);
+        Some(if named.is_empty() { shaped } else { replace_ranges(&shaped, &named) })
     }
 
-    fn find_shapes(&self, text: &[u8], secrets: &mut Secrets) -> Spans {
+    fn find_named(
+        &self,
+        text: &[u8],
+        names: Vec<(Range<usize>, Look)>,
+        secrets: &mut Secrets,
+    ) -> Spans {
         let mut scan = Scan::new(text, &self.marks, secrets);
-        for found in self.shapes.iter().flat_map(|shapes| shapes.find_iter(text)) {
-            if found.start() < scan.done {
-                continue;
-            }
-            let Some(span) = tokens::at_anchor(text, found.range()) else {
-                continue;
-            };
-            scan.rule = tokens::rule(slice(text, found.range()));
-            let plain = tokens::plain(text, found.range(), span.clone());
-            if matches!(slice(text, found.range()), b"AKIA" | b"ASIA")
-                && let Some(near) = tokens::aws_secret_near(text, &span)
-            {
-                scan.hide(near);
-            }
-            scan.done = span.end;
-            scan.hide_as(span, &plain);
-        }
-        scan.into_spans()
-    }
-
-    fn find_named(&self, text: &[u8], secrets: &mut Secrets) -> Spans {
-        let mut scan = Scan::new(text, &self.marks, secrets);
-        for found in self.names.iter().flat_map(|names| names.find_iter(text)) {
-            if found.start() >= scan.done {
-                at_name(&mut scan, found.range());
+        for (found, look) in names {
+            if found.start >= scan.done {
+                at_name(&mut scan, found, look);
             }
         }
         scan.into_spans()
@@ -224,20 +241,42 @@ pub fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
     arguments::returns_secret(fun, arg)
 }
 
-/// Reads the whole name around an anchor and asks the rules.
-fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>) {
-    let text = scan.text;
-    if slice(text, found.clone()) == b"<<<" {
-        scan.done = found.end;
-        scan.rule = "pipe";
-        let inside = scan.quote_at(found.start);
-        return pipes::here_string(scan, found, inside);
+/// Asks the rule of a shape.
+fn at_shape(scan: &mut Scan<'_, '_>, found: Range<usize>, look: tokens::Look) {
+    if found.start < scan.done {
+        return;
     }
-    if slice(text, found.clone()) == b" -p " {
-        scan.done = found.end - 1;
-        scan.rule = "program";
-        let inside = scan.quote_at(found.start);
-        return programs::beside_name(scan, found, inside);
+    let text = scan.text;
+    let Some(span) = look.secret(text, found) else { return };
+    scan.rule = look.rule();
+    if look.is_aws_id()
+        && let Some(near) = tokens::aws_secret_near(text, &span)
+    {
+        scan.hide(near);
+    }
+    scan.done = span.end;
+    let plain = look.plain(slice(text, span.clone()));
+    scan.hide_as(span, &plain);
+}
+
+/// Reads the whole name around an anchor and asks the rules.
+fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>, look: Look) {
+    let text = scan.text;
+    match look {
+        Look::HereString => {
+            scan.done = found.end;
+            scan.rule = "pipe";
+            let inside = scan.quote_at(found.start);
+            return pipes::here_string(scan, found, inside);
+        }
+        // `-P` is another option.
+        Look::BesideName if slice(text, found.clone()) == programs::OPTION.as_bytes() => {
+            scan.done = found.end - 1;
+            scan.rule = "program";
+            let inside = scan.quote_at(found.start);
+            return programs::beside_name(scan, found, inside);
+        }
+        _ => {}
     }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let floor = scan.done.max(found.start.saturating_sub(MAX_NAME));
@@ -349,7 +388,7 @@ fn replace_ranges(text: &[u8], spans: &[(Range<usize>, Mark)]) -> Vec<u8> {
     let mut from = 0;
     for (range, mark) in spans {
         out.extend_from_slice(slice(text, from..range.start));
-        out.extend_from_slice(mark.to_string().as_bytes());
+        mark.push_to(&mut out);
         from = range.end;
     }
     out.extend_from_slice(slice(text, from..text.len()));

@@ -232,11 +232,12 @@ fn attribute(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
 /// `SET PASSWORD FOR 'bob'@'%' = 'x'`
 fn set_for(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
     let text = scan.text;
-    let rest = slice(text, name.range.end..line_end_within(text, name.range.end, 120));
-    let is_for = rest.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b" for "));
-    let Some(equals) = memchr::memmem::find(rest, b"= '").filter(|_| is_for) else {
+    let word_behind = slice(text, name.range.end..name.range.end + 5);
+    if !word_behind.eq_ignore_ascii_case(b" for ") {
         return false;
-    };
+    }
+    let rest = slice(text, name.range.end..line_end_within(text, name.range.end, 120));
+    let Some(equals) = memchr::memmem::find(rest, b"= '") else { return false };
     let Some(found) = quoted(text, name.range.end + equals + 2, None) else { return false };
     scan.hide_value(found.inner, false);
     true

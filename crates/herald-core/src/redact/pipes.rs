@@ -10,6 +10,9 @@ use super::programs::{hide_after, without_bracket, words_behind};
 use super::scan::Scan;
 use super::values::{at, line_end_within, quoted, skip, slice, word};
 
+/// What the search looks for.
+pub(super) const HERE_STRING: &str = "<<<";
+
 /// How far before a here-string its command begins at the most.
 const MAX_COMMAND: usize = 400;
 

@@ -8,67 +8,73 @@ use std::ops::Range;
 use super::marks;
 use super::values::{at, slice};
 
-/// What the search looks for, exactly as written here.
-pub(super) const ANCHORS: [&str; 9] = [
-    ":5432:",
-    "]:587 ",
-    "]:465 ",
-    "]:25 ",
-    ":::",
-    "@tcp(",
-    ",p=",
-    "jdbc:oracle:thin:",
-    "SWMTKN-1-",
+/// Finds what is secret around an anchor.
+pub(super) type Field = fn(&[u8], Range<usize>) -> Option<Range<usize>>;
+
+/// What the search looks for, exactly as written here, and what reads there.
+pub(super) const FIELDS: [(&str, Field); 9] = [
+    (":5432:", pgpass),
+    ("]:587 ", account),
+    ("]:465 ", account),
+    ("]:25 ", account),
+    (":::", windows_hash),
+    ("@tcp(", data_source),
+    (",p=", percona),
+    ("jdbc:oracle:thin:", oracle),
+    ("SWMTKN-1-", swarm_token),
 ];
 
 /// Longest word that is read.
 const MAX_WORD: usize = 300;
 
 /// What is secret at a place where an anchor was found.
-pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+pub(super) fn secret(text: &[u8], found: Range<usize>, field: Field) -> Option<Range<usize>> {
     // A mark has a space in it, at which a word would end.
-    secret_at(text, found)
+    field(text, found)
         .filter(|secret| marks::length_at(text.get(secret.start..).unwrap_or_default()) == 0)
 }
 
-fn secret_at(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
-    match slice(text, found.clone()) {
-        // host:5432:database:user:password
-        b":5432:" => {
-            let word = word_from(text, found.end);
-            let user = memchr::memchr(b':', slice(text, word.clone()))? + 1;
-            let password = memchr::memchr(b':', slice(text, word.start + user..word.end))? + 1;
-            non_empty(word.start + user + password..word.end)
-        }
-        b"]:587 " | b"]:465 " | b"]:25 " => {
-            let word = word_from(text, found.end);
-            let colon = memchr::memchr(b':', slice(text, word.clone()))?;
-            non_empty(word.start + colon + 1..word.end)
-        }
-        // name:500:lm:nt:::
-        b":::" => {
-            let start = found.start.checked_sub(32)?;
-            let is_hash = slice(text, start..found.start).iter().all(u8::is_ascii_hexdigit);
-            let follows = start.checked_sub(1).is_some_and(|before| at(text, before) == b':');
-            (is_hash && follows).then_some(start..found.start)
-        }
-        // user:password@tcp(db1:3306)
-        b"@tcp(" => {
-            let before = word_to(text, found.start);
-            let colon = memchr::memchr(b':', slice(text, before.clone()))?;
-            non_empty(before.start + colon + 1..before.end)
-        }
-        b",p=" => percona(text, found),
-        // jdbc:oracle:thin:user/password@host
-        b"jdbc:oracle:thin:" => {
-            let word = word_from(text, found.end);
-            let slash = memchr::memchr(b'/', slice(text, word.clone()))?;
-            let end =
-                memchr::memrchr(b'@', slice(text, word.clone())).filter(|end| *end > slash)?;
-            non_empty(word.start + slash + 1..word.start + end)
-        }
-        _ => non_empty(found.start..word_from(text, found.end).end),
-    }
+/// `host:5432:database:user:password`
+fn pgpass(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let word = word_from(text, found.end);
+    let user = memchr::memchr(b':', slice(text, word.clone()))? + 1;
+    let password = memchr::memchr(b':', slice(text, word.start + user..word.end))? + 1;
+    non_empty(word.start + user + password..word.end)
+}
+
+/// `[smtp.example.com]:587 user:password`
+fn account(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let word = word_from(text, found.end);
+    let colon = memchr::memchr(b':', slice(text, word.clone()))?;
+    non_empty(word.start + colon + 1..word.end)
+}
+
+/// `name:500:lm:nt:::`
+fn windows_hash(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let start = found.start.checked_sub(32)?;
+    let is_hash = slice(text, start..found.start).iter().all(u8::is_ascii_hexdigit);
+    let follows = start.checked_sub(1).is_some_and(|before| at(text, before) == b':');
+    (is_hash && follows).then_some(start..found.start)
+}
+
+/// `user:password@tcp(db1:3306)`
+fn data_source(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let before = word_to(text, found.start);
+    let colon = memchr::memchr(b':', slice(text, before.clone()))?;
+    non_empty(before.start + colon + 1..before.end)
+}
+
+/// `jdbc:oracle:thin:user/password@host`
+fn oracle(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    let word = word_from(text, found.end);
+    let slash = memchr::memchr(b'/', slice(text, word.clone()))?;
+    let end = memchr::memrchr(b'@', slice(text, word.clone())).filter(|end| *end > slash)?;
+    non_empty(word.start + slash + 1..word.start + end)
+}
+
+/// `SWMTKN-1-…`
+fn swarm_token(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+    non_empty(found.start..word_from(text, found.end).end)
 }
 
 /// `h=db1,u=root,p=password`

@@ -21,16 +21,45 @@ pub(super) fn core(value: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A value in a text, by the quotes around it.
-pub(super) fn in_text(text: &[u8], part: &Range<usize>) -> Vec<u8> {
-    let value = slice(text, part.clone());
-    let before = part.start.checked_sub(1).map_or(0, |place| at(text, place));
-    let escaped = part.start.checked_sub(2).is_some_and(|place| at(text, place) == b'\\');
-    match before {
-        b'\'' => replaced(value, b"\\'", b"'"),
-        b'"' if escaped => unescaped(&unescaped(value)),
-        b'"' => unescaped(value),
-        _ => unquoted(value),
+/// How a value is written where it stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Writing {
+    /// A bare word of a shell.
+    Bare,
+    /// Between `'`.
+    Single,
+    /// Between `"`.
+    Double,
+    /// Between `\"`.
+    Escaped,
+    /// As it is.
+    Plain,
+    /// In a way of its own.
+    Other,
+}
+
+impl Writing {
+    /// By the quotes around it.
+    pub(super) fn of(text: &[u8], part: &Range<usize>) -> Self {
+        let before = part.start.checked_sub(1).map_or(0, |place| at(text, place));
+        let escaped = part.start.checked_sub(2).is_some_and(|place| at(text, place) == b'\\');
+        match before {
+            b'\'' => Writing::Single,
+            b'"' if escaped => Writing::Escaped,
+            b'"' => Writing::Double,
+            _ => Writing::Bare,
+        }
+    }
+}
+
+/// A value in a text as its program reads it.
+pub(super) fn in_text(value: &[u8], writing: Writing) -> Vec<u8> {
+    match writing {
+        Writing::Single => replaced(value, b"\\'", b"'"),
+        Writing::Escaped => unescaped(&unescaped(value)),
+        Writing::Double => unescaped(value),
+        Writing::Bare => unquoted(value),
+        Writing::Plain | Writing::Other => value.to_vec(),
     }
 }
 
@@ -118,6 +147,9 @@ pub(super) fn from_percent(value: &[u8]) -> Vec<u8> {
 
 /// Between double quotes, of a shell or of JSON.
 fn unescaped(value: &[u8]) -> Vec<u8> {
+    if !value.contains(&b'\\') {
+        return value.to_vec();
+    }
     let mut out = Vec::with_capacity(value.len());
     let mut bytes = value.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
@@ -134,6 +166,9 @@ fn unescaped(value: &[u8]) -> Vec<u8> {
 
 /// A bare word of a shell: without the quotes in it and the backslashes before signs.
 fn unquoted(value: &[u8]) -> Vec<u8> {
+    if memchr::memchr3(b'\\', b'\'', b'"', value).is_none() {
+        return value.to_vec();
+    }
     let mut out = Vec::with_capacity(value.len());
     let mut open = 0u8;
     let mut bytes = value.iter().copied().peekable();
@@ -171,7 +206,8 @@ mod tests {
 
     fn text(text: &str, value: &str) -> String {
         let start = text.find(value).unwrap();
-        String::from_utf8(in_text(text.as_bytes(), &(start..start + value.len()))).unwrap()
+        let writing = Writing::of(text.as_bytes(), &(start..start + value.len()));
+        String::from_utf8(in_text(value.as_bytes(), writing)).unwrap()
     }
 
     #[test]

@@ -5,15 +5,82 @@
 //! programs there are stands in `commands.rs`.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::commands::{ACCOUNTS, CALLS, NAMERS, OPTIONS, Options, PLACES, Part, SHORT, VALUED};
 use super::keys::names_secret_bytes;
 use super::pipes;
 use super::scan::Scan;
 use super::values::{at, quoted, skip, slice, word};
+use super::words::Words;
 
 /// Most words of a command that are read.
 const MAX_WORDS: usize = 80;
+
+/// In any case of letters; what stands beside it says whose option it is.
+pub(super) const OPTION: &str = " -p ";
+
+/// Words that are no program's name, or have a deed of their own.
+const DEEDS: [(&str, Deed); 9] = [
+    ("echo", Deed::Pipe),
+    ("printf", Deed::Pipe),
+    ("send", Deed::Send),
+    ("htpasswd", Deed::Htpasswd),
+    ("mosquitto_passwd", Deed::Htpasswd),
+    ("net", Deed::Net),
+    ("reg", Deed::Registry),
+    ("convertto-securestring", Deed::SecureString),
+    ("redis-cli", Deed::RedisUser),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Pipe,
+    Send,
+    Htpasswd,
+    Net,
+    Registry,
+    SecureString,
+    RedisUser,
+}
+
+/// All that the tables say of one program.
+#[derive(Default)]
+struct Program {
+    options: Vec<&'static Options>,
+    /// Behind which subcommand, and how many other words.
+    places: Vec<(&'static str, usize)>,
+    account: Option<Part>,
+    /// Whether a secret is given to it behind its name.
+    names: bool,
+    deed: Option<Deed>,
+}
+
+impl Program {
+    fn join(&mut self, more: Program) {
+        self.options.extend(more.options);
+        self.places.extend(more.places);
+        self.account = self.account.or(more.account);
+        self.names |= more.names;
+        self.deed = self.deed.or(more.deed);
+    }
+}
+
+static PROGRAMS: LazyLock<Words<Program>> = LazyLock::new(|| {
+    let of = Program::default;
+    let options = OPTIONS.iter().flat_map(|options| {
+        let named = move |name: &&'static str| (*name, Program { options: vec![options], ..of() });
+        options.names.iter().map(named)
+    });
+    let places = PLACES.iter().map(|(name, behind, others)| {
+        (*name, Program { places: vec![(*behind, *others)], ..of() })
+    });
+    let names = NAMERS.iter().map(|name| (*name, Program { names: true, ..of() }));
+    let accounts =
+        ACCOUNTS.iter().map(|(name, part)| (*name, Program { account: Some(*part), ..of() }));
+    let deeds = DEEDS.iter().map(|(name, deed)| (*name, Program { deed: Some(*deed), ..of() }));
+    Words::new(options.chain(places).chain(names).chain(accounts).chain(deeds), Program::join)
+});
 
 /// What the search looks for, in any case of letters.
 pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
@@ -28,53 +95,48 @@ pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
         .chain(CALLS.iter().map(|call| call.0))
         .filter(is_long)
         .chain(SHORT.iter().map(|(_, anchor)| *anchor))
-        .chain(["htpasswd", "mosquitto_passwd", "echo", "printf", "<<<", "send \"", " -p "])
+        .chain(["htpasswd", "mosquitto_passwd", "echo", "printf", "send \""])
 }
 
 /// Hides what the words behind a program's name hold.
 pub(super) fn hide_words(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Option<u8>) {
-    let called = slice(scan.text, name.clone()).to_ascii_lowercase();
-    let called = called.as_slice();
-    match called {
-        b"echo" | b"printf" => {
+    let called = slice(scan.text, name.clone());
+    call(scan, called, name.end);
+    let Some(program) = PROGRAMS.get(called) else { return };
+    match program.deed {
+        Some(Deed::Pipe) => {
             scan.rule = "pipe";
             return pipes::piped(scan, &name, inside);
         }
-        b"send" => return pipes::sent(scan, &name),
+        Some(Deed::Send) => return pipes::sent(scan, &name),
         _ => {}
     }
-    let is = |known: &str| known.as_bytes() == called;
-    call(scan, called, name.end);
-    let known = OPTIONS.iter().any(|program| program.names.iter().any(|name| is(name)))
-        || PLACES.iter().any(|place| is(place.0))
-        || NAMERS.iter().any(|name| is(name))
-        || ACCOUNTS.iter().any(|account| is(account.0))
-        || matches!(called, b"htpasswd" | b"mosquitto_passwd" | b"reg");
     // Another name of a program in the words of one: they were read.
-    if !known || scan.words_done > name.start && scan.words_of == called {
+    let last = slice(scan.text, scan.words_of.clone());
+    if scan.words_done > name.start && last.eq_ignore_ascii_case(called) {
         return;
     }
     let words = words_behind(scan.text, name.end, inside);
     scan.words_done = words.last().map_or(name.end, |word| word.end);
-    scan.words_of = called.to_vec();
-    for program in OPTIONS.iter().filter(|program| program.names.iter().any(|name| is(name))) {
-        program.hide(scan, &words);
+    scan.words_of = name.clone();
+    for options in &program.options {
+        options.hide(scan, &words);
     }
-    for (_, subcommand, others) in PLACES.iter().filter(|place| is(place.0)) {
+    for (subcommand, others) in &program.places {
         placed(scan, called, &words, subcommand, *others);
     }
-    for (_, part) in ACCOUNTS.iter().filter(|account| is(account.0)) {
-        words.iter().for_each(|word| hide_part(scan, *part, word.clone()));
+    if let Some(part) = program.account {
+        words.iter().for_each(|word| hide_part(scan, part, word.clone()));
     }
-    if NAMERS.iter().any(|name| is(name)) {
+    if program.names {
         named(scan, &words);
     }
-    match called {
-        b"htpasswd" | b"mosquitto_passwd" => htpasswd(scan, &words),
-        b"net" => net(scan, &words),
-        b"reg" => registry(scan, &words),
-        b"convertto-securestring" => pipes::piped_before(scan, name.start),
-        b"redis-cli" => redis_user(scan, &words),
+    match program.deed {
+        Some(Deed::Htpasswd) => htpasswd(scan, &words),
+        Some(Deed::Net) => net(scan, &words),
+        Some(Deed::Registry) => registry(scan, &words),
+        Some(Deed::SecureString) => pipes::piped_before(scan, name.start),
+        Some(Deed::RedisUser) => redis_user(scan, &words),
         _ => {}
     }
 }
@@ -244,13 +306,12 @@ fn placed(
         valued = is_option && VALUED.iter().any(|option| option.as_bytes() == written(word));
     }
     let Some(value) = plain.get(others).cloned() else { return };
-    let fits = match called {
-        b"composer" => plain.first().is_some_and(|key| written(key).starts_with(b"http-basic")),
-        b"smbclient" => plain.first().is_some_and(|share| written(share).starts_with(b"//")),
+    let is = |known: &str| called.eq_ignore_ascii_case(known.as_bytes());
+    let begins = |sign: &[u8]| plain.first().is_some_and(|word| written(word).starts_with(sign));
+    let fits = (!is("composer") || begins(b"http-basic"))
+        && (!is("smbclient") || begins(b"//"))
         // Nothing of `username=alice`.
-        b"vault" => !is_pair(written(&value)),
-        _ => true,
-    };
+        && (!is("vault") || !is_pair(written(&value)));
     if fits {
         let (value, expands) = strip_quotes(text, without_bracket(text, value));
         scan.hide_value(value, expands);
@@ -348,11 +409,14 @@ fn redis_user(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
 /// `db.auth("admin", "x")`
 fn call(scan: &mut Scan<'_, '_>, called: &[u8], end: usize) {
     let text = scan.text;
-    let ends = |name: &str| called.ends_with(name.as_bytes());
-    let Some((_, place)) = CALLS.iter().find(|call| ends(call.0)) else { return };
     if at(text, end) != b'(' {
         return;
     }
+    let ends = |name: &str| {
+        let tail = slice(called, called.len().saturating_sub(name.len())..called.len());
+        tail.eq_ignore_ascii_case(name.as_bytes())
+    };
+    let Some((_, place)) = CALLS.iter().find(|call| ends(call.0)) else { return };
     let mut start = skip(text, end + 1, b" ");
     for index in 0..=*place {
         let Some(found) = quoted(text, start, None) else { return };

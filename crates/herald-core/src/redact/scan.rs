@@ -3,10 +3,11 @@
 //!
 //! It collects. What is secret is for the rules to say.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::marks::{Mark, Marks};
-use super::plain;
+use super::plain::{self, Writing};
 use super::secrets::{Rule, Secrets};
 use super::values::{at, is_placeholder, is_reference, slice};
 
@@ -18,13 +19,18 @@ pub(super) struct Scan<'t, 's> {
     secrets: &'s mut Secrets,
     /// Up to where the text is dealt with.
     pub(super) done: usize,
-    /// Up to where the words of a program were read, and which it is.
+    /// Up to where the words of a program were read, and where it is named.
     pub(super) words_done: usize,
-    pub(super) words_of: Vec<u8>,
+    pub(super) words_of: Range<usize>,
+    /// What was hidden in this text already, by how it was written.
+    seen: HashMap<(&'t [u8], Writing), Mark>,
     quotes: Quotes,
     /// Which rule reads at the moment.
     pub(super) rule: Rule,
 }
+
+/// So many values are known again at once.
+const MAX_SEEN: usize = 4_096;
 
 impl<'t, 's> Scan<'t, 's> {
     pub(super) fn new(text: &'t [u8], marks: &'s Marks, secrets: &'s mut Secrets) -> Self {
@@ -36,7 +42,8 @@ impl<'t, 's> Scan<'t, 's> {
             secrets,
             done: 0,
             words_done: 0,
-            words_of: Vec::new(),
+            words_of: 0..0,
+            seen: HashMap::new(),
             quotes,
             rule: "name",
         }
@@ -44,22 +51,47 @@ impl<'t, 's> Scan<'t, 's> {
 
     /// Hides a part of the text and learns it.
     pub(super) fn hide(&mut self, part: Range<usize>) {
+        let writing = Writing::of(self.text, &part);
+        if let Some(mark) = self.seen(&part, writing) {
+            return self.push(part, mark);
+        }
         let value = slice(self.text, part.clone());
         // Learned as it stands, it is that.
         let plain = match self.secrets.mark_of(value.trim_ascii()) {
             Some(_) => value.trim_ascii().to_vec(),
-            None => plain::in_text(self.text, &part),
+            None => plain::in_text(value, writing),
         };
-        self.hide_as(part, &plain);
+        self.hide_new(part, &plain, writing);
     }
 
     /// Hides and learns a part of the text whose plain form is known.
     pub(super) fn hide_as(&mut self, part: Range<usize>, plain: &[u8]) {
+        if plain != slice(self.text, part.clone()) {
+            return self.hide_new(part, plain, Writing::Other);
+        }
+        match self.seen(&part, Writing::Plain) {
+            Some(mark) => self.push(part, mark),
+            None => self.hide_new(part, plain, Writing::Plain),
+        }
+    }
+
+    fn seen(&self, part: &Range<usize>, writing: Writing) -> Option<Mark> {
+        self.seen.get(&(slice(self.text, part.clone()), writing)).copied()
+    }
+
+    fn hide_new(&mut self, part: Range<usize>, plain: &[u8], writing: Writing) {
         let value = slice(self.text, part.clone());
         if value.is_empty() || is_placeholder(value) {
             return;
         }
         let mark = self.learn_as(value, plain);
+        if writing != Writing::Other && self.seen.len() < MAX_SEEN {
+            self.seen.insert((value, writing), mark);
+        }
+        self.push(part, mark);
+    }
+
+    fn push(&mut self, part: Range<usize>, mark: Mark) {
         self.secrets.tell(mark, self.rule);
         self.spans.push((part, mark));
     }
@@ -67,8 +99,12 @@ impl<'t, 's> Scan<'t, 's> {
     fn learn_as(&mut self, value: &[u8], plain: &[u8]) -> Mark {
         let core = plain::core(plain);
         let mark = self.secrets.mark_of(&core).unwrap_or_else(|| self.marks.of(&core));
-        for form in [core.as_ref(), plain, value] {
-            self.secrets.learn(form, mark);
+        self.secrets.learn(&core, mark);
+        if plain != core.as_ref() {
+            self.secrets.learn(plain, mark);
+        }
+        if value != plain {
+            self.secrets.learn(value, mark);
         }
         mark
     }
@@ -84,7 +120,7 @@ impl<'t, 's> Scan<'t, 's> {
     pub(super) fn learn(&mut self, part: Range<usize>) {
         let value = slice(self.text, part.clone());
         if !is_placeholder(value) {
-            let plain = plain::in_text(self.text, &part);
+            let plain = plain::in_text(value, Writing::of(self.text, &part));
             self.learn_as(value, &plain);
         }
     }
@@ -94,8 +130,7 @@ impl<'t, 's> Scan<'t, 's> {
         let value = slice(self.text, part.clone());
         if !part.is_empty() && !is_placeholder(value) {
             let mark = self.marks.of(value);
-            self.secrets.tell(mark, self.rule);
-            self.spans.push((part, mark));
+            self.push(part, mark);
         }
     }
 

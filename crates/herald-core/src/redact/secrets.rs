@@ -4,7 +4,9 @@
 //! It searches for exact values in the forms in which shells, JSON, URLs and base64 write them. It
 //! does not decide what is secret: the rules of the other files do, and hand over what they hid.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -32,8 +34,8 @@ const MIN_INSIDE: usize = 6;
 /// without being wiped.
 #[derive(Default, Clone)]
 pub struct Secrets {
-    /// Sorted, without doubles.
-    values: Vec<Known>,
+    /// What stands in the place of each; of a part of a secret it is the whole one's.
+    values: BTreeMap<Known, Mark>,
     bytes: usize,
     /// The sum of the values' hashes: it does not depend on their order.
     fingerprint: u64,
@@ -45,11 +47,34 @@ pub struct Secrets {
 /// The name of a rule. Names are never changed.
 pub type Rule = &'static str;
 
+/// A value, by its bytes.
 #[derive(Clone)]
-struct Known {
-    value: Zeroizing<Vec<u8>>,
-    /// What stands in its place; of a part of a secret it is the whole one's.
-    mark: Mark,
+struct Known(Zeroizing<Vec<u8>>);
+
+impl Borrow<[u8]> for Known {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_slice() == other.0.as_slice()
+    }
+}
+
+impl Eq for Known {}
+
+impl PartialOrd for Known {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Known {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.as_slice().cmp(other.0.as_slice())
+    }
 }
 
 /// Searches for all forms of all values.
@@ -90,13 +115,13 @@ impl Secrets {
     /// Whether a text is a part of a known value.
     pub(crate) fn holds(&self, part: &str) -> bool {
         let finder = memchr::memmem::Finder::new(part);
-        self.values.iter().any(|known| finder.find(&known.value).is_some())
+        self.values.keys().any(|known| finder.find(&known.0).is_some())
     }
 
     /// Takes in what another set knows.
     pub fn extend(&mut self, other: &Secrets) {
-        for known in &other.values {
-            self.insert(&known.value, known.mark);
+        for (known, mark) in &other.values {
+            self.insert(&known.0, *mark);
         }
     }
 
@@ -104,8 +129,8 @@ impl Secrets {
     /// another one wrote, unless it is surely the same.
     pub(crate) fn random_ones(&self) -> Secrets {
         let mut random = Secrets::default();
-        for known in self.values.iter().filter(|known| looks_random(&known.value)) {
-            random.insert(&known.value, known.mark);
+        for (known, mark) in self.values.iter().filter(|(known, _)| looks_random(&known.0)) {
+            random.insert(&known.0, *mark);
         }
         random
     }
@@ -171,8 +196,7 @@ impl Secrets {
 
     /// The mark of a value that is known as it stands.
     pub(super) fn mark_of(&self, value: &[u8]) -> Option<Mark> {
-        let place = self.position(value).ok()?;
-        self.values.get(place).map(|known| known.mark)
+        self.values.get(value).copied()
     }
 
     /// Learns a value that was hidden, and its parts that are secret by themselves.
@@ -195,21 +219,15 @@ impl Secrets {
 
     fn insert(&mut self, value: &[u8], mark: Mark) {
         let full = self.values.len() >= MAX_VALUES || self.bytes + value.len() > MAX_BYTES;
-        if full || !can_be_sought(value) {
+        if full || self.values.contains_key(value) || !can_be_sought(value) {
             return;
         }
-        if let Err(place) = self.position(value) {
-            self.values.insert(place, Known { value: Zeroizing::new(value.to_vec()), mark });
-            self.bytes += value.len();
-            let mut hasher = DefaultHasher::new();
-            value.hash(&mut hasher);
-            self.fingerprint = self.fingerprint.wrapping_add(hasher.finish());
-            self.finder = OnceLock::new();
-        }
-    }
-
-    fn position(&self, value: &[u8]) -> Result<usize, usize> {
-        self.values.binary_search_by(|known| known.value.as_slice().cmp(value))
+        self.values.insert(Known(Zeroizing::new(value.to_vec())), mark);
+        self.bytes += value.len();
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        self.fingerprint = self.fingerprint.wrapping_add(hasher.finish());
+        self.finder = OnceLock::new();
     }
 
     fn find(&self, text: &[u8]) -> Vec<(Range<usize>, Mark)> {
@@ -236,9 +254,9 @@ impl Secrets {
         self.finder
             .get_or_init(|| {
                 let (mut sought, mut marks) = (Vec::new(), Vec::new());
-                for known in &self.values {
-                    forms::push_all(&known.value, &mut sought);
-                    marks.resize(sought.len(), known.mark);
+                for (known, mark) in &self.values {
+                    forms::push_all(&known.0, &mut sought);
+                    marks.resize(sought.len(), *mark);
                 }
                 let automaton = AhoCorasick::builder()
                     .match_kind(MatchKind::LeftmostLongest)

@@ -3,6 +3,7 @@
 //!
 //! It looks at one place of a text and says what is secret there. It does not search for the places.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::places;
@@ -28,7 +29,7 @@ enum Body {
 }
 
 /// One service's tokens.
-struct Shape {
+pub(super) struct Shape {
     prefix: &'static str,
     body: Body,
     min: usize,
@@ -133,56 +134,68 @@ const HASHES: &[&str] = &[
     "pbkdf2_sha512$",
 ];
 
-const JWT: &str = "eyJ";
-const PEM: &str = "-----BEGIN";
-const URL: &str = "://";
+/// What an anchor may be the beginning of.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    Token(&'static Shape),
+    Hash,
+    Jwt,
+    PrivateKey,
+    Url,
+    Field(places::Field),
+}
 
 /// What the search looks for, exactly as written here.
-pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
-    let shapes = SHAPES.iter().map(|shape| shape.prefix);
-    shapes.chain(HASHES.iter().copied()).chain([JWT, PEM, URL]).chain(places::ANCHORS)
+pub(super) fn anchors() -> impl Iterator<Item = (&'static str, Look)> {
+    let shapes = SHAPES.iter().map(|shape| (shape.prefix, Look::Token(shape)));
+    let hashes = HASHES.iter().map(|hash| (*hash, Look::Hash));
+    let others = [("eyJ", Look::Jwt), (PEM, Look::PrivateKey), ("://", Look::Url)];
+    let fields = places::FIELDS.iter().map(|(anchor, field)| (*anchor, Look::Field(*field)));
+    shapes.chain(hashes).chain(others).chain(fields)
 }
 
-/// What is secret at a place where an anchor was found, and how far it was read.
-pub(super) fn at_anchor(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
-    match slice(text, found.clone()) {
-        b"-----BEGIN" => private_key(text, found.start),
-        b"://" => userinfo(text, found),
-        b"eyJ" => jwt(text, found.start),
-        anchor if places::ANCHORS.iter().any(|known| known.as_bytes() == anchor) => {
-            places::at_anchor(text, found)
+impl Look {
+    /// What is secret where an anchor was found.
+    pub(super) fn secret(self, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+        match self {
+            Look::Token(shape) => shape.token(text, found),
+            Look::Hash => hash(text, found),
+            Look::Jwt => jwt(text, found.start),
+            Look::PrivateKey => private_key(text, found.start),
+            Look::Url => userinfo(text, found),
+            Look::Field(field) => places::secret(text, found, field),
         }
-        anchor if matches!(anchor.first(), Some(b'$' | b'{')) || anchor.starts_with(b"pbkdf2_") => {
-            hash(text, found)
+    }
+
+    /// The plain form of what was found: a password in a URL is written with `%`, and a key on many
+    /// lines.
+    pub(super) fn plain(self, secret: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Look::PrivateKey => Cow::Owned(plain::squeezed(secret)),
+            Look::Url => Cow::Owned(plain::from_percent(secret)),
+            _ => Cow::Borrowed(secret),
         }
-        anchor => {
-            let shape = SHAPES.iter().find(|shape| shape.prefix.as_bytes() == anchor)?;
-            shape.token(text, found)
+    }
+
+    /// The name of the rule.
+    pub(super) fn rule(self) -> Rule {
+        match self {
+            Look::Token(_) => "token",
+            Look::Hash => "hash",
+            Look::Jwt => "jwt",
+            Look::PrivateKey => "private-key",
+            Look::Url => "url",
+            Look::Field(_) => "fields",
         }
+    }
+
+    /// Whether it is the id of one of AWS's keys, near which the key stands.
+    pub(super) fn is_aws_id(self) -> bool {
+        matches!(self, Look::Token(shape) if matches!(shape.prefix, "AKIA" | "ASIA"))
     }
 }
 
-/// The plain form of what was found at an anchor: a password in a URL is written with `%`, and a key
-/// on many lines.
-pub(super) fn plain(text: &[u8], found: Range<usize>, span: Range<usize>) -> Vec<u8> {
-    match slice(text, found) {
-        b"-----BEGIN" => plain::squeezed(slice(text, span)),
-        b"://" => plain::from_percent(slice(text, span)),
-        _ => slice(text, span).to_vec(),
-    }
-}
-
-/// The name of the rule behind an anchor.
-pub(super) fn rule(anchor: &[u8]) -> Rule {
-    match anchor {
-        b"-----BEGIN" => "private-key",
-        b"://" => "url",
-        b"eyJ" => "jwt",
-        _ if places::ANCHORS.iter().any(|known| known.as_bytes() == anchor) => "fields",
-        _ if SHAPES.iter().any(|shape| shape.prefix.as_bytes() == anchor) => "token",
-        _ => "hash",
-    }
-}
+const PEM: &str = "-----BEGIN";
 
 impl Shape {
     fn token(&self, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use salt_event::Value;
 
-use super::keys::{is_directory, names_secret};
+use super::keys::{STEMS, is_directory, names_secret};
 use super::values::{is_placeholder, is_reference};
 use super::{Marks, Redactor, Secrets, plain};
 
@@ -21,7 +21,12 @@ const PLAIN_KEYS: &[&str] = &[
 const STATE_KEYS: &[&str] = &["__sls__", "__env__", "__id__", "__run_num__"];
 
 /// The key of what a command is given to read, which can be a password and nothing else.
-pub(super) const STDIN: &str = "stdin";
+const STDIN: &str = "stdin";
+
+/// What keys are asked for besides the names of texts, in any case of letters.
+pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
+    STEMS.into_iter().chain([STDIN, "encrypt"])
+}
 
 /// Hides what is secret by its name or shape.
 pub(super) fn redact(rules: &Redactor, value: &mut Value<'_>, secrets: &mut Secrets) {

@@ -5,30 +5,44 @@
 //! linear. It does not know which names are secret.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::marks;
+use super::words::Words;
 
 /// How far a closing quote is looked for on other lines.
 const MAX_QUOTED: usize = 8 * 1024;
 
 /// Values that say something about a secret, and are none.
-const SAYINGS: &str = "\
+static SAYINGS: LazyLock<Words<()>> = LazyLock::new(|| {
+    Words::of_list(
+        "\
     - 0 1 absent auto changed chauthtok compat denied disabled empty enabled expired failed \
     failure false hidden incorrect invalid is locked md5 missing must n/a never nil no none \
     not null off ok on optional pam present redacted rejected required scram-sha-256 sha256 \
-    sha512 success true unchanged undef undefined unknown unset yes ~";
+    sha512 success true unchanged undef undefined unknown unset yes ~",
+    )
+});
 
 /// Values that are hidden where they stand, but not looked for elsewhere: they are words.
-const COMMON: &str = "\
+static COMMON: LazyLock<Words<()>> = LazyLock::new(|| {
+    Words::of_list(
+        "\
     admin administrator apache basic bearer default deploy docker example file files grafana \
     guest hash hashed host hostname hunter ldap linux localhost login mysql name nginx nobody \
     oracle plain port postgres postgresql private prod production public redis root salt \
     server service staging state string system test testing text type ubuntu user username \
-    users vagrant value values vault";
+    users vagrant value values vault",
+    )
+});
 
 /// Words that stand in front of the credentials of an `Authorization`.
-const SCHEMES: &str = "\
-    apikey aws4-hmac-sha256 basic bearer digest genie negotiate ntlm sharedkey splunk token";
+static SCHEMES: LazyLock<Words<()>> = LazyLock::new(|| {
+    Words::of_list(
+        "\
+    apikey aws4-hmac-sha256 basic bearer digest genie negotiate ntlm sharedkey splunk token",
+    )
+});
 
 /// A value in text.
 #[derive(Debug, PartialEq, Eq)]
@@ -184,13 +198,17 @@ fn ends_value(text: &[u8], place: usize) -> bool {
 /// Reads the rest of a line as YAML and INI write values, without a comma or quote at its end.
 pub(super) fn rest_of_line(text: &[u8], start: usize, inside: Option<u8>) -> Found {
     let stop = line_end(text, start);
-    let mut end =
-        start + memchr::memmem::find(slice(text, start..stop), b"_|-").unwrap_or(stop - start);
+    let bar = memchr::memchr_iter(b'|', slice(text, start..stop)).find(|bar| {
+        *bar > 0 && at(text, start + bar - 1) == b'_' && at(text, start + bar + 1) == b'-'
+    });
+    let mut end = bar.map_or(stop, |bar| start + bar - 1);
     if let Some(quote) = inside {
         end = start + memchr::memchr(quote, slice(text, start..end)).unwrap_or(end - start);
     }
     // Where a line ends inside of JSON or Python text.
-    if let Some(escape) = memchr::memmem::find(slice(text, start..end), b"\\n") {
+    let escape = memchr::memchr_iter(b'\\', slice(text, start..end))
+        .find(|escape| start + escape + 1 < end && at(text, start + escape + 1) == b'n');
+    if let Some(escape) = escape {
         end = start + escape;
     }
     let trimmed = slice(text, start..end).trim_ascii_end();
@@ -202,16 +220,13 @@ pub(super) fn rest_of_line(text: &[u8], start: usize, inside: Option<u8>) -> Fou
 pub(super) fn after_scheme(value: &[u8]) -> Option<&[u8]> {
     let space = memchr::memchr(b' ', slice(value, 0..value.len().min(20)))?;
     let scheme = slice(value, 0..space);
-    SCHEMES
-        .split(' ')
-        .any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
-        .then(|| slice(value, space + 1..value.len()).trim_ascii())
+    SCHEMES.has(scheme).then(|| slice(value, space + 1..value.len()).trim_ascii())
 }
 
 /// Whether a value is no secret: empty, a word such as `yes`, a mask, our own mark.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let value = value.trim_ascii();
-    if marks::length_at(value) > 0 || value.is_empty() || is_one_of(value, SAYINGS) {
+    if marks::length_at(value) > 0 || value.is_empty() || is_one_of(value, &SAYINGS) {
         return true;
     }
     value == b"x"
@@ -264,9 +279,9 @@ fn is_between(value: &[u8], open: &[u8], close: &[u8]) -> bool {
 
 /// Whether a value is a word that texts are full of.
 pub(super) fn is_common(value: &[u8]) -> bool {
-    is_one_of(value, COMMON)
+    is_one_of(value, &COMMON)
 }
 
-fn is_one_of(value: &[u8], words: &str) -> bool {
-    value.len() < 20 && words.split(' ').any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+fn is_one_of(value: &[u8], words: &Words<()>) -> bool {
+    value.len() < 20 && words.has(value)
 }

@@ -80,6 +80,21 @@ fn tree() -> impl Strategy<Value = Value<'static>> {
     })
 }
 
+/// Every name that says of a key in a tree that its value is secret has to be seen at the first look.
+#[test]
+fn every_key_that_names_a_secret_is_seen_at_the_first_look() {
+    let names =
+        ["user_pin", "senha", "db_heslo", "wachtwoord", "kennwort", "contraseña", "rocommunity"];
+    for name in names {
+        let tree = under(name, PLANTED);
+        let mut clean = tree.clone();
+        RULES.clean_return(&mut clean, &Secrets::default());
+        assert!(!holds(&clean, PLANTED) && RULES.may_hold_secret(&tree.to_bytes()), "{name}");
+    }
+    let tree = under("encrypt", "Jd8fKx0+q2LmN4vB7zQw9RtY");
+    assert!(RULES.may_hold_secret(&tree.to_bytes()));
+}
+
 fn under(name: &'static str, secret: &str) -> Value<'static> {
     Value::Map(vec![(Value::from(name), Value::from(secret.to_owned()))])
 }
@@ -208,6 +223,12 @@ fn long_texts_of_anchors_take_no_longer() {
     for piece in HEAVY {
         let text = piece.repeat(200_000 / piece.len());
         redactor.redact_text(&text, &mut Secrets::default());
+    }
+    for anchor in anchors() {
+        for behind in ["", " ", "=", ": "] {
+            let piece = format!("{}{behind}", anchor.text);
+            redactor.redact_text(&piece.repeat(20_000 / piece.len()), &mut Secrets::default());
+        }
     }
 }
 
