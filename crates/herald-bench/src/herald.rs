@@ -39,7 +39,7 @@ impl Herald {
         let journal = folder.join("journal.db");
         let config = folder.join("herald");
         let text = format!(
-            "salt:\n  config_dir: {0}\n  sock_dir: {1}\njournal:\n  path: {2}\n{slack}",
+            "salt:\n  config_dir: {0}\n  cachedir: {0}\n  sock_dir: {1}\njournal:\n  path: {2}\n{slack}",
             folder.display(),
             sock_dir.display(),
             journal.display()
