@@ -4,6 +4,7 @@
 //! length.
 
 use herald_core::backfill::{Added, Backfill, CacheState};
+use herald_core::literal::is_unseen;
 use salt_event::{Raw, Value};
 use serde_json::{Map, Value as Json};
 
@@ -37,6 +38,30 @@ fn key_text(key: &Value<'_>) -> String {
         Some(text) => text.to_owned(),
         None => of(key).to_string(),
     }
+}
+
+/// An object as one line that does nothing to a terminal either: JSON can write every character as
+/// an escape, and so it does with those that can't be seen.
+pub(crate) fn line(object: &Json) -> String {
+    let mut text = object.to_string();
+    // Nearly always.
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+        text.push('\n');
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 1);
+    let mut units = [0; 2];
+    for c in text.chars() {
+        if is_unseen(c) {
+            for unit in c.encode_utf16(&mut units) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line.push('\n');
+    line
 }
 
 /// A back-fill, without its entry.

@@ -9,6 +9,8 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod export;
+mod hex;
 pub mod json;
 pub mod marks;
 pub mod metrics;

@@ -7,5 +7,5 @@ mod report;
 mod witness;
 
 pub use link::{Break, Fault, Link, Links, diagnose, fits};
-pub use report::{Contents, Cut, Finding, MOST_FINDINGS, Report, RowFault};
+pub use report::{Contents, Cut, Finding, LineFault, MOST_FINDINGS, Part, Report, RowFault};
 pub use witness::{KeptFault, SealFault, Seals, Seen, Witness, judge};

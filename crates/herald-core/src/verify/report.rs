@@ -27,6 +27,8 @@ pub struct Report {
     pub hash: Digest,
     /// What was taken out before the first one.
     pub cut: Option<Cut>,
+    /// Of an export: what part of the journal it is.
+    pub part: Option<Part>,
     /// What entries name.
     pub contents: Contents,
     /// How many rows of the tables that are queried were compared; nothing where they were not, as the
@@ -49,6 +51,32 @@ pub struct Cut {
     pub at: Timestamp,
     /// The last entry that went.
     pub last: u64,
+}
+
+/// What part of a journal an export is, by its own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The entry before its first one; 0 where it begins with the journal.
+    pub after: u64,
+    /// Its hash, on which the first one follows.
+    pub hash: Digest,
+    /// It was asked for what is not older.
+    pub since: Option<Timestamp>,
+    /// It was asked for what is older.
+    pub until: Option<Timestamp>,
+}
+
+/// What is wrong with a line of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineFault {
+    /// It is not what its bytes say, or nothing that an export holds.
+    Changed,
+    /// The contents are not among those that the entry behind them is the first to name.
+    Stray,
+    /// It tells of another end.
+    End,
+    /// It stands behind the end.
+    BehindEnd,
 }
 
 /// What entries name.
@@ -89,6 +117,17 @@ pub enum Finding {
     },
     /// What people kept looks like a checkpoint and can't be read.
     Odd(Odd),
+    /// What is wrong stands in this line of an export.
+    At {
+        /// The line's number.
+        line: u64,
+        /// What is wrong.
+        finding: Box<Finding>,
+    },
+    /// A line of an export is not what it should be.
+    Line(LineFault),
+    /// An export has no end.
+    CutOff,
     /// A payload is not what its name says.
     Payload {
         /// Its name.
@@ -168,14 +207,53 @@ impl Report {
 
     /// The first place at which the chain breaks.
     pub fn break_of_chain(&self) -> Option<Break> {
-        self.findings.iter().find_map(|finding| match finding {
+        self.findings.iter().find_map(|finding| match finding.itself() {
             Finding::Chain(found) => Some(*found),
             _ => None,
         })
     }
 }
 
+impl LineFault {
+    /// A stable word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LineFault::Changed | LineFault::End => "line_changed",
+            LineFault::Stray | LineFault::BehindEnd => "line_inserted",
+        }
+    }
+}
+
+impl fmt::Display for LineFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LineFault::Changed => "it was changed: it is not what its bytes say",
+            LineFault::Stray => {
+                "these contents were inserted or moved: the next entry is not the first to name them"
+            }
+            LineFault::End => "it tells of another end than there is",
+            LineFault::BehindEnd => "it was inserted: it stands behind the end",
+        })
+    }
+}
+
 impl Finding {
+    /// What is wrong, wherever it stands.
+    pub fn itself(&self) -> &Finding {
+        match self {
+            Finding::At { finding, .. } => finding.itself(),
+            other => other,
+        }
+    }
+
+    /// The line of an export in which it stands.
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Finding::At { line, .. } => Some(*line),
+            _ => None,
+        }
+    }
+
     /// A stable word for what is wrong.
     pub fn name(&self) -> &'static str {
         match self {
@@ -183,6 +261,9 @@ impl Finding {
             Finding::Seal { fault, .. } => fault.name(),
             Finding::Kept { fault, .. } => fault.name(),
             Finding::Odd(_) => "checkpoint_unreadable",
+            Finding::At { finding, .. } => finding.name(),
+            Finding::Line(fault) => fault.name(),
+            Finding::CutOff => "cut_off",
             Finding::Payload { .. } => "payload_changed",
             Finding::Missing { .. } => "payload_missing",
             Finding::Unreadable { .. } => "entry_unreadable",
@@ -205,7 +286,10 @@ impl Finding {
             | Finding::Missing { entry, .. }
             | Finding::Unreadable { entry, .. }
             | Finding::Times { entry } => Some(*entry),
-            Finding::Payload { .. }
+            Finding::At { finding, .. } => finding.entry(),
+            Finding::Line(_)
+            | Finding::CutOff
+            | Finding::Payload { .. }
             | Finding::Key { .. }
             | Finding::Row { .. }
             | Finding::Table { .. } => None,
@@ -229,6 +313,9 @@ impl fmt::Display for Finding {
                     "a checkpoint that was given can't be read: its {what} is cut off or changed"
                 )
             }
+            Finding::At { line, finding } => write!(f, "line {line}: {finding}"),
+            Finding::Line(fault) => fault.fmt(f),
+            Finding::CutOff => f.write_str("the export is cut off: it has no end"),
             Finding::Payload { digest, kind } => {
                 let kind = kind.map_or("unknown kind", PayloadKind::name);
                 write!(f, "payload {digest} ({kind}) was changed: it is not what its name says")

@@ -50,6 +50,8 @@ pub struct Seals {
     pub agreeing: u64,
     /// How many of these are of entries that were taken out.
     pub too_old: u64,
+    /// How many of these are of entries that a part of a journal does not hold.
+    pub outside: u64,
 }
 
 /// What is wrong with a checkpoint in the journal.
@@ -77,6 +79,8 @@ pub enum KeptFault {
     Journal([u8; 16]),
     /// It is signed by none of the keys.
     Signature,
+    /// No key is known by which it could be checked.
+    NoKey,
     /// The journal ends before that entry.
     Beyond {
         /// Its last entry.
@@ -120,12 +124,18 @@ pub fn judge(
         let number = signed.checkpoint.number;
         let fault = if signed.checkpoint.origin != report.origin {
             KeptFault::Journal(signed.checkpoint.origin)
+        } else if keys.is_empty() {
+            KeptFault::NoKey
         } else if !keys.iter().any(|key| is_signed(signed, *key)) {
             KeptFault::Signature
         } else {
             match hash_at(number) {
                 Some(hash) if hash == signed.checkpoint.hash => {
                     report.seals.agreeing += 1;
+                    continue;
+                }
+                None if is_outside(report, number) => {
+                    report.seals.outside += 1;
                     continue;
                 }
                 None if number < report.first => {
@@ -137,6 +147,14 @@ pub fn judge(
         };
         report.find(Finding::Kept { number, at: signed.checkpoint.at, fault });
     }
+}
+
+/// Whether an entry stands before or behind the part that was asked for.
+fn is_outside(report: &Report, number: u64) -> bool {
+    report.part.is_some_and(|part| {
+        let is_before = part.since.is_some() && number < part.after;
+        is_before || part.until.is_some() && number > report.last.max(part.after)
+    })
 }
 
 fn judge_seen(witness: &Witness, seen: &[Seen], report: &mut Report) {
@@ -215,6 +233,7 @@ impl KeptFault {
         match self {
             KeptFault::Journal(_) => "checkpoint_of_another_journal",
             KeptFault::Signature => "checkpoint_forged",
+            KeptFault::NoKey => "checkpoint_unchecked",
             KeptFault::Beyond { .. } => "end_removed",
             KeptFault::Hash => "rewritten",
             KeptFault::PutBack { .. } => "put_back",
@@ -233,6 +252,9 @@ impl KeptFault {
             }
             KeptFault::Signature => f.write_str(
                 "is signed by none of the keys: it was made up or changed, or its key is another",
+            ),
+            KeptFault::NoKey => f.write_str(
+                "can't be checked: there is no checkpoint here that names a key, and none was given with --key",
             ),
             KeptFault::Beyond { last } => write!(
                 f,

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod copies;
+
+pub(super) use copies::{BackupArgs, ExportArgs, VerifyArgs};
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -103,7 +107,19 @@ pub(super) enum Command {
         start the daemon."
     )]
     Backup(BackupArgs),
-    /// Prove that a journal or a backup is what was written
+    /// Write the journal as JSON Lines that verify, and other programs, can check
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald export journal.jsonl\n  \
+        salt-herald export --since 2026-11-01 --until 2026-11-30 | gzip > november.jsonl.gz\n  \
+        salt-herald export | jq -r 'select(.kind == \"run_ended\") | [.at, .status] | @tsv'\n\n\
+        It holds what was recorded, redacted; a file is made with mode 0600. A part begins behind an\n\
+        entry whose hash it names. A TIME is as for log. To check it: salt-herald verify\n\
+        journal.jsonl, or contrib/check-export journal.jsonl."
+    )]
+    Export(ExportArgs),
+    /// Prove that a journal, a backup or an export is what was written
     #[command(after_help = "Examples:\n  \
         salt-herald verify\n  \
         salt-herald verify /backup/journal.db\n  \
@@ -313,46 +329,6 @@ pub(super) struct RoutesArgs {
     /// Print JSON Lines: stable names, times in UTC
     #[arg(long)]
     pub(super) json: bool,
-}
-
-/// `backup`.
-#[derive(Debug, Args)]
-pub(super) struct BackupArgs {
-    #[command(flatten)]
-    pub(super) reading: Reading,
-    /// Where to
-    pub(super) file: PathBuf,
-    /// Replace the file if it is there
-    #[arg(long, short)]
-    pub(super) force: bool,
-}
-
-/// `verify`.
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
-    #[command(flatten)]
-    pub(super) reading: Reading,
-    /// A journal or a backup [default: the config's journal]
-    pub(super) file: Option<PathBuf>,
-    /// Checkpoints have to be signed with this key: 64 hexadecimal digits, or a file that holds them; can
-    /// be given several times
-    #[arg(long, value_name = "KEY|FILE")]
-    pub(super) key: Vec<String>,
-    /// Compare with this checkpoint, as it stands in the channel or in a log; can be given several times
-    #[arg(long, value_name = "LINE")]
-    pub(super) checkpoint: Vec<String>,
-    /// Compare with all checkpoints in a file, whatever else stands in it; - is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(super) checkpoints: Option<PathBuf>,
-    /// Show the keys by which its checkpoints are signed, by its own word, and no more
-    #[arg(long)]
-    pub(super) show_key: bool,
-    /// Only the chain of entries: leave contents and tables alone
-    #[arg(long)]
-    pub(super) chain_only: bool,
-    /// With one thread, and the lowest priority
-    #[arg(long)]
-    pub(super) gently: bool,
 }
 
 /// `record`.

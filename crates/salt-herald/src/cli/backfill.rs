@@ -31,9 +31,9 @@ pub(super) fn run(
     out: &mut Output,
 ) -> Result<Found, Trouble> {
     let view = &out.view;
-    let since = time(&args.since, "since", End::Begin, view)?;
+    let since = when::wanted(&args.since, "since", End::Begin, view)?;
     let until = match &args.until {
-        Some(until) => time(until, "until", End::Close, view)?.min(view.now),
+        Some(until) => when::wanted(until, "until", End::Close, view)?.min(view.now),
         None => view.now,
     };
     if since >= until {
@@ -58,14 +58,6 @@ pub(super) fn run(
     }
     out.flush()?;
     Ok(if done.cache == CacheState::Read { Found::NothingWrong } else { Found::SomethingWrong })
-}
-
-fn time(text: &str, name: &str, end: End, view: &View) -> Result<Timestamp, Trouble> {
-    when::parse(text, end, view.now, &view.zone).ok_or_else(|| {
-        Trouble::new(format!("--{name}: {text} is no time")).hint(
-            "write 2h, 3d, 14:02, 2026-11-22, '2026-11-22 14:02', today, yesterday or RFC 3339",
-        )
-    })
 }
 
 /// Asks the daemon that has the journal open.

@@ -71,7 +71,8 @@ fn object(args: &BackupArgs, done: &BackedUp) -> Value {
     })
 }
 
-fn trouble(error: BackupError) -> Trouble {
+/// What to do about it.
+pub(super) fn trouble(error: BackupError) -> Trouble {
     let hint = match error {
         BackupError::Store(error) => return error.into(),
         BackupError::Exists { .. } => "name another file, or say --force to replace it",

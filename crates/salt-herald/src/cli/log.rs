@@ -45,18 +45,9 @@ pub(super) fn run(
 }
 
 fn filter(args: &LogArgs, view: &View) -> Result<RunFilter, Trouble> {
-    let time = |name: &str, text: &Option<String>, end: End| match text {
-        None => Ok(None),
-        Some(text) => match when::parse(text, end, view.now, &view.zone) {
-            Some(time) => Ok(Some(time)),
-            None => Err(Trouble::new(format!("--{name}: {text} is no time")).hint(
-                "write 2h, 3d, 14:02, 2026-11-22, '2026-11-22 14:02', today, yesterday or RFC 3339",
-            )),
-        },
-    };
     Ok(RunFilter {
-        since: time("since", &args.since, End::Begin)?,
-        until: time("until", &args.until, End::Close)?,
+        since: when::given(args.since.as_deref(), "since", End::Begin, view)?,
+        until: when::given(args.until.as_deref(), "until", End::Close, view)?,
         user: args.user.clone(),
         fun: args.fun.clone(),
         minion: args.minion.clone(),

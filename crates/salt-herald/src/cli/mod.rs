@@ -8,6 +8,7 @@ mod args;
 mod backfill;
 mod backup;
 mod check;
+mod export;
 mod extent;
 mod guard;
 mod help;
@@ -96,6 +97,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Show(args) => show::run(config, &args, &mut out),
         Command::Backfill(args) => backfill::run(config, &args, &mut out),
         Command::Backup(args) => backup::run(config, &args, &mut out),
+        Command::Export(args) => export::run(config, &args, &mut out),
         Command::Verify(args) => verify::run(config, &args, &mut out),
         Command::Announce(args) => announce::run(config, &args, &mut out),
         Command::Routes(args) => routes::run(config, &args, &mut out),

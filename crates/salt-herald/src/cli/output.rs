@@ -50,6 +50,11 @@ impl Output {
         Ok(())
     }
 
+    /// Writes a line that was made for programs, with its end.
+    pub(super) fn raw(&mut self, line: &str) -> Result<(), Trouble> {
+        Ok(self.to.write_all(line.as_bytes())?)
+    }
+
     /// Writes one object as a line.
     pub(super) fn json(&mut self, object: &serde_json::Value) -> Result<(), Trouble> {
         self.to.write_all(super::record::line(object).as_bytes())?;

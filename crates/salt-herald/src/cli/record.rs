@@ -3,11 +3,11 @@
 //!
 //! Pure. It is no image of our types: what changes in them does not change here.
 
-use herald_core::literal::is_unseen;
 use herald_core::minions::{MinionSet, Minions};
 use herald_core::run::Run;
 use serde_json::{Value, json};
 
+pub(super) use crate::json::line;
 use crate::store::{Backfilled, Gap};
 
 /// A run, as `log --json` and all others show it.
@@ -71,25 +71,6 @@ pub(super) fn of_backfill(filled: &Backfilled) -> Value {
 /// The ids of a set, in the order of the alphabet.
 pub(super) fn names(set: &MinionSet, minions: &Minions) -> Vec<String> {
     minions.names(set).into_iter().map(str::to_owned).collect()
-}
-
-/// An object as one line that does nothing to a terminal either: JSON can write every character as
-/// an escape, and so it does with those that can't be seen.
-pub(super) fn line(object: &Value) -> String {
-    let text = object.to_string();
-    let mut line = String::with_capacity(text.len() + 1);
-    let mut units = [0; 2];
-    for c in text.chars() {
-        if is_unseen(c) {
-            for unit in c.encode_utf16(&mut units) {
-                line.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            line.push(c);
-        }
-    }
-    line.push('\n');
-    line
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 
+use super::output::View;
+use super::trouble::Trouble;
+
 /// Which end of a day is meant where only a day is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -13,6 +16,30 @@ pub(super) enum End {
     Begin,
     /// Its end.
     Close,
+}
+
+/// The time that an option was given.
+pub(super) fn wanted(
+    text: &str,
+    option: &str,
+    end: End,
+    view: &View,
+) -> Result<Timestamp, Trouble> {
+    parse(text, end, view.now, &view.zone).ok_or_else(|| {
+        Trouble::new(format!("--{option}: {text} is no time")).hint(
+            "write 2h, 3d, 14:02, 2026-11-22, '2026-11-22 14:02', today, yesterday or RFC 3339",
+        )
+    })
+}
+
+/// The same where it need not be given.
+pub(super) fn given(
+    text: Option<&str>,
+    option: &str,
+    end: End,
+    view: &View,
+) -> Result<Option<Timestamp>, Trouble> {
+    text.map(|text| wanted(text, option, end, view)).transpose()
 }
 
 /// Reads a time; nothing if it is none.

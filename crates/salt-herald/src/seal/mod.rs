@@ -12,6 +12,8 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use herald_core::seal::{Checkpoint, PublicKey, Signed};
 use thiserror::Error;
 
+use crate::hex;
+
 #[cfg(test)]
 mod tests;
 
@@ -110,7 +112,7 @@ impl SealKey {
         }
         let mut text = String::new();
         file.take(MOST).read_to_string(&mut text).map_err(failed)?;
-        let key = from_hex(text.trim()).and_then(|der| Ed25519KeyPair::from_pkcs8(&der).ok());
+        let key = hex::read(text.trim()).and_then(|der| Ed25519KeyPair::from_pkcs8(&der).ok());
         key.map(Self).ok_or_else(|| SealError::NoKey { path: path.to_owned() })
     }
 
@@ -131,7 +133,7 @@ impl SealKey {
             .open(&part)
             .map_err(failed)?;
         file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
-        writeln!(file, "{}", to_hex(der.as_ref())).map_err(failed)?;
+        writeln!(file, "{}", hex::write(der.as_ref())).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         std::fs::rename(&part, path).map_err(failed)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -163,16 +165,4 @@ impl fmt::Debug for SealKey {
 pub fn is_signed(signed: &Signed, key: PublicKey) -> bool {
     let bytes = signed.checkpoint.to_bytes();
     UnparsedPublicKey::new(&ED25519, key.0).verify(&bytes, &signed.signature).is_ok()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let digits = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map(digits).collect()
 }

@@ -20,8 +20,8 @@ mod sqlite;
 
 pub use herald_core::owed::Part;
 pub use sqlite::{
-    BackedUp, Chain, Extent, Journal, JournalReader, JournalWriter, MEMORY, Manner, Order,
-    Progress, Returned, RunFilter, Taken, files_of_readers, verify,
+    BackedUp, Chain, Exported, Extent, Journal, JournalReader, JournalWriter, MEMORY, Manner,
+    Order, Progress, Returned, RunFilter, Span, Taken, files_of_readers, verify,
 };
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.
@@ -304,7 +304,7 @@ pub enum StoreError {
     Closed,
 }
 
-/// Why there is no backup.
+/// Why there is no backup, or no export.
 #[derive(Debug, Error)]
 pub enum BackupError {
     /// There is such a file.
@@ -316,8 +316,8 @@ pub enum BackupError {
     /// The journal would be its own backup.
     #[error("that is the journal itself")]
     Itself,
-    /// Another backup to the same place is under way.
-    #[error("another backup writes {path}")]
+    /// Another one to the same place is under way.
+    #[error("another salt-herald writes {path}")]
     Busy {
         /// What it writes.
         path: PathBuf,

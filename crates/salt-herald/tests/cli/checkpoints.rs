@@ -26,7 +26,7 @@ fn seal(journal: &Path) -> String {
 }
 
 /// A journal with a checkpoint, and its line.
-fn sealed() -> (Scene, String) {
+pub(super) fn sealed() -> (Scene, String) {
     let scene = Scene::usual().close();
     let line = seal(&scene.path());
     (scene, line)
@@ -37,7 +37,7 @@ fn verify(journal: &Path, more: &[&str]) -> Output {
 }
 
 /// What is said, without what is another in each run.
-fn said(what: &str, output: &Output) -> String {
+pub(super) fn said(what: &str, output: &Output) -> String {
     let mut lines = vec![format!("=== {what}")];
     let text = stdout(output) + &stderr(output);
     for line in text.lines().filter(|line| !line.starts_with("file")) {

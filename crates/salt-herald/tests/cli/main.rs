@@ -7,6 +7,7 @@ mod announce;
 mod backup;
 mod checkpoints;
 mod errors;
+mod exports;
 mod listing;
 mod live;
 mod preview;

@@ -47,7 +47,7 @@ const CONFIGS: &[&str] = &[
 #[rustfmt::skip]
 const COMMANDS: &[&[&str]] = &[
     &["check"], &["check", "--json"], &["check", "--online"], &["status"], &["log"], &["log", "--json"],
-    &["show", "last"], &["routes"], &["routes", "--json"], &["preview"], &["backfill", "--since", "1h"],
+    &["export"], &["verify"], &["show", "last"], &["routes"], &["routes", "--json"], &["preview"], &["backfill", "--since", "1h"],
     &["announce", "--dry-run", "a", "glob", "test.ping"], &["announce", "a", "glob", "test.ping"],
 ];
 

@@ -1,4 +1,4 @@
-//! `verify`: whether a journal or a backup is what was written.
+//! `verify`: whether a journal, a backup or an export is what was written.
 //!
 //! The store looks, [`text`] says; nothing is judged here, and nothing is written.
 
@@ -15,6 +15,7 @@ use super::args::VerifyArgs;
 use super::output::Output;
 use super::trouble::Trouble;
 use super::{Found, journal};
+use crate::export;
 use crate::store::{self, JournalReader, Manner};
 
 /// How a checkpoint looks.
@@ -32,7 +33,12 @@ pub(super) fn run(
     if args.show_key {
         return show_key(&file, args, out);
     }
-    let report = store::verify(&file, manner(args), &witness(args)?)?;
+    let witness = witness(args)?;
+    let report = if export::is_export(&file) {
+        export::verify(&file, &witness).map_err(Trouble::of)?
+    } else {
+        store::verify(&file, manner(args), &witness)?
+    };
     if args.reading.json {
         text::objects(&file, &report).iter().try_for_each(|object| out.json(object))?;
     } else {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use herald_core::amount::bytes_text;
 use herald_core::literal;
-use herald_core::verify::{Contents, Cut, Finding, Report, Seals};
+use herald_core::verify::{Contents, Cut, Finding, Part, Report, Seals};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,6 +20,9 @@ pub(super) fn text(file: &Path, report: &Report, view: &View) -> String {
     line("file", &literal::line(&file.display().to_string()));
     line("journal", &Uuid::from_bytes(report.origin).to_string());
     line("entries", &entries(report));
+    if let Some(part) = report.part.as_ref().and_then(|part| part_text(part, view)) {
+        line("part", &part);
+    }
     if let Some(cut) = &report.cut {
         line("taken out", &taken_out(cut, view));
     }
@@ -48,6 +51,16 @@ fn entries(report: &Report) -> String {
     let Report { first, last, hash, .. } = report;
     let whole = if report.break_of_chain().is_some() { "" } else { ", whole" };
     format!("{first} to {last}{whole}; hash {hash}")
+}
+
+/// Where an export begins that does not hold the whole journal.
+fn part_text(part: &Part, view: &View) -> Option<String> {
+    let Part { after, hash, since, until } = part;
+    let time = |word: &str, at: &Option<_>| at.map(|at| format!("{word} {}", local(at, view)));
+    let times: Vec<String> =
+        [time("since", since), time("until", until)].into_iter().flatten().collect();
+    let times = (!times.is_empty()).then(|| times.join(" "))?;
+    Some(format!("{times}, by its own word; it begins behind entry {after}, hash {hash}"))
 }
 
 fn taken_out(cut: &Cut, view: &View) -> String {
@@ -89,7 +102,11 @@ fn outside(seals: &Seals) -> String {
         0 => String::new(),
         old => format!("; {old} are of entries that were taken out"),
     };
-    format!("{} of {} checkpoints agree{old}", seals.agreeing, seals.kept)
+    let outside = match seals.outside {
+        0 => String::new(),
+        outside => format!("; {outside} are of entries outside of this part"),
+    };
+    format!("{} of {} checkpoints agree{old}{outside}", seals.agreeing, seals.kept)
 }
 
 fn has_of(report: &Report, is_of: fn(&Finding) -> bool) -> bool {
@@ -97,12 +114,12 @@ fn has_of(report: &Report, is_of: fn(&Finding) -> bool) -> bool {
 }
 
 fn is_of_tables(finding: &Finding) -> bool {
-    matches!(finding, Finding::Row { .. } | Finding::Table { .. })
+    matches!(finding.itself(), Finding::Row { .. } | Finding::Table { .. })
 }
 
 fn is_of_contents(finding: &Finding) -> bool {
     matches!(
-        finding,
+        finding.itself(),
         Finding::Payload { .. }
             | Finding::Missing { .. }
             | Finding::Times { .. }
@@ -118,6 +135,7 @@ pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
             "finding": finding.name(),
             "entry": finding.entry(),
             "text": finding.to_string(),
+            "line": finding.line(),
         })
     };
     let mut objects: Vec<Value> = report.findings.iter().map(finding).collect();
@@ -153,9 +171,16 @@ pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
             "kept": report.seals.kept,
             "agreeing": report.seals.agreeing,
             "too_old": report.seals.too_old,
+            "outside": report.seals.outside,
         },
         "rows": report.rows,
         "findings": report.findings.len() as u64 + report.left_out,
+        "part": report.part.map(|part| json!({
+            "after": part.after,
+            "hash": part.hash.to_string(),
+            "since": part.since.map(|at| at.to_string()),
+            "until": part.until.map(|at| at.to_string()),
+        })),
     }));
     objects
 }

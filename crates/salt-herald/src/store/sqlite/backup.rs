@@ -67,7 +67,7 @@ impl JournalReader {
         tell: &mut dyn FnMut(Progress),
     ) -> Result<BackedUp, BackupError> {
         refuse(&self.connection, to, replace)?;
-        let part = Part::begin(to)?;
+        let part = Part::begin(to, MODE)?;
         // What is read from now on is of one moment, whatever is committed meanwhile.
         let moment = self.connection.unchecked_transaction().map_err(reading)?;
         let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
@@ -84,7 +84,7 @@ impl JournalReader {
 }
 
 /// What is there is overwritten only if that was asked for, and the journal itself never.
-fn refuse(journal: &Connection, to: &Path, replace: bool) -> Result<(), BackupError> {
+pub(super) fn refuse(journal: &Connection, to: &Path, replace: bool) -> Result<(), BackupError> {
     let failed = |source| BackupError::Write { path: to.to_owned(), source };
     if to.file_name().is_none() {
         return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
@@ -116,20 +116,21 @@ fn require_own(file: &File) -> io::Result<()> {
     ))
 }
 
-/// The copy as long as it is not whole. It goes when it is dropped before.
-struct Part {
+/// A file as long as it is not whole. It goes when it is dropped before.
+pub(super) struct Part {
     path: PathBuf,
-    /// Holds a lock, so that two backups to one place don't write into each other.
+    /// Holds a lock, so that two who write to one place don't write into each other.
     file: File,
     is_whole: bool,
 }
 
 impl Part {
-    fn begin(to: &Path) -> Result<Self, BackupError> {
+    /// Begins what will have that name, with no more of a mode than this.
+    pub(super) fn begin(to: &Path, mode: u32) -> Result<Self, BackupError> {
         let path = beside(to, ".part");
         let failed = |source| BackupError::Write { path: path.clone(), source };
         let mut options = File::options();
-        options.create(true).read(true).write(true).truncate(false).mode(MODE);
+        options.create(true).read(true).write(true).truncate(false).mode(mode);
         // Who may write in that folder could have put a link there, to have a file emptied by root.
         options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(&path).map_err(failed)?;
@@ -146,9 +147,14 @@ impl Part {
         }
         // What a backup that was killed left is worth nothing.
         file.set_len(0).map_err(failed)?;
-        let mode = Permissions::from_mode(own.permissions().mode() & MODE);
+        let mode = Permissions::from_mode(own.permissions().mode() & mode);
         file.set_permissions(mode).map_err(failed)?;
         Ok(Self { path, file, is_whole: false })
+    }
+
+    /// What is written.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     fn failed(&self, source: io::Error) -> BackupError {
@@ -210,8 +216,8 @@ impl Part {
         Ok(chain::verify(&copy)?)
     }
 
-    /// Gives the copy its name.
-    fn finish(mut self, to: &Path, replace: bool) -> Result<(), BackupError> {
+    /// Gives it its name.
+    pub(super) fn finish(mut self, to: &Path, replace: bool) -> Result<(), BackupError> {
         let failed = |source: io::Error| BackupError::Write { path: to.to_owned(), source };
         let named =
             if replace { std::fs::rename(&self.path, to) } else { rename_to_new(&self.path, to) };

@@ -230,7 +230,7 @@ fn read_link(row: &Row<'_>, bytes: usize, hash: usize) -> Result<Link, StoreErro
 }
 
 /// Where the chain begins, by the table of cuts.
-fn begin(connection: &Connection) -> Result<Place, StoreError> {
+pub(super) fn begin(connection: &Connection) -> Result<Place, StoreError> {
     let sql = "SELECT bytes FROM entry WHERE number = (SELECT max(entry) FROM cut)";
     let bytes: Option<Vec<u8>> =
         connection.query_row(sql, [], |row| row.get(0)).optional().map_err(reading)?;
@@ -281,7 +281,8 @@ fn is_followed(connection: &Connection, base: Place) -> Result<bool, StoreError>
     Ok(next.is_some_and(|next| fits(base.hash, &next)))
 }
 
-fn last(connection: &Connection) -> Result<Place, StoreError> {
+/// Where the entries end.
+pub(super) fn last(connection: &Connection) -> Result<Place, StoreError> {
     let sql = "SELECT number, bytes, hash FROM entry ORDER BY number DESC LIMIT 1";
     let mut select = connection.prepare(sql).map_err(reading)?;
     let mut rows = select.query([]).map_err(reading)?;

@@ -11,6 +11,7 @@ mod changes;
 mod cut;
 mod deed;
 mod examine;
+mod export;
 mod failures;
 mod filter;
 mod fold;
@@ -49,6 +50,7 @@ mod tests;
 
 pub use backup::{BackedUp, Progress};
 pub use chain::Chain;
+pub use export::{Exported, Span};
 pub use list::{Order, RunFilter};
 pub use open::{Journal, files_of_readers};
 pub use read::JournalReader;

@@ -98,6 +98,12 @@ fn fold(
         let number = number as u64;
         let bytes = row.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(reading)?;
         let Some(change) = read(connection, number, bytes, report) else { continue };
+        if let What::JobStarted { load, .. } = &change.what
+            && *load != Digest::ZERO
+            && insert.id_of(*load).map_err(reading)? == 0
+        {
+            report.find(Finding::Missing { entry: number, digest: *load });
+        }
         if let What::Returned { failures, .. } = &change.what {
             let failed = failures.iter().flat_map(|one| [one.definition, one.body]);
             names.look(insert, (number, &change), bytes, failed, report)?;
