@@ -10,6 +10,7 @@ mod answers;
 #[allow(dead_code)]
 #[path = "../app/chance.rs"]
 mod chance;
+mod journals;
 mod mutilate;
 mod records;
 mod seeds;
