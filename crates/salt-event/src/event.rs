@@ -6,6 +6,7 @@
 
 mod fields;
 mod key;
+mod read;
 mod twin;
 
 use std::borrow::Cow;
@@ -15,8 +16,10 @@ use thiserror::Error;
 
 pub(crate) use self::fields::Fields;
 pub use self::key::KeyEvent;
+use self::read::{batch, call, child, new_job, published};
+pub(crate) use self::read::{job_return, returned};
 use crate::msgpack::{MsgpackError, Raw, Reader, Token};
-use crate::tag::{Tag, is_minion};
+use crate::tag::Tag;
 use crate::time::parse_stamp;
 
 /// Longest tag that we take, in bytes.
@@ -121,6 +124,9 @@ pub enum Kind<'a> {
     /// An event that says nothing new: `salt/job/J/publish` without metadata, and error notices that
     /// the return repeats.
     Echo,
+    /// It has the tag of a job's beginning or of a return, and lacks what each such event has: a function,
+    /// a target, a jid that is the tag's, a minion's id.
+    Odd,
     /// Any other.
     Other,
 }
@@ -300,15 +306,30 @@ pub fn split_frame(frame: &[u8]) -> Result<(Cow<'_, str>, &[u8]), DecodeError> {
 ///
 /// # Errors
 /// When the frame is no event. An event whose data lacks what its tag promises is no error: it is
-/// [`Kind::Other`].
+/// [`Kind::Odd`] or [`Kind::Other`].
 pub fn decode(frame: &[u8]) -> Result<Event<'_>, DecodeError> {
     let (tag, data) = split_frame(frame)?;
     let fields = Fields::read(data)
         .map_err(|source| DecodeError::Data { tag: tag.clone().into_owned(), source })?;
     let stamp = fields.text("_stamp").and_then(parse_stamp);
-    let kind =
-        understand(&tag, &fields).or_else(|| twin::twin(&tag, &fields)).unwrap_or(Kind::Other);
+    let kind = understand(&tag, &fields).or_else(|| twin::twin(&tag, &fields));
+    let kind = kind.unwrap_or_else(|| if is_of_job(&tag) { Kind::Odd } else { Kind::Other });
     Ok(Event { tag, stamp, kind })
+}
+
+/// Whether a tag is one of those under which a job begins or returns.
+fn is_of_job(tag: &str) -> bool {
+    matches!(
+        Tag::parse(tag),
+        Tag::JobNew(_)
+            | Tag::JobReturn(..)
+            | Tag::RunnerNew(_)
+            | Tag::RunnerReturn(_)
+            | Tag::WheelNew(_)
+            | Tag::WheelReturn(_)
+            | Tag::BatchNew(_)
+            | Tag::BehindNew(..)
+    )
 }
 
 fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
@@ -347,102 +368,4 @@ fn understand<'a>(tag: &str, fields: &Fields<'a>) -> Option<Kind<'a>> {
         Tag::Auth => key::key(fields, true),
         Tag::Other => None,
     }
-}
-
-/// The master makes the tag from the data: where their jids differ, it is not the master's event.
-fn new_job<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<NewJob<'a>> {
-    Some(NewJob {
-        jid: fields.jid().filter(|jid| jid == tag_jid)?,
-        fun: fields.fun()?,
-        is_list: fields.fun_is_list(),
-        arg: fields.raw("arg"),
-        tgt: fields.raw("tgt"),
-        tgt_type: fields.text("tgt_type").unwrap_or("glob"),
-        user: fields.text("user"),
-        minions: fields.raw("minions"),
-        missing: fields.raw("missing"),
-        metadata: fields.get("metadata"),
-    })
-}
-
-fn published<'a>(fields: &Fields<'a>, tag_jid: &str) -> Option<Kind<'a>> {
-    let metadata = fields.get("metadata").filter(|metadata| metadata.token() != Token::Nil)?;
-    Some(Kind::Published { jid: fields.jid().filter(|jid| jid == tag_jid)?, metadata })
-}
-
-pub(crate) fn job_return<'a>(
-    fields: &Fields<'a>,
-    origin: Origin,
-    tag_jid: &str,
-    tag_minion: &str,
-) -> Option<Return<'a>> {
-    let minion = match origin {
-        Origin::Minion => fields.text("id").filter(|id| is_minion(id))?,
-        Origin::Runner | Origin::Wheel => "",
-    };
-    let jid = fields.jid()?;
-    Some(Return {
-        origin,
-        // The master makes the tag from the data: a difference is somebody's doing.
-        tag_differs: tag_minion != minion || tag_jid != jid,
-        jid,
-        minion,
-        fun: fields.fun().unwrap_or_default(),
-        fun_args: fields.raw("fun_args"),
-        ret: returned(fields),
-        retcode: fields.raw("retcode"),
-        success: fields.get("success"),
-        user: fields.text("user"),
-        cmd: fields.text("cmd"),
-        through_syndic: fields.text("cmd").is_none() && fields.begin_with(["jid", "id"]),
-        schedule: fields.text("schedule"),
-        arg: fields.get("arg"),
-        tgt: fields.get("tgt"),
-        metadata: fields.get("metadata"),
-    })
-}
-
-/// What was returned. salt-ssh before 3007 leaves it out where a shell answered instead of Salt.
-pub(crate) fn returned<'a>(fields: &Fields<'a>) -> Raw<'a> {
-    let good = fields.raw("retcode").integer() == Some(0);
-    let answer = || fields.get(if good { "stdout" } else { "stderr" });
-    fields.get("return").or_else(answer).unwrap_or(Raw::NIL)
-}
-
-fn call<'a>(fields: &Fields<'a>, origin: Origin, tag_jid: &str) -> Option<Call<'a>> {
-    Some(Call {
-        origin,
-        jid: fields.jid().filter(|jid| jid == tag_jid)?,
-        fun: fields.fun()?.into_iter().next()?,
-        fun_args: fields.raw("fun_args"),
-        user: fields.text("user"),
-    })
-}
-
-fn child<'a>(fields: &Fields<'a>, jid: &str) -> Option<Child<'a>> {
-    let args = fields.get("args")?;
-    Some(Child {
-        jid: Cow::Owned(jid.to_owned()),
-        is_state: fields.text("type") == Some("state"),
-        name: fields.text("name").unwrap_or_default(),
-        tgt: fields.get("tgt")?,
-        tgt_type: args.get("tgt_type").and_then(Raw::text).unwrap_or("glob"),
-    })
-}
-
-fn batch<'a>(fields: &Fields<'a>, jid: &str) -> Option<Batch<'a>> {
-    let state = fields.raw("state");
-    Some(Batch {
-        jid: Cow::Owned(jid.to_owned()),
-        fun: fields.fun()?,
-        is_list: fields.fun_is_list(),
-        arg: state.get("arg").unwrap_or(Raw::NIL),
-        tgt: fields.raw("tgt"),
-        tgt_type: fields.text("tgt_type").unwrap_or("glob"),
-        user: fields.text("user"),
-        minions: state.get("all_minions").unwrap_or(Raw::NIL),
-        size: state.get("batch_size").or(fields.get("batch_size")).and_then(Raw::integer),
-        failhard: state.get("failhard").and_then(Raw::boolean).unwrap_or(false),
-        wait: state.get("batch_wait").and_then(Raw::number),
-    })
 }

@@ -16,7 +16,7 @@
 //! #     frame.push(body.len() as u8);
 //! #     [frame, body].concat()
 //! # }
-//! # let socket = frame(b"\x84\xa3jid\xb420261122175503902712\xa3fun\xa9test.ping\xa4user\xa5alice\xa7minions\x91\xa4web1");
+//! # let socket = frame(b"\x85\xa3jid\xb420261122175503902712\xa3fun\xa9test.ping\xa3tgt\xa1*\xa4user\xa5alice\xa7minions\x91\xa4web1");
 //! let mut frames = FrameBuffer::default();
 //! let mut jobs = Vec::new();
 //! for piece in socket.chunks(16) {

@@ -86,6 +86,7 @@ impl Page {
             Kind::Twin { jid } => ("twin", format!("{} {}", self.jid(jid), self.tag(&event.tag))),
             Kind::Published { jid, .. } => ("published", self.jid(jid)),
             Kind::Echo => ("echo", self.tag(&event.tag)),
+            Kind::Odd => ("odd", self.tag(&event.tag)),
             Kind::Other => ("other", self.tag(&event.tag)),
         }
     }

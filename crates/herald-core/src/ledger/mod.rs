@@ -175,9 +175,12 @@ impl Ledger {
             Kind::Call(call) => &call.jid,
             Kind::BatchNew(batch) => &batch.jid,
             Kind::Twin { jid } => jid,
-            Kind::Child(_) | Kind::FromMinion { .. } | Kind::Key(_) | Kind::Echo | Kind::Other => {
-                return None;
-            }
+            Kind::Child(_)
+            | Kind::FromMinion { .. }
+            | Kind::Key(_)
+            | Kind::Echo
+            | Kind::Odd
+            | Kind::Other => return None,
         };
         (!self.by_jid.contains_key(jid.as_ref())).then_some(jid)
     }
@@ -210,7 +213,7 @@ impl Ledger {
             Kind::Key(event) => self.hear_key(now, at, event),
             Kind::Twin { jid } => self.hear_twin(at, &event.tag, jid),
             Kind::Other => self.hear_cut_twin(at, &event.tag),
-            Kind::FromMinion { .. } | Kind::Echo => {}
+            Kind::FromMinion { .. } | Kind::Echo | Kind::Odd => {}
         }
     }
 

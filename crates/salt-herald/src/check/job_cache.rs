@@ -97,7 +97,7 @@ fn dir(fact: &JobCacheFact, facts: &Facts) -> Finding {
         DirFact::Denied { owner } => {
             let message = format!("{user} may not read {shown}{}", owned(owner.as_ref()));
             let hint = match owner {
-                Some(owner) if owner.mode & 0o050 == 0o050 => {
+                Some(owner) if opens_by_group(owner) => {
                     format!("{BLIND}; run salt-herald in the group {}", owner.group)
                 }
                 Some(owner) if owner.user == "root" => format!("{BLIND}; run salt-herald as root"),
@@ -110,6 +110,11 @@ fn dir(fact: &JobCacheFact, facts: &Facts) -> Finding {
             Finding::warning(Area::JobCache, format!("{shown} can't be read: {why}")).hint(BLIND)
         }
     }
+}
+
+/// Whether being in its group is enough. Nobody should be put into root's, which opens much more.
+fn opens_by_group(owner: &Owner) -> bool {
+    owner.mode & 0o050 == 0o050 && owner.group != "root"
 }
 
 /// What stops the user of `salt-herald.service`, where that is the unit that fits: the first
@@ -138,7 +143,7 @@ fn closed_to_the_service(facts: &Facts) -> Option<Finding> {
         dir.display(),
         owned(Some(owner))
     );
-    let hint = if owner.mode & 0o050 == 0o050 {
+    let hint = if opens_by_group(owner) {
         format!("{BLIND}; usermod -a -G {} {SERVICE_USER}", owner.group)
     } else {
         format!("{BLIND}; systemctl edit salt-herald, and under [Service] User={}", owner.user)

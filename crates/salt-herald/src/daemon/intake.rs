@@ -306,16 +306,36 @@ impl Intake {
         };
         self.count(&event);
         self.adopt(at, &event)?;
+        if self.is_odd(&event) {
+            tracing::warn!(tag = ?event.tag, bytes = bytes.len(), "an event of a job makes no sense");
+            self.add_unreadable(at, &event.tag, bytes.len() as u64, bytes);
+            return Ok(());
+        }
         let changes = self.ledger.handle_event(at, &event);
         self.add(changes);
         self.have_looked_for(at);
         Ok(())
     }
 
+    /// Whether an event claims to be of a job, and none can be made of it: a return of a job that nobody
+    /// knows, and that does not say what was run, is no run either.
+    fn is_odd(&self, event: &Event<'_>) -> bool {
+        match &event.kind {
+            Kind::Odd => true,
+            Kind::Return(ret) => {
+                let is_unknown = self.ledger.unknown_jid(event).is_some();
+                ret.fun.is_empty() && !ret.tag_differs && is_unknown
+            }
+            _ => false,
+        }
+    }
+
     /// Counts what is only counted.
     fn count(&mut self, event: &Event<'_>) {
-        if !matches!(event.kind, Kind::Other | Kind::Echo | Kind::Key(_) | Kind::FromMinion { .. })
-        {
+        if !matches!(
+            event.kind,
+            Kind::Other | Kind::Odd | Kind::Echo | Kind::Key(_) | Kind::FromMinion { .. }
+        ) {
             return;
         }
         let family = salt_event::tag::family(&event.tag);

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use fake_slack::Fault;
 use herald_core::run::{Flag, RunStatus};
 use rustix::process::Signal;
+use salt_event::Value;
 
 use crate::app::{App, IN_TIME, Manner, all, shows};
 use crate::chance::rounds;
 use crate::crash::Process;
 use crate::events::{Event, batch_new, good, highstate, jid, new_job, ret_of, text, texts};
-use crate::journal::{count, open, verify_chain};
+use crate::journal::{count, number, open, verify_chain};
 
 fn job(number: u32) -> Event {
     new_job(&jid(number), "state.apply", vec![text(&format!("role{number}"))], &["web1"])
@@ -57,6 +58,39 @@ async fn jobs_by_the_thousand_may_be_open_at_once() {
     assert_eq!(count(&app.journal(), "gap"), 0);
     app.stop().await;
     verify_chain(&app.journal());
+}
+
+/// They have the tags of a job, and are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_under_a_jobs_tag_that_make_no_sense_are_kept_and_are_no_runs() {
+    let mut app = App::started().await;
+    let (own, other) = (jid(1), jid(2));
+    let odd = |tag: String, data: Vec<(&str, Value<'static>)>| {
+        let pairs = data.into_iter().map(|(name, value)| (text(name), value));
+        Event { tag, data: Value::Map(pairs.collect()) }
+    };
+    let known = new_job(&jid(3), "cmd.run", vec![text("true")], &["web1"]);
+    app.bus.send([
+        odd(format!("salt/job/{own}/new"), vec![("jid", text(&own))]),
+        odd(format!("salt/job/{own}/new"), vec![("jid", text(&own)), ("fun", text("test.ping"))]),
+        odd(format!("salt/job/{own}/ret/web1"), vec![("jid", text(&own)), ("id", text("web1"))]),
+        odd(format!("salt/job/{own}/ret/web1"), vec![("id", text("web1")), ("fun", text("a.b"))]),
+        odd(
+            format!("salt/run/{own}/new"),
+            vec![("jid", text(&other)), ("fun", text("runner.a.b"))],
+        ),
+        odd(format!("salt/run/{own}/ret"), vec![("jid", text(&own))]),
+        known,
+        // Of a job that is known it is a return, whatever it lacks.
+        odd(
+            format!("salt/job/{}/ret/web1", jid(3)),
+            vec![("jid", text(&jid(3))), ("id", text("web1"))],
+        ),
+    ]);
+    app.until_over(1).await;
+    app.stop().await;
+    assert_eq!((count(&app.journal(), "run"), count(&app.journal(), "return")), (1, 1));
+    assert_eq!(number(&app.journal(), "SELECT count(*) FROM entry WHERE kind = 14"), 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,6 +41,14 @@ fn the_job_cache_is_out_of_reach() {
 
     1 warning, nothing that keeps salt-herald from running.
     "#);
+    // Root's group opens much more than that.
+    insta::assert_snapshot!(dir(DirFact::Denied { owner: Some(owner("root", "root", 0o750)) }), @r#"
+    ! job cache: alice may not read /var/cache/salt/master/jobs (mode 0750, root:root)
+        without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; run salt-herald as root
+    ✓ unit: salt-herald.service fits: the group salt may read the bus (Salt 3007 or 3008)
+
+    1 warning, nothing that keeps salt-herald from running.
+    "#);
     insta::assert_snapshot!(dir(DirFact::Denied { owner: None }), @r#"
     ! job cache: alice may not read /var/cache/salt/master/jobs
         without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; run salt-herald as the master's user, in its group, or as root
@@ -132,6 +140,8 @@ fn the_job_cache_is_closed_to_the_unit() {
     "#);
     assert!(closed(way(&hash, "salt", 0o750)).contains("Everything is fine"));
     assert!(closed(way(&hash, "alice", 0o755)).contains("Everything is fine"));
+    let of_root = closed(way(&hash, "root", 0o750));
+    assert!(of_root.contains("User=root") && !of_root.contains("usermod"), "{of_root}");
     insta::assert_snapshot!(closed(way("/srv", "backup", 0o750)), @r#"
     ! job cache: salt-herald, the user of the unit, may not read /srv (mode 0750, backup:backup)
         without it, what happens while salt-herald is down or blind is not found again, and no job is told from one that a minion made up; usermod -a -G backup salt-herald
