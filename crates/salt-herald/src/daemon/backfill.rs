@@ -5,6 +5,8 @@
 //! ledger's matter, and what is said of it the publisher's.
 
 mod by_hand;
+mod due;
+mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,8 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 pub use by_hand::backfill;
+use due::{Again, Due};
+use refusals::Refusals;
 
 use super::intake::Intake;
 use super::walker::{Errand, Walker, Where, later};
@@ -30,8 +34,6 @@ use crate::store::{Gap, JournalWriter, StoreError};
 const MOST_OPEN: usize = 1_000;
 /// How long to wait until a gap is on disk, or a batch of the past.
 const MOMENT: Duration = Duration::from_millis(20);
-/// How long at most to wait until a gap is on disk.
-const GIVE_UP: Duration = Duration::from_secs(60);
 /// Most gaps that wait to be looked into once more.
 const MOST_AGAIN: usize = 8;
 
@@ -51,33 +53,9 @@ pub(super) struct Backfills {
     again: VecDeque<(Instant, Again)>,
     /// So much the journal had lost when that was asked last.
     lost: u64,
+    refusals: Refusals,
     /// Who is to be told once all is on disk, and what.
     done: Option<(mpsc::UnboundedSender<Answer>, Backfill)>,
-}
-
-/// A gap of which the journal is to tell.
-#[derive(Debug, Clone, Copy)]
-struct Due {
-    /// It ended then or later; any will do where nothing is said.
-    to: Option<Timestamp>,
-    since: Instant,
-}
-
-impl Due {
-    /// Of a gap that may never come: who wrote it may have made another of it.
-    fn waits_for(&self, gaps: &[Gap], now: Instant) -> bool {
-        let is_it = |to: Timestamp, gap: &Gap| gap.to.as_microsecond() >= to.as_microsecond();
-        let is_there = self.to.is_none_or(|to| gaps.iter().any(|gap| is_it(to, gap)));
-        !is_there && now.duration_since(self.since) < GIVE_UP
-    }
-}
-
-/// A gap that was looked into, and is once more.
-#[derive(Debug, Clone)]
-struct Again {
-    gap: Gap,
-    /// So many files could not be read at first.
-    unread: u64,
 }
 
 struct Underway {
@@ -173,6 +151,7 @@ impl Backfills {
             was_connected: false,
             again: VecDeque::new(),
             lost: 0,
+            refusals: Refusals::default(),
             done: None,
         };
         Ok((backfills, asking))
@@ -187,7 +166,7 @@ impl Backfills {
             // One that an earlier process left.
             Heard::Connected if !self.was_connected => {
                 self.was_connected = true;
-                self.due = self.due.or(Some(Due { to: None, since: Instant::now() }));
+                self.due = self.due.or(Some(Due::any(Instant::now())));
             }
             _ => {}
         }
@@ -198,7 +177,15 @@ impl Backfills {
         let lost = writer.lost();
         let is_more = std::mem::replace(&mut self.lost, lost) != lost;
         if is_more {
-            self.due = self.due.or(Some(Due { to: None, since: Instant::now() }));
+            let now = Instant::now();
+            let pause = self.refusals.note(now);
+            if !pause.is_zero() {
+                tracing::warn!(
+                    seconds = pause.as_secs(),
+                    "the journal refuses again what is found in the job cache: it is looked for later"
+                );
+            }
+            self.due = self.due.or(Some(Due::any(now + pause)));
         }
         is_more
     }
@@ -220,8 +207,11 @@ impl Backfills {
 
     /// How long the intake may wait for what it hears.
     pub(super) fn patience(&self, patience: Duration) -> Duration {
-        let waits = self.settling.is_some() || (self.due.is_some() && self.now.is_none());
-        if waits { patience.min(MOMENT) } else { patience }
+        let now = Instant::now();
+        let due = self.due.filter(|_| self.now.is_none());
+        let waits = self.settling.is_some() || due.is_some_and(|due| due.is_ripe(now));
+        let ripens = due.map_or(patience, |due| due.since.saturating_duration_since(now));
+        if waits { patience.min(MOMENT) } else { patience.min(ripens.max(MOMENT)) }
     }
 
     /// Takes what the cache told.
@@ -264,7 +254,8 @@ impl Backfills {
             }
             return Ok(());
         }
-        match (self.due, self.requests.try_recv()) {
+        let due = self.due.filter(|due| due.is_ripe(Instant::now()));
+        match (due, self.requests.try_recv()) {
             // Who asks is served first: gaps may be waited for.
             (_, Ok(request)) => {
                 self.begin_asked(intake, now, request);

@@ -26,7 +26,10 @@ pub(super) async fn end(
     let _ = timeout_at(soon, writer.settle()).await;
     match timeout_at(until, publishing.stop()).await {
         Ok(stopped) => stopped?,
-        Err(_) => tracing::warn!("what is owed is said after the next start"),
+        Err(_) => {
+            publishing.abort();
+            tracing::warn!("what is owed is said after the next start");
+        }
     }
     // The publishers are gone by now, so that the journal's last batch is the last.
     writer.abandon();

@@ -56,6 +56,11 @@ impl Publishing {
         Ok((&mut self.task).await?)
     }
 
+    /// Ends at once, though something is under way: nobody may write to the journal after this.
+    pub(super) fn abort(&self) {
+        self.task.abort();
+    }
+
     /// Ends, and begins again with another config. Never both at once: they would say all twice.
     pub(super) async fn change_to(
         &mut self,

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::due::GIVE_UP;
 use super::*;
 use crate::source::job_cache::made::Made;
 use crate::store::{Disk, Journal, JournalReader};
@@ -196,4 +197,39 @@ fn a_gap_that_never_comes_is_not_waited_for_for_ever() {
     assert!(!due.waits_for(&[gap(9), gap(10)], since));
     assert!(!due.waits_for(&[gap(9)], since + GIVE_UP));
     assert!(!Due { to: None, since }.waits_for(&[], since));
+}
+
+/// What is found there is refused each time.
+#[test]
+fn what_the_journal_refuses_again_and_again_is_not_looked_for_without_a_rest() {
+    let mut stage = Stage::new();
+    let connection = Connection::open(stage.folder.path().join("journal.db")).unwrap();
+    connection.busy_timeout(PATIENCE).unwrap();
+    let refuse = "CREATE TRIGGER refused BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'no'); END";
+    connection.execute_batch(refuse).unwrap();
+    let began = earlier(Duration::from_secs(60));
+    stage.made.job(&jid_of(began), &["web1"], began);
+    stage.gap(earlier(Duration::from_secs(120)));
+    // Found for the gap, and once more for the gap that stands in its place; then it rests.
+    let until = Instant::now() + PATIENCE;
+    let rests = |stage: &Stage| {
+        stage.backfills.due.is_some_and(|due| !due.is_ripe(Instant::now()))
+            && stage.backfills.now.is_none()
+            && stage.backfills.settling.is_none()
+    };
+    while !rests(&stage) {
+        stage.turn();
+        assert!(Instant::now() < until, "it never rests");
+    }
+    assert!(stage.writer.lost() > 1);
+    assert!(stage.backfills.patience(Duration::from_secs(3_600)) > MOMENT);
+    for _ in 0..100 {
+        stage.turn();
+        let is_over = stage.backfills.due.is_none_or(|due| due.is_ripe(Instant::now()));
+        assert!(is_over || stage.backfills.now.is_none(), "it looks again without a rest");
+        if is_over {
+            break;
+        }
+    }
+    stage.end();
 }

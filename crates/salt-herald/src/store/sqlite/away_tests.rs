@@ -47,7 +47,7 @@ pub(super) fn is_away(disk: &Disk) -> bool {
     matches!(disk, Disk::Away(_))
 }
 
-fn run(id: u64, status: RunStatus) -> Run {
+pub(super) fn run(id: u64, status: RunStatus) -> Run {
     let over = status != RunStatus::Running;
     let minions = |some: bool| if some { MinionSet::from_iter([0]) } else { MinionSet::new() };
     let failed = minions(status == RunStatus::Failed);
@@ -122,7 +122,7 @@ pub(super) fn contents() -> Vec<Payload> {
     vec![Payload::new(PayloadKind::Body, b"\xa2no"), Payload::new(PayloadKind::Shape, b"shape")]
 }
 
-fn write(writer: &JournalWriter, changes: Vec<Change>, run: Run) {
+pub(super) fn write(writer: &JournalWriter, changes: Vec<Change>, run: Run) {
     let job = Job {
         id: JobId(run.id.0),
         run: run.id,

@@ -2,7 +2,7 @@
 //!
 //! Everything happens in the caller's transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
@@ -37,6 +37,8 @@ impl Insert<'_> {
                 versions.insert(run, self.end.number);
             }
         }
+        // As the tables are before: what was said then has nothing to be raised.
+        let louder = self.louder(batch, &said).map_err(reading)?;
         let gone = self.gone;
         for run in batch.runs.iter().filter(|run| run.id.0 > gone) {
             let version = versions.get(&run.id).copied();
@@ -46,7 +48,7 @@ impl Insert<'_> {
         for job in batch.jobs.iter().filter(|job| job.run.0 > gone) {
             self.job(job).map_err(writing)?;
         }
-        self.raise_voices(batch, &said).map_err(writing)?;
+        self.raise_voices(&louder).map_err(writing)?;
         for (family, count) in &batch.seen {
             let last = batch.changes.last().map_or(0, |change| change.at.as_microsecond());
             self.seen(family, *count, last).map_err(writing)?;
@@ -96,32 +98,6 @@ impl Insert<'_> {
             gone: run.is_some_and(|run| run.0 <= self.gone),
             voice: if is_quiet { Voice::Quiet } else { Voice::Loud },
         }
-    }
-
-    /// What came back in runs that turn out to be said is kept as long as of those that always were.
-    fn raise_voices(&mut self, batch: &Batch, said: &HashMap<RunId, bool>) -> rusqlite::Result<()> {
-        let louder = batch.changes.iter().filter_map(|change| match &change.what {
-            What::ToldWith { run, .. }
-            | What::RunRevised { run, .. }
-            | What::JobMoved { to: run, .. } => Some(*run),
-            _ => None,
-        });
-        let louder: BTreeSet<RunId> = louder.filter(|run| said.get(run) == Some(&true)).collect();
-        for run in louder {
-            let returned = self
-                .connection
-                .prepare_cached(
-                    "SELECT shape, max(at) / 86400000000 FROM return \
-                     WHERE job IN (SELECT id FROM job WHERE run = ?1) GROUP BY shape",
-                )?
-                .query_map([run.0 as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
-            for (shape, day) in returned {
-                let day = day.min(self.today);
-                self.stamps.shape(self.connection, self.payloads, shape, Voice::Loud, day)?;
-            }
-        }
-        Ok(())
     }
 
     /// An entry that follows from no event.

@@ -23,9 +23,15 @@ impl Insert<'_> {
         match what {
             What::Gap { from, to, reason } => {
                 let (from, to) = (from.as_microsecond(), to.as_microsecond());
-                self.connection
-                    .prepare_cached("INSERT INTO gap VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![entry, from, to, reason.name()])?;
+                // Where a batch was refused, each entry that it had is the same gap.
+                let sql = "INSERT INTO gap SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM gap \
+                           WHERE from_at = ?2 AND to_at = ?3 AND reason = ?4)";
+                self.connection.prepare_cached(sql)?.execute(params![
+                    entry,
+                    from,
+                    to,
+                    reason.name()
+                ])?;
             }
             What::Backfilled(backfill) => {
                 let Backfill { gap, from, to, cache, added, unread } = backfill;

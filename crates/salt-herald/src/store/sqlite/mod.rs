@@ -38,6 +38,7 @@ mod stamps;
 mod unsaid;
 mod upsert;
 mod verify;
+mod voices;
 mod write;
 mod writer;
 

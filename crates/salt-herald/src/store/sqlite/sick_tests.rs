@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use herald_core::run::RunId;
+use herald_core::run::{RunId, RunStatus};
 use rusqlite::Connection;
 
-use super::away_tests::{begin, contents, execute, fail, fill, free, is_away, minion, until};
+use super::away_tests::{
+    begin, contents, execute, fail, fill, free, is_away, minion, run, until, write,
+};
 use super::open::beside;
 use super::tests::{delivery, opened, place, record, writer};
 use super::{Journal, JournalReader};
@@ -91,6 +93,33 @@ async fn what_the_file_refuses_is_a_gap_and_keeps_nothing_else_away() {
     assert!(!is_away(&writer.disk().borrow()));
     writer.close();
     super::examine::examine(&path, true).unwrap();
+}
+
+/// Each entry of it has to be there, since those after it were numbered already.
+#[tokio::test]
+async fn a_batch_of_many_entries_that_is_refused_is_one_gap() {
+    let (_folder, path) = place();
+    let writer = writer(&path);
+    minion(&writer);
+    writer.settle().await.unwrap();
+    fill(&path);
+    write(&writer, (7..12).map(opened).collect(), run(2, RunStatus::Running));
+    record(&writer, vec![opened(12)]);
+    writer.settle().await.unwrap();
+    execute(
+        &path,
+        "CREATE TRIGGER refused BEFORE INSERT ON run WHEN new.id = 2 \
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    free(&path);
+    until(&writer, "back", |disk| !is_away(disk));
+    let gaps = || JournalReader::open(&path).unwrap().gaps(9).unwrap();
+    let found = gaps();
+    assert_eq!((found.len(), found[0].from.as_second(), found[0].to.as_second()), (1, 7, 11));
+    assert_eq!(JournalReader::open(&path).unwrap().last_entry().unwrap(), 7);
+    writer.close();
+    Journal::rebuild(&path).unwrap();
+    assert_eq!(gaps(), found);
 }
 
 #[tokio::test]
