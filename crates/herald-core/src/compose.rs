@@ -9,8 +9,8 @@ mod together;
 use std::time::Duration;
 
 pub use notice::{
-    given_up, not_known, not_told, not_yet_recorded, unusable, unwritable, usable_again,
-    written_again,
+    given_up, not_known, not_told, not_yet_recorded, quick_again, slow, unusable, unwritable,
+    usable_again, written_again,
 };
 pub use together::{Missed, Telling, announce_together};
 

@@ -35,6 +35,7 @@ pub mod rehearsal;
 pub mod route;
 pub mod run;
 pub mod seal;
+pub mod slowness;
 pub mod split;
 pub mod state;
 pub mod survey;

@@ -405,7 +405,7 @@ fn people_and_minions_are_called_as_the_config_says() {
 
 #[test]
 fn what_is_said_of_a_journal_that_cannot_be_written() {
-    use herald_core::compose::{unwritable, written_again};
+    use herald_core::compose::{quick_again, slow, unwritable, written_again};
     let at = |text: &str| format!("2026-11-22T{text}Z").parse().unwrap();
     let full = "database or disk is full";
     let notices = [
@@ -413,6 +413,8 @@ fn what_is_said_of_a_journal_that_cannot_be_written() {
         unwritable("database disk image is malformed", 64 << 20, true, Some("prod")),
         written_again(None, Some("prod")),
         written_again(Some((at("14:02:07"), at("14:09:00"))), None),
+        slow(at("14:02:07"), Some("prod")),
+        quick_again(None),
     ];
     let texts = notices
         .map(|notice| format!("{} {}\n{}", notice.mood.symbol(), notice.headline, notice.more));

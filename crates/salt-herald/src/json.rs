@@ -5,8 +5,11 @@
 
 use herald_core::backfill::{Added, Backfill, CacheState};
 use herald_core::literal::is_unseen;
+use jiff::Timestamp;
 use salt_event::{Raw, Value};
 use serde_json::{Map, Value as Json};
+
+use crate::store::{Away, Disk};
 
 /// A raw value as JSON.
 pub fn of_raw(raw: Raw<'_>) -> Json {
@@ -94,4 +97,60 @@ pub(crate) fn read_backfill(object: &serde_json::Value) -> Option<Backfill> {
         },
         unread: count("unread")?,
     })
+}
+
+/// How the journal's disk is, and since when it is slow.
+pub(crate) fn of_disk(disk: &Disk, slow: Option<Timestamp>) -> Json {
+    let slow = slow.map(|at| at.to_string());
+    match disk {
+        Disk::Well { .. } => serde_json::json!({"state": "written", "slow_since": slow}),
+        Disk::Away(away) => serde_json::json!({
+            "state": "in_memory",
+            "slow_since": slow,
+            "since": away.since.to_string(),
+            "why": away.why,
+            "recorded": away.recorded,
+            "left": away.left,
+            "for_good": away.for_good,
+        }),
+    }
+}
+
+/// What [`of_disk`] wrote. What was lost the last time is not in it.
+pub(crate) fn read_disk(object: &Json) -> Option<(Disk, Option<Timestamp>)> {
+    let time = |key: &str| object.get(key)?.as_str()?.parse().ok();
+    let count = |key: &str| object.get(key)?.as_u64();
+    let disk = match object.get("state")?.as_str()? {
+        "written" => Disk::Well { lost: None },
+        "in_memory" => Disk::Away(Away {
+            why: object.get("why")?.as_str()?.to_owned(),
+            since: time("since")?,
+            recorded: count("recorded")?,
+            left: usize::try_from(count("left")?).ok()?,
+            for_good: object.get("for_good")?.as_bool()?,
+        }),
+        _ => return None,
+    };
+    Some((disk, time("slow_since")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_the_disk_is_comes_back_as_it_was_told() {
+        let at = |text: &str| -> Timestamp { format!("2026-11-22T{text}Z").parse().unwrap() };
+        let away = Disk::Away(Away {
+            why: "database or disk is full".to_owned(),
+            since: at("13:59:00"),
+            recorded: 12,
+            left: 60 << 20,
+            for_good: false,
+        });
+        for told in [(Disk::Well { lost: None }, None), (away, Some(at("13:58:20")))] {
+            assert_eq!(read_disk(&of_disk(&told.0, told.1)), Some(told));
+        }
+        assert_eq!(read_disk(&serde_json::json!({"state": "new"})), None);
+    }
 }

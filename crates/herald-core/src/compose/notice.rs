@@ -32,7 +32,7 @@ pub fn usable_again(sink: &str, master: Option<&str>) -> Notice {
 /// Messages at `sink` were refused for good, or are gone: the latest, why, and how many there were.
 pub fn given_up(
     sink: &str,
-    command: &str,
+    (command, jid): (&str, Option<&str>),
     error: &str,
     count: u64,
     master: Option<&str>,
@@ -42,10 +42,11 @@ pub fn given_up(
         _ => format!("{count} messages at {sink} could not be said or rewritten"),
     };
     let command = if command.is_empty() { "several runs" } else { command };
+    let jid = jid.map_or_else(String::new, |jid| format!(" ({jid})"));
     Notice {
         mood: Mood::Silent,
         headline: at(master, &headline),
-        more: format!("{error}: {}", cut(command, 160)),
+        more: format!("{error}: {}{}", cut(command, 160), cut(&jid, 80)),
     }
 }
 
@@ -111,6 +112,29 @@ pub fn written_again(lost: Option<(Timestamp, Timestamp)>, master: Option<&str>)
     };
     let mood = if lost.is_some() { Mood::Silent } else { Mood::Good };
     Notice { mood, headline: at(master, "The journal is written again"), more }
+}
+
+/// What is to be recorded takes seconds, or does not come back, since that time.
+pub fn slow(since: Timestamp, master: Option<&str>) -> Notice {
+    let since = since.strftime("%H:%M:%S");
+    let more = format!(
+        "Since {since} UTC what is to be recorded takes seconds each time, or does not come back. A run \
+         is said once it is recorded, so that runs are said late now; what finds no room meanwhile is a gap"
+    );
+    Notice {
+        mood: Mood::Silent,
+        headline: at(master, "The journal's disk is slow"),
+        more: cut(&more, MAX_COMMAND),
+    }
+}
+
+/// What is to be recorded takes no longer than it should again.
+pub fn quick_again(master: Option<&str>) -> Notice {
+    Notice {
+        mood: Mood::Good,
+        headline: at(master, "The journal's disk is no longer slow"),
+        more: "Runs are recorded and said at once again.".to_owned(),
+    }
 }
 
 /// The same with a word that it is not recorded yet. That word is no news: a message is not rewritten

@@ -59,6 +59,8 @@ struct State {
     loses: bool,
     /// Its token was revoked.
     revoked: bool,
+    /// Somebody deleted these.
+    deleted: Vec<usize>,
     stumbles: u32,
 }
 
@@ -89,6 +91,7 @@ impl Memory {
             until_end: None,
             loses: false,
             revoked: false,
+            deleted: Vec::new(),
             stumbles: 0,
         };
         let state = Arc::new(Mutex::new(state));
@@ -114,9 +117,14 @@ impl Memory {
         self.lock().loses = true;
     }
 
-    /// From now on nobody is let in.
-    pub(crate) fn revoke(&self) {
-        self.lock().revoked = true;
+    /// From now on nobody is let in, or everybody again.
+    pub(crate) fn revoke(&self, revoked: bool) {
+        self.lock().revoked = revoked;
+    }
+
+    /// Somebody deletes a message by hand.
+    pub(crate) fn delete(&self, place: usize) {
+        self.lock().deleted.push(place);
     }
 
     /// The caller is to end here.
@@ -258,8 +266,12 @@ impl Memory {
     ) -> Result<(), DeliveryError> {
         self.point(false).await;
         let fate = self.fate();
+        let place: usize = message.0.parse().unwrap();
+        if matches!(fate, Fate::Works) && self.lock().deleted.contains(&place) {
+            let reason = "message_not_found".to_owned();
+            return Err(DeliveryError::MessageGone { reason });
+        }
         if matches!(fate, Fate::Works | Fate::AnswerLost) {
-            let place: usize = message.0.parse().unwrap();
             self.lock().messages[place].said = announcement.clone();
         }
         self.point(matches!(fate, Fate::Works)).await;

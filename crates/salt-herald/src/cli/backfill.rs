@@ -12,13 +12,13 @@ use herald_core::backfill::{Added, Backfill, CacheState, NOT_IN_A_CACHE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Found;
 use super::args::BackfillArgs;
 use super::journal::{self, load_options};
 use super::output::{Output, View, note};
 use super::row::{DIM, local};
 use super::trouble::Trouble;
 use super::when::{self, End};
+use super::{Found, disk};
 use crate::config;
 use crate::daemon;
 use crate::json::{of_backfill, read_backfill};
@@ -42,6 +42,7 @@ pub(super) fn run(
     let mut progress = Progress { is_watched: std::io::stderr().is_terminal() };
     let journal = journal::place(config, args.journal.as_deref())?;
     let done = if JournalReader::holder(&journal).is_some() {
+        disk::say_if_away(&journal, disk::Lacking::Filled);
         ask(&journal, since, until, &mut progress)?
     } else {
         let (mut config, _) = config::load(&load_options(config)).map_err(Trouble::of)?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::args::BackupArgs;
 use super::output::{Output, note};
 use super::trouble::Trouble;
-use super::{Found, journal};
+use super::{Found, disk, journal};
 use crate::store::{BackedUp, BackupError, Progress};
 
 /// Carries out the command.
@@ -20,7 +20,7 @@ pub(super) fn run(
     args: &BackupArgs,
     out: &mut Output,
 ) -> Result<Found, Trouble> {
-    let reader = journal::open(config, &args.reading)?;
+    let (path, reader) = journal::open(config, &args.reading)?;
     let is_watched = std::io::stderr().is_terminal();
     let mut shown = String::new();
     let mut tell = |progress: Progress| {
@@ -41,6 +41,7 @@ pub(super) fn run(
         out.print(&text(args, &done))?;
     }
     out.flush()?;
+    disk::say_if_away(&path, disk::Lacking::Copied);
     Ok(Found::NothingWrong)
 }
 

@@ -12,7 +12,7 @@ use super::args::ExportArgs;
 use super::output::Output;
 use super::trouble::Trouble;
 use super::when::{self, End};
-use super::{Found, backup, journal};
+use super::{Found, backup, disk, journal};
 use crate::store::{Exported, Span};
 
 /// Carries out the command.
@@ -24,7 +24,7 @@ pub(super) fn run(
     let since = when::given(args.since.as_deref(), "since", End::Begin, &out.view)?;
     let until = when::given(args.until.as_deref(), "until", End::Close, &out.view)?;
     let span = Span { since, until };
-    let reader = journal::open(config, &args.reading)?;
+    let (path, reader) = journal::open(config, &args.reading)?;
     match &args.file {
         None => reader.export(span, |piece| out.raw(&piece.line()))?,
         Some(file) => {
@@ -33,6 +33,7 @@ pub(super) fn run(
         }
     }
     out.flush()?;
+    disk::say_if_away(&path, disk::Lacking::Copied);
     Ok(Found::NothingWrong)
 }
 

@@ -59,9 +59,14 @@ fn usual_place(options: &LoadOptions) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-/// The journal, open.
-pub(super) fn open(config: Option<&Path>, reading: &Reading) -> Result<JournalReader, Trouble> {
-    Ok(JournalReader::open(&path(config, reading)?)?)
+/// The journal, open, and its path.
+pub(super) fn open(
+    config: Option<&Path>,
+    reading: &Reading,
+) -> Result<(PathBuf, JournalReader), Trouble> {
+    let path = path(config, reading)?;
+    let reader = JournalReader::open(&path)?;
+    Ok((path, reader))
 }
 
 /// Where the config is.

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use herald_core::run::Run;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::args::LogArgs;
 use super::output::{Output, View};
 use super::row::{DIM, table_with_gaps};
 use super::trouble::Trouble;
 use super::when::{self, End};
-use super::{Found, journal, keys};
+use super::{Found, disk, journal, keys, record};
 use crate::store::{Gap, JournalReader, Order, RunFilter};
 
 /// How many runs people are shown unless they ask for more.
@@ -32,7 +33,7 @@ pub(super) fn run(
     out: &mut Output,
 ) -> Result<Found, Trouble> {
     let filter = filter(args, &out.view)?;
-    let mut reader = journal::open(config, &args.reading)?;
+    let (path, mut reader) = journal::open(config, &args.reading)?;
     if args.keys {
         print_keys(&reader, &filter, args, out)?;
     } else if args.reading.json {
@@ -41,6 +42,7 @@ pub(super) fn run(
         print_lines(&mut reader, &filter, args, out)?;
     }
     out.flush()?;
+    disk::say_if_away(&path, disk::Lacking::Shown);
     Ok(Found::NothingWrong)
 }
 
@@ -79,7 +81,8 @@ fn print_keys(
     out.print(&keys::lines(&events, &out.view))
 }
 
-/// Every run. Without a limit nothing is gathered first: a journal can be long.
+/// Every run, and between them the times in which nothing was seen. Without a limit no runs are gathered
+/// first: a journal can be long.
 fn print_json(
     reader: &mut JournalReader,
     filter: &RunFilter,
@@ -89,14 +92,26 @@ fn print_json(
     if limit == Some(0) {
         return Ok(());
     }
-    if limit.is_some() {
-        let runs = reader.runs(filter)?;
-        return runs.iter().try_for_each(|run| out.json(&journal::object(reader, run)?));
+    let runs = if limit.is_some() { Some(reader.runs(filter)?) } else { None };
+    // As with the lines for people: what was cut off has its gaps cut off, too.
+    let earliest = runs.iter().filter(|runs| Some(runs.len()) == limit).find_map(|it| it.first());
+    let since = earliest.map(|run| run.started_at).or(filter.since).unwrap_or(Timestamp::MIN);
+    let gaps = reader.gaps_between(since, filter.until.unwrap_or(Timestamp::MAX))?;
+    let mut gaps = gaps.into_iter().peekable();
+    let mut show = |reader: &JournalReader, run: &Run| {
+        while let Some(gap) = gaps.next_if(|gap| gap.from < run.started_at) {
+            out.json(&json!({"gap": record::of_gap(&gap)}))?;
+        }
+        out.json(&journal::object(reader, run)?)
+    };
+    match runs {
+        Some(runs) => runs.iter().try_for_each(|run| show(reader, run))?,
+        None => reader.each_run(filter, Order::EarliestFirst, |reader, run| {
+            show(reader, &run)?;
+            Ok::<_, Trouble>(ControlFlow::Continue(()))
+        })?,
     }
-    reader.each_run(filter, Order::EarliestFirst, |reader, run| {
-        out.json(&journal::object(reader, &run)?)?;
-        Ok(ControlFlow::Continue(()))
-    })
+    gaps.try_for_each(|gap| out.json(&json!({"gap": record::of_gap(&gap)})))
 }
 
 fn print_lines(

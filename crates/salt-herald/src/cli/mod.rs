@@ -8,6 +8,7 @@ mod args;
 mod backfill;
 mod backup;
 mod check;
+mod disk;
 mod export;
 mod extent;
 mod guard;

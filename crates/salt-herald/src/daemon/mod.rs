@@ -161,7 +161,9 @@ pub async fn serve(
         Ok(mut bus) => {
             let groups = Groups::of(&config.access);
             groups.open_journal(Groups::default(), &config.journal.path);
-            let socket = Socket::open(&config.journal.path, groups, bus.requests.clone());
+            let requests = bus.requests.clone();
+            let socket = Socket::open(&config.journal.path, groups, requests, &writer);
+            let _watch = disk::Watch::start(&writer);
             let web = Web::start(metrics, config.metrics.listen.clone());
             let publishing = &mut publishing;
             let mut now = Now { config, publishing, writer: &writer, limits, web, groups, socket };
@@ -183,7 +185,7 @@ async fn listen_until(
     let mut stop = std::pin::pin!(stop);
     let vouch = watchdog::vouch(Arc::clone(&bus.pulse));
     let mut vouch = std::pin::pin!(vouch);
-    let mut disk = std::pin::pin!(disk::tell_systemd(now.writer.disk()));
+    let mut disk = std::pin::pin!(disk::tell_systemd(now.writer.disk(), now.writer.slow()));
     let mut written = now.writer.disk();
     let outcome = loop {
         tokio::select! {
@@ -216,7 +218,7 @@ struct Now<'a> {
     limits: Limits,
     web: Web,
     groups: Groups,
-    socket: Option<Socket>,
+    socket: Socket,
 }
 
 impl Now<'_> {
@@ -231,9 +233,7 @@ impl Now<'_> {
         self.web.change_to(self.config.metrics.listen.clone());
         let groups = Groups::of(&self.config.access);
         groups.open_journal_soon(self.groups, &self.config.journal.path);
-        if let Some(socket) = &self.socket {
-            socket.open_to(groups);
-        }
+        self.socket.open_to(groups);
         self.groups = groups;
         self.publishing.change_to(&self.config, self.writer, self.limits).await?;
         let keeping = self.config.journal.keeping.clone();
@@ -246,10 +246,11 @@ impl Now<'_> {
 
 /// Lets the metrics say whether the journal can be written.
 fn ask_journal(metrics: &Metrics, writer: &JournalWriter) {
-    let (numbers, disk) = (metrics.journal.clone(), writer.disk());
+    let (numbers, disk, slow) = (metrics.journal.clone(), writer.disk(), writer.slow());
     let size = writer.size();
     metrics.ask(move || {
         numbers.trouble.set(i64::from(matches!(*disk.borrow(), Disk::Away(_))));
+        numbers.slow.set(i64::from(slow.borrow().is_some()));
         numbers.size.set(i64::try_from(size()).unwrap_or(i64::MAX));
     });
 }

@@ -98,6 +98,8 @@ pub struct JournalNumbers {
     failed: Counter,
     /// Whether it can't be written.
     pub trouble: Gauge,
+    /// Whether it takes long to write it.
+    pub slow: Gauge,
     /// How many bytes the file takes, with what is not merged into it yet.
     pub size: Gauge,
     /// How many it may; 0: any number.
@@ -115,6 +117,7 @@ impl Default for JournalNumbers {
             commits,
             failed: Counter::default(),
             trouble: Gauge::default(),
+            slow: Gauge::default(),
             size: Gauge::default(),
             limit: Gauge::default(),
             over: Gauge::default(),
@@ -133,6 +136,8 @@ impl JournalNumbers {
         registry.register("journal_failed_commits", help, self.failed.clone());
         let help = "Whether the journal can't be written at the moment";
         registry.register("journal_trouble", help, self.trouble.clone());
+        let help = "Whether commits take seconds at the moment, or one does not come back";
+        registry.register("journal_slow", help, self.slow.clone());
         let help = "How much the journal takes, with what is not merged into its file yet";
         registry.register_with_unit("journal_size", help, Unit::Bytes, self.size.clone());
         let help = "How much it may take; 0 without a limit";

@@ -277,9 +277,11 @@ impl Worker {
         doubt.extend(runs.iter().map(|run| (part, *run)));
         self.state.doubt = doubt;
         self.note_state().await;
-        if (self.doubts.mute || self.state.blind)
-            && let Err(error) = self.writer.settle().await
-        {
+        if !self.doubts.mute && !self.state.blind {
+            return;
+        }
+        let writer = self.writer.clone();
+        if let Err(error) = self.patiently(writer.settle()).await {
             tracing::error!(%error, "what is being said can't be noted");
         }
     }
@@ -389,7 +391,8 @@ impl Worker {
         for adoption in adopted {
             let count = adoption.runs.len();
             tracing::info!(sink = self.service.sink, runs = count, "a message had arrived");
-            self.note(self.deliveries_of(&adoption)).await;
+            let deliveries = self.deliveries_of(&adoption);
+            self.note(deliveries).await;
             if adoption.part != Part::Thread {
                 // What was said behind it is not known either.
                 self.doubts.threads.extend(&adoption.runs);

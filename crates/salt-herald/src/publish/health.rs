@@ -8,28 +8,29 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use herald_core::announce::Notice;
-use herald_core::compose::{given_up, unusable, unwritable, usable_again, written_again};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::worker::Worker;
-use crate::chat::DeliveryError;
-use crate::metrics::Request;
 use crate::store::{Disk, SinkState, Told};
 
 /// Of one sink's trouble, and of what it gave up, no more is told than this often.
 const TELL_EVERY: Duration = Duration::from_secs(3_600);
 
-/// What stands among the sinks for the journal, of whose trouble people are told in the same way. No
-/// sink has an empty name.
-const JOURNAL: &str = "";
+/// Who can be in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Whose {
+    Sink(String),
+    /// The journal can't be written.
+    Journal,
+    /// It can, but that takes long.
+    Disk,
+}
 
 /// How all sinks are.
 #[derive(Debug)]
 pub(super) struct Health {
-    sinks: Mutex<BTreeMap<String, State>>,
+    all: Mutex<BTreeMap<Whose, State>>,
     changed: watch::Sender<()>,
 }
 
@@ -56,21 +57,22 @@ enum Condition {
 }
 
 #[derive(Debug, Clone)]
-struct Gone {
-    count: u64,
-    error: String,
-    command: String,
+pub(super) struct Gone {
+    pub(super) count: u64,
+    pub(super) error: String,
+    pub(super) command: String,
+    pub(super) jid: Option<String>,
 }
 
 /// What is to be told of another sink.
 #[derive(Debug)]
 pub(super) struct Due {
-    about: String,
-    what: What,
+    pub(super) about: Whose,
+    pub(super) what: What,
 }
 
 #[derive(Debug)]
-enum What {
+pub(super) enum What {
     Unusable(String),
     UsableAgain,
     Gone(Gone),
@@ -79,17 +81,19 @@ enum What {
 impl Health {
     /// Of these sinks nothing is known yet.
     pub(super) fn of(names: &[&str]) -> Self {
-        let names = names.iter().copied().chain([JOURNAL]);
-        let sinks = names.map(|name| (name.to_owned(), State::default())).collect();
-        Self { sinks: Mutex::new(sinks), changed: watch::Sender::new(()) }
+        let names = names.iter().map(|name| Whose::Sink((*name).to_owned()));
+        let all = names.chain([Whose::Journal, Whose::Disk]);
+        let all = all.map(|whose| (whose, State::default())).collect();
+        Self { all: Mutex::new(all), changed: watch::Sender::new(()) }
     }
 
     /// Takes up what was told of a sink before.
     pub(super) fn introduce(&self, sink: &SinkState) {
         let mut sinks = self.lock();
         // Who is not there any more can't say that it is over.
-        let told = sink.told.clone().filter(|told| sinks.contains_key(&told.sink));
-        if let Some(state) = sinks.get_mut(&sink.name) {
+        let is_there = |told: &Told| sinks.contains_key(&Whose::Sink(told.sink.clone()));
+        let told = sink.told.clone().filter(is_there);
+        if let Some(state) = sinks.get_mut(&Whose::Sink(sink.name.clone())) {
             state.told = told;
         }
     }
@@ -100,33 +104,41 @@ impl Health {
     }
 
     pub(super) fn is_well(&self, sink: &str) {
-        self.set(sink, Condition::Well);
+        self.set(&Whose::Sink(sink.to_owned()), Condition::Well);
     }
 
     pub(super) fn is_unusable(&self, sink: &str, trouble: &str) {
-        self.set(sink, Condition::Unusable(trouble.to_owned()));
+        self.set(&Whose::Sink(sink.to_owned()), Condition::Unusable(trouble.to_owned()));
     }
 
     /// The journal's file can be written, or not.
     pub(super) fn disk_is(&self, disk: &Disk) {
-        match disk {
-            Disk::Well { .. } => self.is_well(JOURNAL),
-            Disk::Away(away) => self.is_unusable(JOURNAL, &away.why),
-        }
+        let condition = match disk {
+            Disk::Well { .. } => Condition::Well,
+            Disk::Away(away) => Condition::Unusable(away.why.clone()),
+        };
+        self.set(&Whose::Journal, condition);
+    }
+
+    /// Since when writing it takes long, if it does.
+    pub(super) fn slow_is(&self, slow: Option<Timestamp>) {
+        let condition = slow.map_or(Condition::Well, |at| Condition::Unusable(at.to_string()));
+        self.set(&Whose::Disk, condition);
     }
 
     /// A message was refused for good, or is gone.
-    pub(super) fn gave_up(&self, sink: &str, error: &str, command: &str) {
-        if let Some(state) = self.lock().get_mut(sink) {
+    pub(super) fn gave_up(&self, sink: &str, error: &str, command: &str, jid: Option<&str>) {
+        if let Some(state) = self.lock().get_mut(&Whose::Sink(sink.to_owned())) {
             let count = state.gone.as_ref().map_or(0, |gone| gone.count) + 1;
             let (error, command) = (error.to_owned(), command.to_owned());
-            state.gone = Some(Gone { count, error, command });
+            let jid = jid.map(str::to_owned);
+            state.gone = Some(Gone { count, error, command, jid });
         }
         self.changed.send_replace(());
     }
 
-    fn set(&self, sink: &str, condition: Condition) {
-        let changed = self.lock().get_mut(sink).is_some_and(|state| {
+    fn set(&self, whose: &Whose, condition: Condition) {
+        let changed = self.lock().get_mut(whose).is_some_and(|state| {
             let is_new = state.condition != condition;
             state.condition = condition;
             is_new
@@ -138,13 +150,29 @@ impl Health {
 
     /// What `teller` is to tell now, or when it may have to. What it takes up nobody else tells.
     pub(super) fn due(&self, teller: &str, now: Instant) -> Option<Result<Due, Instant>> {
+        self.due_of(|_| true, teller, now)
+    }
+
+    /// The same, only of the disk's speed.
+    pub(super) fn due_of_speed(&self, teller: &str, now: Instant) -> Option<Result<Due, Instant>> {
+        self.due_of(|about| *about == Whose::Disk, teller, now)
+    }
+
+    fn due_of(
+        &self,
+        is_asked: impl Fn(&Whose) -> bool,
+        teller: &str,
+        now: Instant,
+    ) -> Option<Result<Due, Instant>> {
         let mut sinks = self.lock();
+        let own = Whose::Sink(teller.to_owned());
         let is_usable = |state: &State| !matches!(state.condition, Condition::Unusable(_));
-        if !sinks.get(teller).is_some_and(is_usable) {
+        if !sinks.get(&own).is_some_and(is_usable) {
             return None;
         }
         let mut later: Option<Instant> = None;
-        for (about, state) in sinks.iter_mut().filter(|(about, _)| *about != teller) {
+        let others = sinks.iter_mut().filter(|(about, _)| **about != own && is_asked(about));
+        for (about, state) in others {
             match state.due(teller, now) {
                 Some(Ok(what)) => {
                     state.is_being_told = true;
@@ -182,8 +210,8 @@ impl Health {
         self.changed.send_replace(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
-        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Whose, State>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -203,58 +231,6 @@ impl State {
             Some(after) => Err(after),
             None => Ok(what),
         })
-    }
-}
-
-impl Worker {
-    /// Tells what is the matter at another sink, or no longer.
-    pub(super) async fn tell(&mut self, due: Due) {
-        let notice = self.notice(&due);
-        let sent = self.counted(Request::Notice, self.sink.notify(&notice)).await;
-        let is_told = match &sent {
-            Ok(()) => {
-                self.succeeded().await;
-                true
-            }
-            // One that may have arrived, or is not taken, is not worth a second.
-            Err(DeliveryError::InDoubt(_)) => true,
-            Err(error) => !self.comes_back(error).await,
-        };
-        if let Err(error) = &sent {
-            let error = error as &dyn std::error::Error;
-            tracing::warn!(sink = self.service.sink, error, "a notice was not said");
-        }
-        let told = Told { sink: self.service.sink.clone(), at: Timestamp::now() };
-        let noted = match &due.what {
-            What::Unusable(_) if is_told => Some(Some(told.clone())),
-            What::UsableAgain if is_told => Some(None),
-            _ => None,
-        };
-        // Of the journal's trouble nobody knows after a restart: what was told of it is in memory only.
-        let noted = noted.filter(|_| due.about != JOURNAL);
-        if let Some(noted) = noted
-            && let Err(error) = self.writer.note_told(&due.about, noted).await
-        {
-            tracing::error!(%error, "what was told can't be noted");
-        }
-        self.health.was_told(&due, is_told.then_some(told), Instant::now());
-    }
-
-    fn notice(&self, due: &Due) -> Notice {
-        let master = self.service.master.as_deref();
-        if due.about == JOURNAL {
-            return match &*self.writer.disk().borrow() {
-                Disk::Well { lost } => written_again(*lost, master),
-                Disk::Away(away) => unwritable(&away.why, away.left, away.for_good, master),
-            };
-        }
-        match &due.what {
-            What::Unusable(trouble) => unusable(&due.about, trouble, master),
-            What::UsableAgain => usable_again(&due.about, master),
-            What::Gone(gone) => {
-                given_up(&due.about, &gone.command, &gone.error, gone.count, master)
-            }
-        }
     }
 }
 
@@ -307,10 +283,10 @@ mod tests {
     fn what_is_given_up_is_counted() {
         let start = Instant::now();
         let health = Health::of(&["a", "b"]);
-        health.gave_up("a", "gone", "salt x");
+        health.gave_up("a", "gone", "salt x", None);
         let due = health.due("b", start).unwrap().unwrap();
-        health.gave_up("a", "gone", "salt y");
-        health.gave_up("a", "gone", "salt z");
+        health.gave_up("a", "gone", "salt y", None);
+        health.gave_up("a", "gone", "salt z", None);
         told(&health, &due, start);
         let until = health.due("b", start).unwrap().unwrap_err();
         let Due { what: What::Gone(gone), .. } = health.due("b", until).unwrap().unwrap() else {

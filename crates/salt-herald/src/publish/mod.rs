@@ -14,6 +14,7 @@ mod pace;
 mod recent;
 mod routing;
 mod say;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod unrecorded;

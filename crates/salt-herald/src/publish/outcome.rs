@@ -69,11 +69,34 @@ impl Worker {
             self.doubts.wait_for_edit();
         }
         if !self.comes_back(&error).await {
+            if let Subject::Together(lead) = subject {
+                self.withdraw_from(lead).await;
+            }
             let delivery = self.given_up(subject, step, error.to_string());
             self.numbers.given_up.inc();
             self.note(vec![delivery]).await;
             self.tell_given_up(subject, &error);
         }
+    }
+
+    /// A message about several can't be rewritten any more. What it never showed gets another one; that is
+    /// noted before the message is given up, so that an end between the two loses nothing.
+    async fn withdraw_from(&mut self, lead: RunId) {
+        self.recent.close(lead);
+        let sink = self.service.sink.clone();
+        let not_shown = self.with_reader(move |reader| reader.not_shown(lead, &sink)).await;
+        let runs: Vec<RunId> = match not_shown {
+            Ok(runs) => runs.into_iter().map(|(run, _)| run).collect(),
+            Err(error) => return self.can_not_look(&error),
+        };
+        if runs.is_empty() {
+            return;
+        }
+        let (writer, sink) = (self.writer.clone(), self.service.sink.clone());
+        if let Err(error) = self.patiently(writer.withdraw(&sink, runs.clone())).await {
+            tracing::error!(%error, "what was said can't be noted");
+        }
+        self.look_at(runs).await;
     }
 
     /// Several runs could not be said in one message.
@@ -94,8 +117,9 @@ impl Worker {
     /// Lets another sink say that something could not be said here.
     fn tell_given_up(&self, subject: Subject, error: &DeliveryError) {
         let view = self.pending.get(&subject);
-        let command = view.map(|view| view.announcement.command.clone()).unwrap_or_default();
-        self.health.gave_up(&self.service.sink, &format!("{error}"), &command);
+        let command = view.map(|view| view.announcement.command.as_str()).unwrap_or_default();
+        let jid = view.and_then(|view| view.jids.first()).map(String::as_str);
+        self.health.gave_up(&self.service.sink, &error.to_string(), command, jid);
     }
 
     /// Whether it is worth to try again; then the sink rests until that is due.
@@ -143,10 +167,13 @@ impl Worker {
         }
     }
 
-    /// Notes that nothing is owed up to here, once that is news by so many entries.
+    /// Notes up to where nothing is owed, once that is news by so many entries. A channel that can't keep
+    /// up is always owed something: what came before that is settled all the same.
     pub(super) async fn note_settled(&mut self, news: u64) {
-        if self.pending.is_empty() && self.looked_at >= self.state.settled + news {
-            self.state.settled = self.looked_at;
+        let owed = self.pending.values().map(|view| view.owed_since.saturating_sub(1));
+        let settled = owed.min().map_or(self.looked_at, |before| before.min(self.looked_at));
+        if settled >= self.state.settled + news {
+            self.state.settled = settled;
             self.note_state().await;
         }
     }
@@ -182,8 +209,9 @@ impl Worker {
         delivery
     }
 
-    pub(super) async fn note(&self, deliveries: Vec<Delivery>) {
-        if let Err(error) = self.writer.deliver(deliveries).await {
+    pub(super) async fn note(&mut self, deliveries: Vec<Delivery>) {
+        let writer = self.writer.clone();
+        if let Err(error) = self.patiently(writer.deliver(deliveries)).await {
             tracing::error!(%error, "what was said can't be noted");
         }
     }

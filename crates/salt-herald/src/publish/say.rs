@@ -133,17 +133,24 @@ impl Worker {
             }
             None => self.recent.close(lead),
         }
-        self.look_at(both.clone()).await;
+        self.look_at(both).await;
         self.take_step(Subject::Together(lead)).await;
-        let own = self.message_of(lead).await;
-        if own.is_some_and(|own| own.state == DeliveryState::GivenUp && own.lead.is_some()) {
-            // They get another message.
-            self.recent.close(lead);
-            if let Err(error) = self.writer.withdraw(&self.service.sink, runs).await {
-                tracing::error!(%error, "what was said can't be noted");
+    }
+
+    /// What was taken up into a message that was rewritten since is shown by it.
+    async fn shown_now(&self, lead: RunId) -> Vec<Delivery> {
+        let sink = self.service.sink.clone();
+        let read = self.with_reader(move |reader| {
+            let mut deliveries = Vec::new();
+            for (run, version) in reader.not_shown(lead, &sink)? {
+                let own = reader.deliveries(run, &sink)?.into_iter();
+                let own = own.filter(|delivery| delivery.part == Part::Message);
+                deliveries.extend(own.map(|delivery| Delivery { version, ..delivery }));
             }
-            self.look_at(both).await;
-        }
+            Ok(deliveries)
+        });
+        // Where that can't be read they count as not shown: said twice is better than never.
+        read.await.unwrap_or_default()
     }
 
     async fn message_of(&self, run: RunId) -> Option<Delivery> {
@@ -185,8 +192,11 @@ impl Worker {
                     let version = self.pending.get(&subject).map_or(0, |view| view.version);
                     self.was_worded(subject, version);
                 }
-                let delivery = self.delivered(subject, step, message);
-                self.note(vec![delivery]).await;
+                let mut deliveries = vec![self.delivered(subject, step, message)];
+                if let Subject::Together(lead) = subject {
+                    deliveries.extend(self.shown_now(lead).await);
+                }
+                self.note(deliveries).await;
                 self.succeeded().await;
             }
             Err(error) => self.handle(subject, step, error).await,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herald_core::announce::Announcement;
+use herald_core::burst::Plan;
 use herald_core::change::{Change, What};
 use herald_core::digest::Digest;
 use herald_core::minions::MinionSet;
@@ -205,7 +206,7 @@ async fn process(disk: &mut Disk, memory: &Memory, live: impl AsyncFnOnce(&Journ
 #[tokio::test(start_paused = true)]
 async fn the_end_is_not_waited_for_where_nothing_more_can_be_said() {
     let (disk, memory) = (Disk::new(), Memory::new(Kind::Bot, 1));
-    memory.revoke();
+    memory.revoke(true);
     let (stop, stopping) = watch::channel(false);
     let grace = Duration::from_secs(20);
     let (writer, worker) = worker_that_ends(&disk, &memory, stopping, grace).await;
@@ -389,5 +390,89 @@ async fn of_many_that_wait_the_words_of_few_are_kept() {
     assert_eq!(announcement.command, command(20));
     assert!(!announcement.byline.is_empty() && !announcement.details.is_empty());
     drop(worker);
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
+}
+
+async fn look_at_all(writer: &JournalWriter, worker: &mut Worker) {
+    writer.settle().await.unwrap();
+    assert!(worker.look_around().await);
+}
+
+/// A channel that can't keep up is always owed something; what came before that need not be read again.
+#[tokio::test]
+async fn what_was_said_is_settled_though_more_is_owed_all_the_time() {
+    let (disk, memory) = (Disk::new(), Memory::new(Kind::Bot, 1));
+    let (writer, mut own) = worker(&disk, &memory).await;
+    (1..=20).for_each(|id| record(&writer, &disk, run(id, RunStatus::Succeeded)));
+    look_at_all(&writer, &mut own).await;
+    own.note_settled(1).await;
+    assert_eq!(own.state.settled, 0);
+    for id in 1..=10 {
+        own.take_step(Subject::Run(RunId(id))).await;
+        own.note_settled(1).await;
+    }
+    assert_eq!((own.pending.len(), own.state.settled), (10, 10));
+    writer.settle().await.unwrap();
+    drop(own);
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
+    let (writer, mut next) = worker(&disk, &memory).await;
+    look_at_all(&writer, &mut next).await;
+    assert_eq!((next.pending.len(), next.looked_at), (10, 20));
+    drop(next);
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
+}
+
+/// It was noted to be in a message about several, the chat could not be asked to rewrite that, and then
+/// somebody deleted it.
+#[tokio::test]
+async fn what_a_deleted_message_never_showed_is_said_in_another_though_it_was_killed_between() {
+    let (disk, memory) = (Disk::new(), Memory::new(Kind::Bot, 1));
+    let (writer, mut own) = worker(&disk, &memory).await;
+    record(&writer, &disk, run(1, RunStatus::Running));
+    look_at_all(&writer, &mut own).await;
+    own.take_step(Subject::Run(RunId(1))).await;
+    record(&writer, &disk, run(2, RunStatus::Succeeded));
+    record(&writer, &disk, run(1, RunStatus::Succeeded));
+    look_at_all(&writer, &mut own).await;
+    memory.revoke(true);
+    own.say(Plan::Join { lead: RunId(1), runs: vec![RunId(2)] }).await;
+    own.note_settled(1).await;
+    assert_eq!(own.state.settled, 1, "the one that is not shown holds it");
+    writer.settle().await.unwrap();
+    drop(own);
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
+
+    memory.revoke(false);
+    memory.delete(0);
+    let (writer, mut next) = worker(&disk, &memory).await;
+    look_at_all(&writer, &mut next).await;
+    next.take_step(Subject::Together(RunId(1))).await;
+    next.take_step(Subject::Run(RunId(2))).await;
+    let messages = memory.messages();
+    assert_eq!(about(&messages, Part::Message, 2).len(), 1, "{messages:#?}");
+    assert!(next.pending.is_empty(), "{:#?}", next.pending);
+    drop(next);
+    tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
+}
+
+/// What it showed was seen by somebody, and is not said again.
+#[tokio::test]
+async fn what_a_message_showed_before_it_was_deleted_is_not_said_again() {
+    let (disk, memory) = (Disk::new(), Memory::new(Kind::Bot, 1));
+    let (writer, mut own) = worker(&disk, &memory).await;
+    record(&writer, &disk, run(1, RunStatus::Running));
+    look_at_all(&writer, &mut own).await;
+    own.take_step(Subject::Run(RunId(1))).await;
+    record(&writer, &disk, run(2, RunStatus::Running));
+    look_at_all(&writer, &mut own).await;
+    own.say(Plan::Join { lead: RunId(1), runs: vec![RunId(2)] }).await;
+    assert!(own.pending.is_empty(), "it shows both");
+    memory.delete(0);
+    record(&writer, &disk, run(2, RunStatus::Succeeded));
+    look_at_all(&writer, &mut own).await;
+    own.take_step(Subject::Together(RunId(1))).await;
+    assert!(own.pending.is_empty(), "{:#?}", own.pending);
+    assert_eq!(memory.messages().len(), 1);
+    drop(own);
     tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
 }

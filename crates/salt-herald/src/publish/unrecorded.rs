@@ -37,6 +37,7 @@ impl Worker {
     pub(super) async fn look_at_disk(&mut self) {
         let disk = self.disk.borrow_and_update().clone();
         self.health.disk_is(&disk);
+        self.health.slow_is(*self.slow.borrow_and_update());
         let away = match &disk {
             Disk::Away(away) => Some((away.recorded, away.since)),
             Disk::Well { .. } => None,

@@ -24,7 +24,8 @@ impl Worker {
         }
         let gone = self.pending.extract_if(.., |subject, _| is_gone(subject));
         for (_, view) in gone {
-            self.health.gave_up(&self.service.sink, TAKEN, &view.announcement.command);
+            let jid = view.jids.first().map(String::as_str);
+            self.health.gave_up(&self.service.sink, TAKEN, &view.announcement.command, jid);
         }
     }
 

@@ -41,6 +41,9 @@ pub(super) struct View {
     pub(super) is_thin: bool,
     /// The version that this was made from; of several runs the latest.
     pub(super) version: u64,
+    /// What came before this version owes nothing here; of several runs the least of those that their
+    /// message does not show yet.
+    pub(super) owed_since: u64,
     pub(super) step: Option<Step>,
     /// Which of the run's messages is edited and has the thread.
     pub(super) part: Part,
@@ -168,6 +171,7 @@ fn look_at_run(
         announcement,
         is_thin: false,
         version,
+        owed_since: version,
         part,
         message: place(&deliveries, part),
         thread: place(&deliveries, Part::Thread),
@@ -204,6 +208,9 @@ fn look_at_together(
         }
     };
     let version = runs.iter().map(|(_, version)| *version).max().unwrap_or_default();
+    let not_shown = reader.not_shown(lead, &service.sink)?;
+    let owed_since = not_shown.iter().map(|(_, version)| *version).min();
+    let owed_since = owed_since.map_or(version, |least| least.min(version));
     let runs: Vec<Run> = runs.into_iter().map(|(run, _)| run).collect();
     let Some(announcement) = compose(reader, service, &runs, telling)? else {
         return Ok(None);
@@ -219,6 +226,7 @@ fn look_at_together(
         announcement,
         is_thin: false,
         version,
+        owed_since,
         part: Part::Message,
         message: own.message.clone(),
         thread: None,

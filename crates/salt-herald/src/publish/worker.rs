@@ -7,6 +7,7 @@ use std::time::Duration;
 use herald_core::announce::Mood;
 use herald_core::outbox::Lineage;
 use herald_core::run::RunId;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -76,6 +77,8 @@ pub(super) struct Worker {
     pub(super) numbers: SinkNumbers,
     /// Whether the journal's file can be written.
     pub(super) disk: watch::Receiver<Disk>,
+    /// Since when that takes long, if it does.
+    pub(super) slow: watch::Receiver<Option<Timestamp>>,
     /// What was said while it could not.
     pub(super) unrecorded: Unrecorded,
 }
@@ -112,6 +115,7 @@ impl Worker {
             sink: target.sink,
             version: writer.version(),
             disk: writer.disk(),
+            slow: writer.slow(),
             unrecorded: Unrecorded::default(),
             writer,
             reader: Arc::new(Mutex::new(reader)),
@@ -165,6 +169,7 @@ impl Worker {
                 self.begin_doubts();
             }
             self.let_go();
+            self.note_settled(SETTLED_EVERY).await;
             self.count();
             let until = match self.next() {
                 Next::Take(subject) => {
@@ -199,12 +204,12 @@ impl Worker {
                     self.note_settled(1).await;
                     return;
                 }
-                Next::Idle => {
-                    self.note_settled(SETTLED_EVERY).await;
-                    None
-                }
+                Next::Idle => None,
                 // Nothing more can be said in time: nobody has to wait for the end of that.
-                Next::Wait(until) if end.is_some_and(|end| until >= end) => return,
+                Next::Wait(until) if end.is_some_and(|end| until >= end) => {
+                    self.note_settled(1).await;
+                    return;
+                }
                 Next::Wait(until) => Some(until),
             };
             let is_stopping = *stop.borrow();
@@ -213,6 +218,7 @@ impl Worker {
                 changed = self.version.changed() => if changed.is_err() { return },
                 _ = health.changed() => {}
                 changed = self.disk.changed() => if changed.is_err() { return },
+                changed = self.slow.changed() => if changed.is_err() { return },
                 _ = stop.changed(), if !is_stopping => {}
             }
         }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::app::{App, Manner, no_hurry, shows};
 use crate::events::{Event, bad, good, highstate, jid, new_job, ret_of, text};
+use crate::journal::number;
 
 /// Slack's own limit for posts.
 const POSTS: Option<Rate> = Some(Rate { per_second: 1.0, burst: 2.0 });
@@ -148,5 +149,32 @@ async fn another_command_gets_a_message_of_its_own() {
     app.bus.send([command(2, "web1")]);
     let channel = app.said("two messages", |channel| channel.roots().count() == 2).await;
     assert!(!shows(&channel, "runs"), "{:#?}", channel.changes);
+    app.stop().await;
+}
+
+/// Slack is away as a message is to take up another run, and meanwhile somebody deletes the message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_a_deleted_message_never_showed_gets_another_message() {
+    let mut app = App::started().await;
+    app.bus.send([highstate(&jid(1), &["web1"])]);
+    let channel = app.only_message_says("0 of 1 returned").await;
+    let ts = channel.roots().next().unwrap().ts.clone();
+    let deliveries = |count: i64| {
+        let journal = app.journal();
+        move || number(&journal, "SELECT count(*) FROM delivery") == count
+    };
+    let (one, two) = (deliveries(1), deliveries(2));
+    app.until("that it was said", |_| one().then_some(())).await;
+    app.slack.go_down().await;
+    app.bus.send([highstate(&jid(2), &["web2"])]);
+    app.until("that it is to be taken up", |_| two().then_some(())).await;
+    assert!(app.slack.delete_message(&ts));
+    app.slack.come_back().await.unwrap();
+    app.bus.send([good(&jid(2), "web2", true)]);
+    let channel = app.said("the other run", |channel| shows(channel, "1 changed")).await;
+    let about: Vec<&Message> =
+        channel.roots().filter(|message| message.content.shown().contains("web2")).collect();
+    assert_eq!(about.len(), 1, "{:#?}", channel.changes);
+    assert_ne!(about[0].ts, ts);
     app.stop().await;
 }

@@ -90,6 +90,13 @@ fn echo(number: u32) -> crate::events::Event {
     new_job(&jid(number), "cmd.run", vec![text(&format!("echo {number}."))], &["web1"])
 }
 
+/// What a command comes to.
+fn herald(app: &App, args: &[&str]) -> Output {
+    let config = app.write_config();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_salt-herald"));
+    command.args(["--config", config.to_str().unwrap()]).args(args).output().unwrap()
+}
+
 const MARK: &str = " · not yet recorded";
 
 fn standing(channel: &Channel, part: &str) -> usize {
@@ -134,6 +141,15 @@ async fn on_a_full_disk_runs_are_said_and_recorded_later_and_nothing_twice() {
             .count(),
         0
     );
+    let why = "the journal's file can't be written, in memory since";
+    let backup = app.folder.path().join("backup.db");
+    let backup = backup.to_str().unwrap();
+    for args in [&["log"][..], &["show", "last"], &["backup", backup]] {
+        let done = herald(&app, args);
+        let noted = String::from_utf8(done.stderr).unwrap();
+        assert!(noted.contains(why) && noted.contains("database or disk is full"), "{noted}");
+        assert!(done.status.success(), "{args:?}");
+    }
     let elsewhere = JournalReader::elsewhere(&app.journal()).unwrap();
     assert!(elsewhere.contains("database or disk is full"), "{elsewhere}");
     disk.free();
@@ -143,6 +159,7 @@ async fn on_a_full_disk_runs_are_said_and_recorded_later_and_nothing_twice() {
     .await;
     let calm = app.said("no mark", |channel| !shows(channel, MARK)).await;
     assert_eq!(JournalReader::elsewhere(&app.journal()), None);
+    assert_eq!(String::from_utf8(herald(&app, &["log"]).stderr).unwrap(), "");
     app.bus.send([good(&jid(1), "web2", false), good(&jid(3), "web1", false), echo(4)]);
     app.said("what comes after", |channel| {
         shows(channel, "echo 4.") && shows(channel, "2 unchanged")
@@ -263,6 +280,31 @@ async fn on_a_disk_that_can_only_be_read_it_begins_in_memory() {
     verify_chain(&app.journal());
 }
 
+/// Nothing can be noted beside the journal then: the daemon itself is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_a_disk_became_read_only_status_learns_of_the_daemon() {
+    let mut app = App::new(Manner::Bot).await;
+    let disk = Disk::small(&mut app);
+    app.start().await;
+    app.bus.send([highstate(&jid(1), &["web1", "web2"])]);
+    app.only_message_says("0 of 2 returned").await;
+    app.until("that it was said", |_| (count(&app.journal(), "delivery") == 1).then_some(())).await;
+    if !disk.remount("ro") {
+        eprintln!("no disk can be made read-only here");
+        app.stop().await;
+        return;
+    }
+    app.bus.send([echo(2)]);
+    app.said("that it can't be written", |channel| shows(channel, "can't be written")).await;
+    let status = String::from_utf8(herald(&app, &["status"]).stdout).unwrap();
+    assert!(status.contains("! the journal can't be written"), "{status}");
+    assert!(disk.remount("rw"));
+    app.said("that it can", |channel| shows(channel, "written again")).await;
+    let status = String::from_utf8(herald(&app, &["status"]).stdout).unwrap();
+    assert!(!status.contains("can't be written"), "{status}");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_finds_no_room_in_memory_either_is_one_gap() {
     let mut app = App::new(Manner::Bot).await;
@@ -328,10 +370,7 @@ async fn a_back_fill_by_hand_fails_where_nothing_can_be_written() {
         cache.returns(&job, "web1", 0);
     }
     disk.fill();
-    let done = Command::new(env!("CARGO_BIN_EXE_salt-herald"))
-        .args(["--config", app.write_config().to_str().unwrap(), "backfill", "--since", "1h"])
-        .output()
-        .unwrap();
+    let done = herald(&app, &["backfill", "--since", "1h"]);
     let said = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(2), "{said}");
     assert!(said.contains("can't be written"), "{said}");

@@ -4,7 +4,7 @@
  * FAULT_LOG=FILE   each write, sync and cut is appended there (see `Op` in faults.rs)
  * FAULT_ONE_IN=N   one in N fails: no room, half of a write, an error of the disk
  * FAULT_SEED=N     which ones
- * FAULT_SLOW=FILE  while this file is there, a sync takes half a minute
+ * FAULT_SLOW=FILE  while this file is there, a sync takes half a minute; it ends as soon as the file is gone
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -102,7 +102,7 @@ static ssize_t put(int fd, const void *data, size_t length, off_t at, int here) 
 static int sync_with(int (*sync)(int), int fd) {
     const char *slow = getenv("FAULT_SLOW");
     char file = kind(fd);
-    if (file && slow && !access(slow, F_OK)) sleep(30);
+    for (int tenths = 0; file && slow && tenths < 300 && !access(slow, F_OK); tenths++) usleep(100000);
     if (file && fails(file)) {
         errno = EIO;
         return -1;

@@ -22,7 +22,7 @@ use salt_herald::source::{Item, take_frames};
 use salt_herald::store::{Disk, Journal, JournalReader, MEMORY, StoreError};
 use tempfile::TempDir;
 
-use crate::app::{App, IN_TIME, Manner};
+use crate::app::{App, IN_TIME, Manner, shows};
 use crate::chance::{Chance, rounds};
 use crate::crash::Process;
 use crate::events::{good, highstate, jid};
@@ -345,10 +345,8 @@ fn cut_at_any_byte_it_opens_with_a_beginning_or_is_refused_by_name() {
     assert!(opened > 0 && refused > 0);
 }
 
-/// A commit takes half a minute, and yet the bus is read, and the end comes in time.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_slow_delays_nothing_but_the_record() {
-    let mut app = App::new(Manner::Bot).await;
+/// The daemon on a disk that is slow while the file that is given is there.
+fn start_on_slow_disk(app: &mut App) -> (Process, PathBuf) {
     let slow = app.folder.path().join("slow");
     let folder = app.folder.path().to_str().unwrap().to_owned();
     let env = [
@@ -356,8 +354,16 @@ async fn a_disk_that_is_slow_delays_nothing_but_the_record() {
         ("FAULT_FOLDER", &folder),
         ("FAULT_SLOW", slow.to_str().unwrap()),
     ];
-    let mut process = Process::start_with(&app, &env);
+    let process = Process::start_with(app, &env);
     app.bus.accept();
+    (process, slow)
+}
+
+/// A commit takes half a minute, and yet the bus is read, and the end comes in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_slow_delays_nothing_but_the_record() {
+    let mut app = App::new(Manner::Bot).await;
+    let (mut process, slow) = start_on_slow_disk(&mut app);
     app.bus.send([highstate(&jid(1), &["web1"])]);
     app.only_message_says("0 of 1 returned").await;
     app.until("the delivery", |_| (count(&app.journal(), "delivery") == 1).then_some(())).await;
@@ -385,4 +391,41 @@ async fn a_disk_that_is_slow_delays_nothing_but_the_record() {
     .await;
     app.stop().await;
     assert!(Timestamp::now() > app.reader().gaps(1).unwrap()[0].from);
+}
+
+/// What `status` says, and with which code.
+fn status(app: &App) -> (String, Option<i32>) {
+    let config = app.write_config();
+    let args = ["--config", config.to_str().unwrap(), "status"];
+    let done = Command::new(env!("CARGO_BIN_EXE_salt-herald")).args(args).output().unwrap();
+    (String::from_utf8(done.stdout).unwrap(), done.status.code())
+}
+
+/// A sync does not come back: the bot waits for what it said to be noted, the webhook for leave to speak.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_disk_that_does_not_answer_people_are_told_and_again_when_it_does() {
+    for manner in [Manner::Bot, Manner::Webhook] {
+        let mut app = App::new(manner).await;
+        let (mut process, slow) = start_on_slow_disk(&mut app);
+        app.bus.send([highstate(&jid(1), &["web1"])]);
+        app.said("the highstate", |channel| shows(channel, "state.highstate")).await;
+        app.until("the delivery", |_| (count(&app.journal(), "delivery") == 1).then_some(())).await;
+        std::fs::write(&slow, "").unwrap();
+        app.bus.send([highstate(&jid(2), &["web2"])]);
+        app.said("the alarm", |channel| shows(channel, "The journal's disk is slow")).await;
+        let (text, code) = status(&app);
+        assert!(text.contains("! the disk has been slow for") && code == Some(1), "{text}");
+        std::fs::remove_file(&slow).unwrap();
+        let over = "The journal's disk is no longer slow";
+        let channel = app.said("its end", |channel| shows(channel, over)).await;
+        for part in ["The journal's disk is slow", over] {
+            let standing = channel.roots().filter(|it| it.content.shown().contains(part)).count();
+            assert_eq!(standing, 1, "{part}: {:#?}", channel.changes);
+        }
+        let (text, _) = status(&app);
+        assert!(!text.contains("the disk has been slow"), "{text}");
+        process.signal(Signal::TERM);
+        assert!(process.ended(), "it ends well");
+        verify_chain(&app.journal());
+    }
 }

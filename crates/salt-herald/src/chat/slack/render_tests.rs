@@ -290,8 +290,14 @@ fn a_notice_is_a_line_and_what_to_do() {
     let notices = [
         unusable("ops", trouble, Some("prod")),
         usable_again("ops", None),
-        given_up("ops", "salt web1 test.ping", "the message is gone (message_not_found)", 1, None),
-        given_up("ops", "", "the chat refuses the message (msg_too_long)", 3, Some("prod")),
+        given_up(
+            "ops",
+            ("salt web1 test.ping", Some("20261122115959000000")),
+            "the message is gone (message_not_found)",
+            1,
+            None,
+        ),
+        given_up("ops", ("", None), "the chat refuses the message (msg_too_long)", 3, Some("prod")),
     ];
     let rendered: Vec<String> = notices
         .iter()

@@ -17,10 +17,10 @@ use super::args::ShowArgs;
 use super::output::Output;
 use super::row::{Row, table};
 use super::trouble::Trouble;
-use super::{Found, journal, output};
+use super::{Found, disk, journal, output};
 use crate::store::{JournalReader, RunFilter};
 
-pub(super) use object::delivery as delivery_object;
+pub(super) use object::{add, delivery as delivery_object};
 pub(super) use story::deliveries as deliveries_text;
 
 /// How many runs of a minion are shown.
@@ -34,14 +34,21 @@ pub(super) fn run(
     args: &ShowArgs,
     out: &mut Output,
 ) -> Result<Found, Trouble> {
-    let mut reader = journal::open(config, &args.reading)?;
-    match find::find(&mut reader, &args.what)? {
+    let (path, mut reader) = journal::open(config, &args.reading)?;
+    let shown = show(&mut reader, args, out);
+    // Also where nothing is found: it may be there.
+    disk::say_if_away(&path, disk::Lacking::Shown);
+    shown
+}
+
+fn show(reader: &mut JournalReader, args: &ShowArgs, out: &mut Output) -> Result<Found, Trouble> {
+    match find::find(reader, &args.what)? {
         find::Meant::Run(run, jobs) => match &args.minion {
-            None => whole(&mut reader, &run, &jobs, args, out)?,
-            Some(minion) => of_one(&mut reader, &run, &jobs, minion, args, out)?,
+            None => whole(reader, &run, &jobs, args, out)?,
+            Some(minion) => of_one(reader, &run, &jobs, minion, args, out)?,
         },
-        find::Meant::Minion(name) => last_runs(&mut reader, name, args, out)?,
-        find::Meant::Several(runs) => return Err(ambiguous(&mut reader, &runs, &args.what, out)?),
+        find::Meant::Minion(name) => last_runs(reader, name, args, out)?,
+        find::Meant::Several(runs) => return Err(ambiguous(reader, &runs, &args.what, out)?),
         find::Meant::Nothing => return Err(nothing(&args.what.join(" "))),
     }
     out.flush()?;

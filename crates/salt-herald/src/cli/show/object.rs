@@ -130,7 +130,7 @@ fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }
 
-fn add(object: &mut Value, name: &str, value: Value) {
+pub(in crate::cli) fn add(object: &mut Value, name: &str, value: Value) {
     if let Value::Object(members) = object {
         members.insert(name.to_owned(), value);
     }

@@ -1,7 +1,7 @@
-//! Asking the journal: runs, what was said, what is open.
+//! Asking the journal: runs, and what is open.
 //!
-//! Lists of runs are [`super::list`]'s, what failed in them [`super::failures`]', and what minions
-//! returned [`super::returns`]'.
+//! Lists of runs are [`super::list`]'s, what failed in them [`super::failures`]', what minions returned
+//! [`super::returns`]', and what was said [`super::deliveries`]'.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::overlay::Place;
 use super::restore::UNSURE_UNTIL;
 use super::rows;
 use super::write::reading;
-use crate::store::{Delivery, SinkState, StoreError};
+use crate::store::StoreError;
 
 /// Reads one journal.
 #[derive(Debug)]
@@ -232,51 +232,6 @@ impl JournalReader {
         )
     }
 
-    /// What was said of a run at a sink.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn deliveries(&self, run: RunId, sink: &str) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!("SELECT {} FROM delivery WHERE run = ?1 AND sink = ?2", rows::DELIVERY);
-        self.all(&sql, (run.0 as i64, sink), rows::delivery)
-    }
-
-    /// Whether something may have been said of a run that can't be read at the moment.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn is_said_unknown(&self, run: RunId) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) FROM main.sqlite_schema WHERE name = 'unknown'";
-        if self.one(sql, [], 0)? == Some(0) {
-            return Ok(false);
-        }
-        let sql = "SELECT count(*) FROM main.unknown WHERE run = ?1";
-        Ok(self.one(sql, [run.0 as i64], 0)? != Some(0))
-    }
-
-    /// The runs that were told in one message at a sink, with their versions.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn told_together(&self, lead: RunId, sink: &str) -> Result<Vec<(Run, u64)>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM delivery JOIN run ON run.id = delivery.run \
-             WHERE delivery.lead = ?1 AND delivery.sink = ?2 ORDER BY run.id",
-            rows::RUN
-        );
-        self.all(&sql, (lead.0 as i64, sink), rows::run)
-    }
-
-    /// When the latest of a sink's deliveries was touched, and a message of it.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn last_delivery(&self, sink: &str) -> Result<Option<(Timestamp, String)>, StoreError> {
-        let sql = "SELECT at, message FROM delivery WHERE sink = ?1 AND message <> '' \
-                   ORDER BY at DESC LIMIT 1";
-        self.first(sql, [sink], |row| Ok((rows::time(row, 0)?, row.get(1)?)))
-    }
-
     /// When something last happened to a run: it began, a minion returned, it ended.
     ///
     /// # Errors
@@ -315,54 +270,12 @@ impl JournalReader {
         Ok(Lineage::new(self.origin()?.to_string(), lines).unsure_until(unsure))
     }
 
-    /// Whether anything was said of a run anywhere.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn is_announced(&self, run: RunId) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) FROM delivery WHERE run = ?1 AND state = 'said'";
-        Ok(self.one(sql, [run.0 as i64], 0)?.unwrap_or(0) > 0)
-    }
-
-    /// What was said of a run, at all sinks.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn all_deliveries(&self, run: RunId) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM delivery WHERE run = ?1 ORDER BY sink, at, part",
-            rows::DELIVERY
-        );
-        self.all(&sql, [run.0 as i64], rows::delivery)
-    }
-
-    /// The last failed deliveries, by sink.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn given_up(&self, limit: usize) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM delivery WHERE state = 'given_up' ORDER BY at DESC LIMIT ?1",
-            rows::DELIVERY
-        );
-        self.all(&sql, [limit as i64], rows::delivery)
-    }
-
     /// A number that was noted: see the writer's `note`.
     ///
     /// # Errors
     /// When the journal can't be read.
     pub fn noted(&self, key: &str) -> Result<Option<i64>, StoreError> {
         self.first("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
-    }
-
-    /// How far each sink is, by name.
-    ///
-    /// # Errors
-    /// When the journal can't be read.
-    pub fn sinks(&self) -> Result<Vec<SinkState>, StoreError> {
-        let sql = format!("SELECT {} FROM sink ORDER BY name", rows::SINK);
-        self.all(&sql, [], rows::sink)
     }
 
     /// How many runs there are.
@@ -419,7 +332,7 @@ impl JournalReader {
         statement.query_row(params, read).optional().map_err(reading)
     }
 
-    fn one(
+    pub(super) fn one(
         &self,
         sql: &str,
         params: impl Params,

@@ -17,6 +17,7 @@ use super::lock::Lock;
 use super::memory::Memory;
 use super::overlay::Place;
 use super::restore::UNSURE_UNTIL;
+use super::speed::Speed;
 use super::write::{End, Inserter};
 use super::{open, refused};
 use crate::metrics::JournalNumbers;
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) numbers: JournalNumbers,
     /// How the file is.
     pub(super) disk: watch::Sender<Disk>,
+    /// How fast it is.
+    pub(super) speed: Speed,
     /// No more batches, for now.
     pub(super) full: AtomicBool,
     /// Nothing is waited for any more: the process ends.
@@ -59,6 +62,7 @@ impl Shared {
             place,
             numbers,
             disk: watch::Sender::new(Disk::Well { lost: None }),
+            speed: Speed::default(),
             full: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             lost: std::sync::Mutex::new(None),
@@ -178,6 +182,11 @@ impl Recorder {
         };
         self.tell();
         answers
+    }
+
+    /// What is shared with those who wait.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The number of the last entry that is written.

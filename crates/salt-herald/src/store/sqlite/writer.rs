@@ -211,6 +211,18 @@ impl JournalWriter {
         self.shared.disk.subscribe()
     }
 
+    /// Since when what is to be recorded takes seconds or does not come back, if it does.
+    pub fn slow(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.shared.speed.slow.subscribe()
+    }
+
+    /// Looks whether the disk is slow, each time it is called: to be called each second.
+    pub fn stopwatch(&self) -> impl Fn() + Send + Sync + 'static {
+        // Not the whole of it: the thread ends when the last one who may write is gone.
+        let shared = Arc::clone(&self.shared);
+        move || shared.speed.look()
+    }
+
     /// Whether what is recorded now goes into memory.
     pub fn is_away(&self) -> bool {
         matches!(*self.shared.disk.borrow(), Disk::Away(_))
@@ -256,14 +268,16 @@ fn write_all(
     orders: &Receiver<Order>,
     told: &watch::Sender<u64>,
 ) {
+    let shared = Arc::clone(recorder.shared());
+    let speed = &shared.speed;
     loop {
-        seal(&mut recorder, sealing.as_mut(), told);
+        speed.time(|| seal(&mut recorder, sealing.as_mut(), told));
         let Some(first) = next(&mut recorder, &mut retention, orders) else { break };
         let Some(first) = first else { continue };
         let group = gather(first, orders);
         let (deeds, replies): (Vec<Deed>, Vec<Reply>) =
             group.into_iter().map(|order| (order.deed, order.reply)).unzip();
-        let answers = recorder.write(deeds);
+        let answers = speed.time(|| recorder.write(deeds));
         told.send_if_modified(|last| {
             std::mem::replace(last, recorder.last_number()) != recorder.last_number()
         });
@@ -292,11 +306,11 @@ fn next(
     while let Some(patience) = recorder.until_retry() {
         match orders.recv_timeout(patience) {
             Ok(order) if patience.is_zero() => {
-                recorder.retry();
+                timed(recorder, Recorder::retry);
                 return Some(Some(order));
             }
             Ok(order) => return Some(Some(order)),
-            Err(RecvTimeoutError::Timeout) => recorder.retry(),
+            Err(RecvTimeoutError::Timeout) => timed(recorder, Recorder::retry),
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
@@ -304,7 +318,7 @@ fn next(
         retention.keep(keeping, sinks);
     }
     if retention.is_starved() {
-        take_out(recorder, retention);
+        timed(recorder, |recorder| take_out(recorder, retention));
     }
     let is_due = recorder.file().is_some_and(|file| retention.is_due(file));
     let patience = match (is_due, recorder.is_behind()) {
@@ -317,11 +331,19 @@ fn next(
         Err(RecvTimeoutError::Timeout) => Some(None),
         Err(RecvTimeoutError::Disconnected) => None,
     };
-    catch_up(recorder);
-    if order.is_some() {
-        take_out(recorder, retention);
-    }
+    timed(recorder, |recorder| {
+        catch_up(recorder);
+        if order.is_some() {
+            take_out(recorder, retention);
+        }
+    });
     order
+}
+
+/// Does something that may have to wait for the disk.
+fn timed(recorder: &mut Recorder, work: impl FnOnce(&mut Recorder)) {
+    let shared = Arc::clone(recorder.shared());
+    shared.speed.time(|| work(recorder));
 }
 
 fn catch_up(recorder: &mut Recorder) {
