@@ -96,7 +96,7 @@ impl Reacted {
             Args::Event(arg) => std::mem::replace(arg, Value::Nil),
             Args::Typed(words) => Value::Array(words.drain(..).map(Value::from).collect()),
         };
-        redact(redactor, &self.funs, &mut arg, &mut secrets);
+        redactor.redact_call(&self.funs, &mut arg, &mut secrets);
         redactor.redact_value(&mut self.tgt, &mut secrets);
         // What one place names as secret can stand in another without a name.
         secrets.hide_value(&mut arg);
@@ -125,18 +125,6 @@ fn names(fun: Value<'static>) -> Vec<String> {
     match fun {
         Value::Array(items) => items.into_iter().filter_map(text).collect(),
         other => text(other).into_iter().collect(),
-    }
-}
-
-fn redact(redactor: &Redactor, funs: &[String], arg: &mut Value<'static>, secrets: &mut Secrets) {
-    match (funs, arg) {
-        ([fun], arg) => redactor.redact_arguments(fun, arg, secrets),
-        (funs, Value::Array(lists)) if funs.len() == lists.len() => {
-            for (fun, list) in funs.iter().zip(lists) {
-                redactor.redact_arguments(fun, list, secrets);
-            }
-        }
-        (_, arg) => redactor.redact_value(arg, secrets),
     }
 }
 

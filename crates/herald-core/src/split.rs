@@ -7,6 +7,8 @@
 mod judge;
 mod known;
 
+use std::sync::Arc;
+
 use salt_event::event::Return;
 use salt_event::msgpack::Token;
 use salt_event::states::{NAMED_MEMBERS, Returned, StateResult, collisions, is_state_function};
@@ -16,11 +18,11 @@ use crate::canonical::Canonical;
 use crate::change::Failure;
 use crate::digest::Digest;
 use crate::payload::{MAX_PAYLOAD, Payload, PayloadKind};
-use crate::redact::{Redactor, Secrets};
+use crate::redact::{NotKept, Redactor, Secrets, SiteRules};
 use crate::run::Outcome;
 
 pub(crate) use judge::orchestrated;
-use judge::{asks_for_secret, follows, plain_outcome, whole_failure};
+use judge::{asks_for_secret, count, follows, plain_outcome, whole_failure};
 use known::{Item, Key, KeyMaker, Known};
 
 /// A return, ready for the journal.
@@ -96,6 +98,12 @@ impl Splitter {
         self.known.age();
     }
 
+    /// Goes by other rules from now on. What was given out under those of before is not known any more.
+    pub fn change_site(&mut self, site: Arc<SiteRules>) {
+        self.redactor = Redactor::with_site(self.redactor.marks().clone(), site);
+        self.known = Known::default();
+    }
+
     /// The redactor.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
@@ -111,11 +119,15 @@ impl Splitter {
             shape: Vec::with_capacity(1024),
             split: Split { outcome: plain_outcome(ret), ..Split::default() },
         };
-        if asks_for_secret(ret) {
+        let is_state = ret.fun.iter().any(|fun| is_state_function(fun));
+        if let Some(not_kept) = self.drops(ret) {
+            add_dropped(&mut assembly, Returned::of(ret.ret, is_state), not_kept);
+            return self.finish(assembly);
+        }
+        if asks_for_secret(&self.redactor, ret) {
             self.add_hidden(&mut assembly, ret.ret);
             return self.finish(assembly);
         }
-        let is_state = ret.fun.iter().any(|fun| is_state_function(fun));
         match Returned::of(ret.ret, is_state) {
             Returned::States(states) => {
                 states.for_each(|state| self.add_state(&mut assembly, &state));
@@ -134,6 +146,13 @@ impl Splitter {
         self.finish(assembly)
     }
 
+    /// Whether the site wants nothing of a return to be kept.
+    fn drops(&self, ret: &Return<'_>) -> Option<NotKept> {
+        let site = self.redactor.site();
+        let of_function = ret.fun.iter().find_map(|fun| site.drops_returns(fun));
+        of_function.or_else(|| site.drops_minion(ret.minion))
+    }
+
     fn finish(&mut self, assembly: Assembly<'_>) -> Split {
         let Assembly { shape, mut split, .. } = assembly;
         split.shape = self.give_shape(&shape, &mut split.payloads);
@@ -146,26 +165,13 @@ impl Splitter {
     fn add_state(&mut self, assembly: &mut Assembly<'_>, state: &StateResult<'_>) {
         let item = self.state_item(assembly, state);
         let split = &mut assembly.split;
-        let outcome = &mut split.outcome;
-        outcome.states += 1;
-        outcome.duration = outcome.duration.saturating_add(state.duration.unwrap_or(0));
-        if state.has_changes() {
-            outcome.states_changed += 1;
-            match state.result {
-                None => outcome.would_change = true,
-                Some(_) => outcome.changed = true,
-            }
-        }
-        if state.result == Some(false) {
-            outcome.failed = true;
-            outcome.states_failed += 1;
-            if split.failures.len() < MAX_FAILURES {
-                split.failures.push(Failure {
-                    definition: item.definition,
-                    body: item.body,
-                    follows: follows(state),
-                });
-            }
+        count(&mut split.outcome, state);
+        if state.result == Some(false) && split.failures.len() < MAX_FAILURES {
+            split.failures.push(Failure {
+                definition: item.definition,
+                body: item.body,
+                follows: follows(state),
+            });
         }
         push_varint(&mut split.volatile, state.duration.map_or(0, |micros| micros + 1));
         push_varint(&mut split.volatile, state.start.map_or(0, |micros| micros + 1));
@@ -183,7 +189,14 @@ impl Splitter {
         let mut bytes = Vec::with_capacity(512);
         write_definition(&assembly.canonical, state, &mut bytes);
         let border = bytes.len();
-        write_body(&assembly.canonical, state, &mut bytes);
+        let not_kept = self
+            .redactor
+            .site()
+            .drops_state(state.id.unwrap_or(state.parts().id), state.sls.unwrap_or_default());
+        match not_kept {
+            Some(not_kept) => write_result(state, not_kept, &mut bytes),
+            None => write_body(&assembly.canonical, state, &mut bytes),
+        }
         let key = self.keys.key(&mut bytes, assembly.secrets);
         let item = match self.known.get(key) {
             Some(item) => item,
@@ -278,6 +291,26 @@ impl Splitter {
     }
 }
 
+/// A return of which only is kept what it comes to.
+fn add_dropped(assembly: &mut Assembly<'_>, returned: Returned<'_>, not_kept: NotKept) {
+    let split = &mut assembly.split;
+    match returned {
+        Returned::States(states) => states.for_each(|state| count(&mut split.outcome, &state)),
+        Returned::Refused(texts) => {
+            split.collides_with = collisions(&texts);
+            split.outcome.failed = true;
+        }
+        Returned::Plain(raw) => {
+            let steps = orchestrated(raw).into_iter().flatten();
+            steps.for_each(|state| count(&mut split.outcome, &state));
+        }
+    }
+    let payload = Payload::new(PayloadKind::Body, &Value::from(not_kept.text()).to_bytes());
+    assembly.shape.extend_from_slice(&Digest::ZERO.0);
+    assembly.shape.extend_from_slice(&payload.digest.0);
+    assembly.split.payloads.push(payload);
+}
+
 /// Contents that are too long, as their beginning with their true length.
 fn bounded(bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() <= MAX_PAYLOAD {
@@ -322,6 +355,21 @@ fn write_body(canonical: &Canonical<'_>, state: &StateResult<'_>, out: &mut Vec<
         write_or_nil(canonical, key, nil, out);
         write_or_nil(canonical, value, nil, out);
     }
+}
+
+/// Of a state of which neither changes nor comment are kept.
+fn write_result(state: &StateResult<'_>, not_kept: NotKept, out: &mut Vec<u8>) {
+    let text = || Value::from(not_kept.text());
+    let changes = match state.has_changes() {
+        true => text(),
+        false => Value::Map(Vec::new()),
+    };
+    let body = Value::Map(vec![
+        ("result".into(), state.result.map_or(Value::Nil, Value::Bool)),
+        ("comment".into(), text()),
+        ("changes".into(), changes),
+    ]);
+    out.extend_from_slice(&body.to_bytes());
 }
 
 /// Writes a value; one that can't be read (it was skipped over, so it can) as nil.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::redact::{Mark, Marks};
+use crate::redact::{Mark, Marks, NotKept};
 
 /// Which quotes a place of a line stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ const PRINTF_END: &str = "')";
 
 /// The same line, where a parameter of the shell stands in the place of each mark.
 pub(crate) fn with_parameters(line: &str) -> String {
-    if Mark::find(line).is_none() {
+    if Mark::find(line).is_none() && !line.contains("[not kept by ") {
         return line.to_owned();
     }
     let mut out = String::with_capacity(line.len() + 64);
@@ -33,7 +33,7 @@ pub(crate) fn with_parameters(line: &str) -> String {
     let mut opened = 0;
     let mut rest = line;
     while let Some(c) = rest.chars().next() {
-        let Some((mark, length)) = Mark::read(rest.as_bytes()) else {
+        let Some((parameter, length)) = parameter(rest) else {
             let (length, next) = step(inside, c, rest);
             let (passed, left) = rest.split_at_checked(length).unwrap_or((rest, ""));
             out.push_str(passed);
@@ -44,7 +44,6 @@ pub(crate) fn with_parameters(line: &str) -> String {
             continue;
         };
         rest = rest.get(length..).unwrap_or_default();
-        let parameter = mark.parameter();
         match inside {
             Inside::Nothing => out.extend(["\"", &parameter, "\""]),
             Inside::Double => out.push_str(&parameter),
@@ -67,6 +66,13 @@ pub(crate) fn with_parameters(line: &str) -> String {
         }
     }
     out
+}
+
+/// The parameter for what begins a text and is hidden or not kept, and the length of that.
+fn parameter(text: &str) -> Option<(String, usize)> {
+    let of_mark = || Mark::read(text.as_bytes()).map(|(mark, length)| (mark.parameter(), length));
+    let not_kept = || NotKept::read(text).map(|it| (it.parameter().to_owned(), it.text().len()));
+    of_mark().or_else(not_kept)
 }
 
 /// How far the next sign of the line reaches, and what it leads into.

@@ -9,12 +9,15 @@ use super::start::Begun;
 use super::{Ledger, short};
 use crate::command::{CommandParts, Program, command_line, command_line_hiding};
 use crate::digest::Digest;
-use crate::redact::{Marks, Secrets};
+use crate::redact::{Marks, NotKept, Secrets};
 use crate::run::{RunHead, RunKind};
 
 impl Ledger {
     pub(super) fn redact_load(&mut self, began: &Begun<'_>, secrets: &mut Secrets) -> RedactedLoad {
         let mut arg = self.learn(&began.funs, began.arg, secrets);
+        if let Some(not_kept) = self.drops_minion_of(began) {
+            self.splitter.redactor().drop_arguments(&mut arg, not_kept, secrets);
+        }
         let mut tgt = began.tgt.clone().into_owned();
         let mut metadata = began.metadata.map_or(Value::Nil, read);
         for value in [&mut tgt, &mut metadata] {
@@ -42,6 +45,23 @@ impl Ledger {
         ]);
         let marks = self.splitter.redactor().marks().clone();
         RedactedLoad { load: load.to_bytes(), same, arg, tgt, metadata, marks }
+    }
+}
+
+impl Ledger {
+    /// Whether nothing of one of the minions that are asked is kept.
+    fn drops_minion_of(&self, began: &Begun<'_>) -> Option<NotKept> {
+        let site = self.splitter.redactor().site();
+        let asked = began.expected.iter().chain(&began.missing).chain(&began.elsewhere);
+        let named = match &began.tgt {
+            Value::Array(items) => items.iter().filter_map(Value::as_text).collect(),
+            other => other.as_text().map_or_else(Vec::new, |text| text.split(',').collect()),
+        };
+        named.into_iter().find_map(|name| site.drops_minion(name)).or_else(|| {
+            asked
+                .map(|minion| self.state.minions.name(minion))
+                .find_map(|name| site.drops_minion(name))
+        })
     }
 }
 

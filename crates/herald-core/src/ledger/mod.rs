@@ -20,6 +20,7 @@ mod settings;
 mod start;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -109,12 +110,17 @@ impl Ledger {
     /// Goes by other settings from now on; what was decided stays.
     pub fn change_settings(&mut self, settings: Settings) {
         self.live.change_patience(Patience::of(&settings));
+        if !Arc::ptr_eq(&settings.site, &self.settings.site) {
+            self.splitter.change_site(Arc::clone(&settings.site));
+            self.learned.clear();
+        }
         self.settings = settings;
     }
 
     /// Goes on where a journal stopped.
     pub fn restore(settings: Settings, redactor: Redactor, now: Timestamp, from: Restored) -> Self {
         let patience = Patience::of(&settings);
+        let redactor = Redactor::with_site(redactor.marks().clone(), Arc::clone(&settings.site));
         let mut ledger = Self {
             settings,
             state: State { minions: Minions::restore(from.minions), ..State::default() },
@@ -370,16 +376,7 @@ impl Ledger {
         }
         self.learned.insert(learned_as(funs, raw));
         let mut value = head::read(raw);
-        let redactor = self.splitter.redactor();
-        match (funs, &mut value) {
-            ([fun], value) => redactor.redact_arguments(fun.as_ref(), value, secrets),
-            (funs, Value::Array(lists)) if funs.len() == lists.len() => {
-                for (fun, list) in funs.iter().zip(lists) {
-                    redactor.redact_arguments(fun.as_ref(), list, secrets);
-                }
-            }
-            (_, value) => redactor.redact_value(value, secrets),
-        }
+        self.splitter.redactor().redact_call(funs, &mut value, secrets);
         value
     }
 }

@@ -1,11 +1,13 @@
 //! What the ledger goes by. Where it comes from is not known here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::confirm::Confirm;
 use crate::noise::SayRules;
+use crate::redact::SiteRules;
 
 /// What the ledger must know of the master and of the site.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Settings {
     pub confirm: Confirm,
     /// What is said.
     pub say: SayRules,
+    /// What is kept out beside what the rules find.
+    pub site: Arc<SiteRules>,
 }
 
 impl Default for Settings {
@@ -42,6 +46,7 @@ impl Default for Settings {
             is_below: false,
             confirm: Confirm::default(),
             say: SayRules::default(),
+            site: Arc::default(),
         }
     }
 }

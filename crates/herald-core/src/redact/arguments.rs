@@ -5,7 +5,6 @@
 
 use salt_event::Value;
 
-use super::keys::names_secret;
 use super::{Redactor, Secrets, tree};
 
 /// Functions with a secret among their positional arguments, counted from 0.
@@ -114,19 +113,20 @@ pub(super) fn redact(rules: &Redactor, fun: &str, arg: &mut Value<'_>, secrets: 
     let Value::Array(items) = arg else { return };
     for (_, place) in PLACES.iter().filter(|(name, _)| *name == fun) {
         if let Some(item) = items.get_mut(*place).filter(|item| !is_keywords(item)) {
-            tree::hide_leaves(&rules.marks, item, secrets);
+            tree::hide_leaves(rules, item, secrets);
         }
     }
     for (_, name, value) in NAMED.iter().filter(|(known, ..)| *known == fun) {
-        let named = items.get(*name).and_then(Value::as_text).is_some_and(names_secret);
+        let named = items.get(*name).and_then(Value::as_text);
+        let named = named.is_some_and(|name| rules.names_secret(name.as_bytes()));
         if let Some(item) = items.get_mut(*value).filter(|item| named && !is_keywords(item)) {
-            tree::hide_leaves(&rules.marks, item, secrets);
+            tree::hide_leaves(rules, item, secrets);
         }
     }
 }
 
 /// Whether all that a function returns is secret.
-pub(super) fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
+pub(super) fn returns_secret(rules: &Redactor, fun: &str, arg: &Value<'_>) -> bool {
     let Value::Array(items) = arg else {
         return SECRET_RETURNS.contains(&fun);
     };
@@ -134,7 +134,8 @@ pub(super) fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
         Value::Map(pairs) => pairs.iter().filter_map(|(_, value)| value.as_text()).collect(),
         other => other.as_text().map_or_else(Vec::new, |text| vec![text]),
     });
-    SECRET_RETURNS.contains(&fun) || (LOOKUPS.contains(&fun) && names.any(names_secret))
+    SECRET_RETURNS.contains(&fun)
+        || (LOOKUPS.contains(&fun) && names.any(|name| rules.names_secret(name.as_bytes())))
 }
 
 fn is_keywords(item: &Value<'_>) -> bool {

@@ -68,6 +68,9 @@ impl fmt::Display for Mark {
 }
 
 impl Mark {
+    /// How many bytes it is, as text.
+    pub(super) const LENGTH: usize = OPEN.len() + HEX_DIGITS + 1;
+
     /// Writes it behind other bytes.
     pub(super) fn push_to(self, out: &mut Vec<u8>) {
         out.extend_from_slice(OPEN);
@@ -91,7 +94,7 @@ impl Mark {
         let closes = text.get(OPEN.len() + HEX_DIGITS) == Some(&b']');
         let number = std::str::from_utf8(digits).ok().filter(|_| is_hex && closes)?;
         let number = u16::from_str_radix(number, 16).ok()?;
-        Some((Mark(number), OPEN.len() + HEX_DIGITS + 1))
+        Some((Mark(number), Mark::LENGTH))
     }
 
     /// The first mark in a text, and where it begins.

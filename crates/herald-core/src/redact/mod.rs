@@ -2,8 +2,8 @@
 //! by their own shapes, and by finding known ones again.
 //!
 //! The rules hide rather too much than too little, and leave names, paths and options readable. They
-//! are not proof against somebody who wants to get a secret past them. Nothing here is configured,
-//! and nothing keeps a secret longer than the [`Secrets`] of its run.
+//! are not proof against somebody who wants to get a secret past them. A site can add to them, and take
+//! nothing away. Nothing keeps a secret longer than the [`Secrets`] of its run.
 //!
 //! A text is first searched for anchors (`pass`, `://`, `ghp_`, …) in one pass; only where one is
 //! found do the rules read. Every rule reads a bounded way, so that no text takes longer than its
@@ -16,7 +16,9 @@ mod forms;
 mod harmless;
 mod keys;
 mod marks;
+mod named;
 mod pairs;
+mod patterns;
 mod pipes;
 mod places;
 mod plain;
@@ -24,27 +26,29 @@ mod programs;
 mod scan;
 mod secrets;
 mod sieve;
+mod site;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod tree;
 mod values;
+mod whole;
 mod words;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use salt_event::Value;
 
 pub use marks::{KEY_BYTES, Mark, Marks};
 pub use secrets::{Rule, Secrets};
+pub use site::{NotKept, Part, SiteError, SiteRules};
 
-use pairs::Name;
 use scan::Scan;
 use sieve::{Anchor, Family, Sieve};
-use values::{at, slice};
+use values::slice;
 
 /// Parts of names, in any case of letters, at which the rules for names are asked.
 const NAME_ANCHORS: &[&str] = &[
@@ -68,11 +72,11 @@ const NAME_ANCHORS: &[&str] = &[
     "?sig=",
 ];
 
+/// The name of the rule for keys that a site's config names.
+const SITE_KEYS: &str = "redact.keys";
+
 /// How often a text is read at the most. Two do, but for texts that were made to need more.
 const MAX_ROUNDS: usize = 8;
-
-/// Longest name that is read around an anchor, to each side.
-const MAX_NAME: usize = 64;
 
 /// What is asked where an anchor stands.
 #[derive(Clone, Copy)]
@@ -86,10 +90,11 @@ enum Look {
     BesideName,
 }
 
-/// The rules by which secrets are found, compiled once.
+/// The rules by which secrets are found.
 #[derive(Clone)]
 pub struct Redactor {
     marks: Marks,
+    site: Arc<SiteRules>,
     /// For texts.
     rules: Arc<Sieve<Look>>,
     /// For one quick look at a whole tree, whose keys are asked for more.
@@ -104,25 +109,64 @@ impl fmt::Debug for Redactor {
 
 /// Every anchor of the rules for texts, with what it means.
 fn anchors() -> impl Iterator<Item = Anchor<Look>> {
-    let shape = |(text, look)| Anchor { text, family: Family::Shape, means: Look::Shape(look) };
-    let name = |text| Anchor { text, family: Family::Name, means: Look::Name };
+    let shape = |(text, look)| (Cow::Borrowed(text), Family::Shape, Look::Shape(look));
+    let name = |text| (Cow::Borrowed(text), Family::Name, Look::Name);
     let names = NAME_ANCHORS.iter().copied().chain(programs::anchors());
     let signs = [(pipes::HERE_STRING, Look::HereString), (programs::OPTION, Look::BesideName)];
-    let signs = signs.map(|(text, means)| Anchor { text, family: Family::Name, means });
-    tokens::anchors().map(shape).chain(names.map(name)).chain(signs)
+    let signs = signs.map(|(text, means)| (Cow::Borrowed(text), Family::Name, means));
+    let all = tokens::anchors().map(shape).chain(names.map(name)).chain(signs);
+    all.map(|(text, family, means)| Anchor { text, family, means })
 }
 
+/// What searches texts, and what looks at trees.
+type Sieves = (Arc<Sieve<Look>>, Arc<Sieve<()>>);
+
+/// By the anchors of the rules, and those of a site.
+fn sieves(site: &SiteRules) -> Sieves {
+    let keys = || site.keys().iter().map(|key| Cow::Owned(key.clone()));
+    let looks = keys().map(|text| Anchor { text, family: Family::Name, means: Look::Name });
+    let of_text = anchors().map(|Anchor { text, family, .. }| (text, family));
+    let members = tree::anchors().chain(site.members()).map(Cow::Borrowed).chain(keys());
+    let of_keys = members.map(|text| (text, Family::Name));
+    let plain = |(text, family)| Anchor { text, family, means: () };
+    let trees = Sieve::new(of_text.chain(of_keys).map(plain));
+    (Arc::new(Sieve::new(anchors().chain(looks))), Arc::new(trees))
+}
+
+/// Those of the rules alone.
+static BUILT_IN: LazyLock<Sieves> = LazyLock::new(|| sieves(&SiteRules::default()));
+
 impl Redactor {
-    /// Compiles the rules. What they hide is marked by a key.
+    /// By the rules alone. What they hide is marked by a key.
     pub fn new(marks: Marks) -> Self {
-        let of_text = anchors().map(|Anchor { text, family, .. }| (text, family));
-        let of_keys = tree::anchors().map(|text| (text, Family::Name));
-        let plain = |(text, family)| Anchor { text, family, means: () };
-        Redactor {
-            marks,
-            rules: Arc::new(Sieve::new(anchors())),
-            trees: Arc::new(Sieve::new(of_text.chain(of_keys).map(plain))),
+        let (rules, trees) = &*BUILT_IN;
+        Redactor { marks, rules: rules.clone(), trees: trees.clone(), site: Arc::default() }
+    }
+
+    /// The same, and what a site adds.
+    pub fn with_site(marks: Marks, site: Arc<SiteRules>) -> Self {
+        if site.is_empty() {
+            return Redactor { site, ..Self::new(marks) };
         }
+        let (rules, trees) = sieves(&site);
+        Redactor { marks, rules, trees, site }
+    }
+
+    /// What the site adds.
+    pub fn site(&self) -> &SiteRules {
+        &self.site
+    }
+
+    /// By which rule a name says that its value is secret: a map's key, an option, a pillar's path.
+    fn rule_of_name(&self, name: &[u8]) -> Option<&'static str> {
+        match self.site.has_key(name) {
+            true => Some(SITE_KEYS),
+            false => keys::names_secret_bytes(name).then_some("key"),
+        }
+    }
+
+    fn names_secret(&self, name: &[u8]) -> bool {
+        self.rule_of_name(name).is_some()
     }
 
     /// What marks what it hides.
@@ -155,6 +199,38 @@ impl Redactor {
     pub fn redact_arguments(&self, fun: &str, arg: &mut Value<'_>, secrets: &mut Secrets) {
         arguments::redact(self, fun, arg, secrets);
         tree::redact(self, arg, secrets);
+        if let Some(not_kept) = self.site.drops_arguments(fun) {
+            whole::drop_arguments(self, arg, not_kept, secrets);
+        }
+    }
+
+    /// The arguments of a call: of one function, or the lists of several.
+    pub fn redact_call<S: AsRef<str>>(
+        &self,
+        funs: &[S],
+        arg: &mut Value<'_>,
+        secrets: &mut Secrets,
+    ) {
+        match (funs, arg) {
+            ([fun], arg) => self.redact_arguments(fun.as_ref(), arg, secrets),
+            (funs, Value::Array(lists)) if funs.len() == lists.len() => {
+                for (fun, list) in funs.iter().zip(lists) {
+                    self.redact_arguments(fun.as_ref(), list, secrets);
+                }
+            }
+            (funs, arg) => {
+                self.redact_value(arg, secrets);
+                let drops = |fun: &S| self.site.drops_arguments(fun.as_ref());
+                if let Some(not_kept) = funs.iter().find_map(drops) {
+                    whole::drop_arguments(self, arg, not_kept, secrets);
+                }
+            }
+        }
+    }
+
+    /// Arguments of which nothing is kept. What stood in them is known to be secret.
+    pub fn drop_arguments(&self, arg: &mut Value<'_>, not_kept: NotKept, secrets: &mut Secrets) {
+        whole::drop_arguments(self, arg, not_kept, secrets);
     }
 
     /// A return: what its own names and shapes say is hidden in all of it, and every secret that is
@@ -169,21 +245,47 @@ impl Redactor {
     /// Whether the rules would look closer at anything in these bytes, a whole tree in MessagePack:
     /// else there is nothing to hide but what is known to be secret.
     pub fn may_hold_secret(&self, bytes: &[u8]) -> bool {
-        self.trees.is_in(bytes)
+        !self.site.patterns().is_empty() || self.trees.is_in(bytes)
     }
 
     /// Hides every text and number of a tree: the return of a function that was asked for a secret
-    /// (see [`returns_secret`]).
+    /// (see [`Redactor::returns_secret`]).
     pub fn hide_all(&self, value: &mut Value<'_>, secrets: &mut Secrets) {
-        tree::hide_leaves(&self.marks, value, secrets);
+        tree::hide_leaves(self, value, secrets);
     }
 
-    /// The text without its secrets, if it has some. It is read again until nothing more is found:
-    /// what was hidden can give the rest another meaning, and twice has to be the same as once.
+    /// Whether all that a function returns is secret, because it was asked for a secret: `pillar.get
+    /// db:password`, `vault.read_secret`.
+    pub fn returns_secret(&self, fun: &str, arg: &Value<'_>) -> bool {
+        arguments::returns_secret(self, fun, arg)
+    }
+
+    /// The text without its secrets, if it has some.
     fn clean(&self, text: &[u8], secrets: &mut Secrets) -> Option<Vec<u8>> {
-        let mut clean = self.clean_once(text, secrets)?;
+        let matched = patterns::find(self.site.patterns(), text);
+        if matched.is_empty() {
+            return self.clean_by_rules(text, secrets, |_| {});
+        }
+        let mut hidden = patterns::Hidden::default();
+        self.clean_by_rules(text, secrets, |spans| hidden.add(spans));
+        let mut scan = Scan::new(text, self, secrets);
+        matched.into_iter().for_each(|(range, at)| scan.hide_matched(range, at));
+        let spans = hidden.with(text, scan.into_spans(), &self.marks);
+        let clean = replace_ranges(text, &spans);
+        Some(self.clean_by_rules(&clean, secrets, |_| {}).unwrap_or(clean))
+    }
+
+    /// It is read again until nothing more is found: what was hidden can give the rest another
+    /// meaning, and twice has to be the same as once. `hid` is told each time what is hidden.
+    fn clean_by_rules(
+        &self,
+        text: &[u8],
+        secrets: &mut Secrets,
+        mut hid: impl FnMut(&[(Range<usize>, Mark)]),
+    ) -> Option<Vec<u8>> {
+        let mut clean = self.clean_once(text, secrets, &mut hid)?;
         for _ in 1..MAX_ROUNDS {
-            match self.clean_once(&clean, secrets) {
+            match self.clean_once(&clean, secrets, &mut hid) {
                 Some(next) => clean = next,
                 None => break,
             }
@@ -191,9 +293,14 @@ impl Redactor {
         Some(clean)
     }
 
-    fn clean_once(&self, text: &[u8], secrets: &mut Secrets) -> Option<Vec<u8>> {
+    fn clean_once(
+        &self,
+        text: &[u8],
+        secrets: &mut Secrets,
+        mut hid: impl FnMut(&[(Range<usize>, Mark)]),
+    ) -> Option<Vec<u8>> {
         let mut names = Vec::new();
-        let mut scan = Scan::new(text, &self.marks, secrets);
+        let mut scan = Scan::new(text, self, secrets);
         self.rules.each(text, |found, look| match look {
             Look::Shape(shape) => at_shape(&mut scan, found, shape),
             _ => names.push((found, look)),
@@ -201,8 +308,10 @@ impl Redactor {
         let shapes = scan.into_spans();
         if shapes.is_empty() {
             let named = self.find_named(text, names, secrets);
+            hid(&named);
             return (!named.is_empty()).then(|| replace_ranges(text, &named));
         }
+        hid(&shapes);
         // Names are looked for in what stands there now: a mark is a value.
         let shaped = replace_ranges(text, &shapes);
         names.clear();
@@ -211,6 +320,7 @@ impl Redactor {
             _ => names.push((found, look)),
         });
         let named = self.find_named(&shaped, names, secrets);
+        hid(&named);
         Some(if named.is_empty() { shaped } else { replace_ranges(&shaped, &named) })
     }
 
@@ -220,10 +330,10 @@ impl Redactor {
         names: Vec<(Range<usize>, Look)>,
         secrets: &mut Secrets,
     ) -> Spans {
-        let mut scan = Scan::new(text, &self.marks, secrets);
+        let mut scan = Scan::new(text, self, secrets);
         for (found, look) in names {
             if found.start >= scan.done {
-                at_name(&mut scan, found, look);
+                named::at_anchor(&mut scan, found, look);
             }
         }
         scan.into_spans()
@@ -233,12 +343,6 @@ impl Redactor {
 /// Whether a name says that its value is secret: a map's key, an option, a pillar's path.
 pub fn names_secret(name: &str) -> bool {
     keys::names_secret(name)
-}
-
-/// Whether all that a function returns is secret, because it was asked for a secret: `pillar.get
-/// db:password`, `vault.read_secret`.
-pub fn returns_secret(fun: &str, arg: &Value<'_>) -> bool {
-    arguments::returns_secret(fun, arg)
 }
 
 /// Asks the rule of a shape.
@@ -257,126 +361,6 @@ fn at_shape(scan: &mut Scan<'_, '_>, found: Range<usize>, look: tokens::Look) {
     scan.done = span.end;
     let plain = look.plain(slice(text, span.clone()));
     scan.hide_as(span, &plain);
-}
-
-/// Reads the whole name around an anchor and asks the rules.
-fn at_name(scan: &mut Scan<'_, '_>, found: Range<usize>, look: Look) {
-    let text = scan.text;
-    match look {
-        Look::HereString => {
-            scan.done = found.end;
-            scan.rule = "pipe";
-            let inside = scan.quote_at(found.start);
-            return pipes::here_string(scan, found, inside);
-        }
-        // `-P` is another option.
-        Look::BesideName if slice(text, found.clone()) == programs::OPTION.as_bytes() => {
-            scan.done = found.end - 1;
-            scan.rule = "program";
-            let inside = scan.quote_at(found.start);
-            return programs::beside_name(scan, found, inside);
-        }
-        _ => {}
-    }
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    let floor = scan.done.max(found.start.saturating_sub(MAX_NAME));
-    let left =
-        slice(text, floor..found.start).iter().rev().take_while(|byte| is_name(byte)).count();
-    // `?sig=` brings its own sign along.
-    let begin = match at(text, found.start) {
-        b'?' | b'&' => found.start + 1,
-        _ => found.start - left,
-    };
-    let limit = text.len().min(found.end + MAX_NAME);
-    let end = begin + slice(text, begin..limit).iter().take_while(|byte| is_name(byte)).count();
-    let (start, escaped_line) = without_escape(text, begin, end);
-    let dashes = values::skip(text, start, b"-").min(end) - start;
-    let range = start + dashes..end - trailing_dots(text, start + dashes, end);
-    scan.done = end.max(found.end);
-    let inside = scan.quote_at(start);
-    let leads = escaped_line || leads_line(text, start);
-    let name = Name { range: range.clone(), dashes, leads, inside };
-    scan.rule = "name";
-    pairs::hide_value_of(scan, &name);
-    scan.rule = "program";
-    programs::hide_words(scan, range.clone(), inside);
-    scan.rule = "phrase";
-    match slice(text, range.clone()) {
-        word if word.eq_ignore_ascii_case(b"bearer") => bearer(scan, range.end),
-        word if word.eq_ignore_ascii_case(b"unseal") => unseal_key(scan, range.end),
-        word if word.eq_ignore_ascii_case(b"identified") => identified_by(scan, range.end, inside),
-        _ => {}
-    }
-}
-
-/// Without the letter of a `\n` or `\t` that was written out before a name.
-fn without_escape(text: &[u8], start: usize, end: usize) -> (usize, bool) {
-    let backslash = start.checked_sub(1).is_some_and(|before| at(text, before) == b'\\');
-    match at(text, start) {
-        b'n' if backslash && start + 1 < end => (start + 1, true),
-        b't' | b'r' if backslash && start + 1 < end => (start + 1, false),
-        _ => (start, false),
-    }
-}
-
-fn trailing_dots(text: &[u8], start: usize, end: usize) -> usize {
-    slice(text, start..end).iter().rev().take_while(|byte| matches!(byte, b'.' | b'-')).count()
-}
-
-/// Whether only signs stand before a place on its line.
-fn leads_line(text: &[u8], place: usize) -> bool {
-    let window = slice(text, place.saturating_sub(200)..place);
-    let line = match memchr::memrchr(b'\n', window) {
-        Some(newline) => slice(window, newline + 1..window.len()),
-        None if place <= 200 => window,
-        None => return false,
-    };
-    let line = line.trim_ascii();
-    let line = line.strip_suffix(b"export").or(line.strip_suffix(b"set")).unwrap_or(line);
-    line.iter().all(|byte| b" \t+-#;\"'>\\".contains(byte))
-}
-
-/// `Bearer x`, wherever it stands.
-fn bearer(scan: &mut Scan<'_, '_>, end: usize) {
-    let text = scan.text;
-    let found = values::word(text, values::skip(text, end, b" "), None);
-    let token = slice(text, found.inner.clone());
-    let token = token.split(|byte| matches!(byte, b'"' | b'\'' | b',')).next().unwrap_or_default();
-    let is_token = token.len() >= 12 && token.iter().any(u8::is_ascii_digit);
-    if is_token && at(text, end) == b' ' {
-        scan.hide(found.inner.start..found.inner.start + token.len());
-    }
-}
-
-/// `Unseal Key 1: x`
-fn unseal_key(scan: &mut Scan<'_, '_>, end: usize) {
-    let near = slice(scan.text, end..scan.text.len().min(end + 12));
-    if let Some(colon) = memchr::memmem::find(near, b": ").filter(|_| near.starts_with(b" Key ")) {
-        let found = values::word(scan.text, end + colon + 2, None);
-        scan.hide_value(found.inner, false);
-    }
-}
-
-/// SQL's `IDENTIFIED BY 'x'`, `IDENTIFIED WITH plugin BY 'x'`.
-fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
-    let text = scan.text;
-    let window = slice(text, end..text.len().min(end + 80));
-    let lower = window.to_ascii_lowercase();
-    let Some(by) = memchr::memmem::find(&lower, b"by ").or(memchr::memmem::find(&lower, b"as "))
-    else {
-        return;
-    };
-    let start = values::skip(text, end + by + 3, b" ");
-    let start = if slice(&lower, by + 3..by + 12) == b"password " { start + 9 } else { start };
-    if let Some(found) = values::quoted(text, start, inside) {
-        return scan.hide_value(found.inner, false);
-    }
-    // Oracle's needs no quotes.
-    let found = values::word(text, start, inside);
-    let bare = slice(text, found.inner.clone());
-    if at(text, found.end) == b';' || bare.iter().any(u8::is_ascii_digit) {
-        scan.hide_value(found.inner, false);
-    }
 }
 
 /// Parts of a text that are hidden, in order and apart, and what stands in their place.

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::SITE_KEYS;
 use super::blocks;
 use super::harmless::{is_code, is_harmless, is_no_credential, is_version};
 use super::keys::{Kind, kind_of};
@@ -43,7 +44,13 @@ pub(super) struct Name {
 pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
     let text = scan.text;
     let word_of = slice(text, name.range.clone());
-    let Some(kind) = kind_of(word_of).or_else(|| signature(text, name)) else {
+    let rules = scan.rules;
+    let is_sites = rules.site.has_key(word_of);
+    if is_sites {
+        scan.rule = SITE_KEYS;
+    }
+    let found = if is_sites { Some(Kind::Strong) } else { kind_of(word_of) };
+    let Some(kind) = found.or_else(|| signature(text, name)) else {
         return;
     };
     if follows_slash(text, name.range.start) || is_harmless(text, name) {

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::commands::{ACCOUNTS, CALLS, NAMERS, OPTIONS, Options, PLACES, Part, SHORT, VALUED};
-use super::keys::names_secret_bytes;
 use super::pipes;
 use super::scan::Scan;
 use super::values::{at, quoted, skip, slice, word};
@@ -330,7 +329,7 @@ fn named(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
         let written = slice(text, name.clone());
         let name = written.strip_suffix(b"=").unwrap_or(written);
         let name = name.strip_prefix(b"/").unwrap_or(name);
-        if at(name, 0) == b'-' || name.contains(&b'=') || !names_secret_bytes(name) {
+        if at(name, 0) == b'-' || name.contains(&b'=') || !scan.rules.names_secret(name) {
             continue;
         }
         let is_slot = |word: &&Range<usize>| slice(text, (*word).clone()).len() < 3;
@@ -389,7 +388,7 @@ fn registry(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
         let is_it = |word: &Range<usize>| slice(text, word.clone()).eq_ignore_ascii_case(option);
         words.get(words.iter().position(is_it)? + 1).cloned()
     };
-    let is_secret = behind(b"/v").is_some_and(|name| names_secret_bytes(slice(text, name)));
+    let is_secret = behind(b"/v").is_some_and(|name| scan.rules.names_secret(slice(text, name)));
     if let Some(value) = behind(b"/d").filter(|_| is_secret) {
         scan.hide_value(value, true);
     }

@@ -6,16 +6,18 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::marks::{Mark, Marks};
+use super::Redactor;
+use super::marks::Mark;
+use super::patterns;
 use super::plain::{self, Writing};
-use super::secrets::{Rule, Secrets};
+use super::secrets::Secrets;
 use super::values::{at, is_placeholder, is_reference, slice};
 
 /// One reading of one text.
 pub(super) struct Scan<'t, 's> {
     pub(super) text: &'t [u8],
     spans: Vec<(Range<usize>, Mark)>,
-    marks: &'s Marks,
+    pub(super) rules: &'s Redactor,
     secrets: &'s mut Secrets,
     /// Up to where the text is dealt with.
     pub(super) done: usize,
@@ -26,19 +28,19 @@ pub(super) struct Scan<'t, 's> {
     seen: HashMap<(&'t [u8], Writing), Mark>,
     quotes: Quotes,
     /// Which rule reads at the moment.
-    pub(super) rule: Rule,
+    pub(super) rule: &'static str,
 }
 
 /// So many values are known again at once.
 const MAX_SEEN: usize = 4_096;
 
 impl<'t, 's> Scan<'t, 's> {
-    pub(super) fn new(text: &'t [u8], marks: &'s Marks, secrets: &'s mut Secrets) -> Self {
+    pub(super) fn new(text: &'t [u8], rules: &'s Redactor, secrets: &'s mut Secrets) -> Self {
         let quotes = Quotes { place: 0, open: None };
         Scan {
             text,
             spans: Vec::new(),
-            marks,
+            rules,
             secrets,
             done: 0,
             words_done: 0,
@@ -75,6 +77,14 @@ impl<'t, 's> Scan<'t, 's> {
         }
     }
 
+    /// Hides and learns what a pattern of the site matched.
+    pub(super) fn hide_matched(&mut self, part: Range<usize>, pattern: usize) {
+        let value = slice(self.text, part.clone());
+        let mark = self.learn_as(value, value);
+        self.secrets.tell(mark, &patterns::rule(pattern));
+        self.spans.push((part, mark));
+    }
+
     fn seen(&self, part: &Range<usize>, writing: Writing) -> Option<Mark> {
         self.seen.get(&(slice(self.text, part.clone()), writing)).copied()
     }
@@ -98,7 +108,7 @@ impl<'t, 's> Scan<'t, 's> {
 
     fn learn_as(&mut self, value: &[u8], plain: &[u8]) -> Mark {
         let core = plain::core(plain);
-        let mark = self.secrets.mark_of(&core).unwrap_or_else(|| self.marks.of(&core));
+        let mark = self.secrets.mark_of(&core).unwrap_or_else(|| self.rules.marks.of(&core));
         self.secrets.learn(&core, mark);
         if plain != core.as_ref() {
             self.secrets.learn(plain, mark);
@@ -129,7 +139,7 @@ impl<'t, 's> Scan<'t, 's> {
     pub(super) fn hide_unlearned(&mut self, part: Range<usize>) {
         let value = slice(self.text, part.clone());
         if !part.is_empty() && !is_placeholder(value) {
-            let mark = self.marks.of(value);
+            let mark = self.rules.marks.of(value);
             self.push(part, mark);
         }
     }
@@ -150,7 +160,7 @@ impl<'t, 's> Scan<'t, 's> {
                 Some((last, _)) if span.end <= last.end => {}
                 Some((last, of_both)) if span.start <= last.end => {
                     last.end = span.end;
-                    *of_both = self.marks.of(slice(self.text, last.clone()));
+                    *of_both = self.rules.marks.of(slice(self.text, last.clone()));
                 }
                 _ => merged.push((span, mark)),
             }

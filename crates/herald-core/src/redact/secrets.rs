@@ -17,6 +17,7 @@ use salt_event::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::marks::{self, Mark};
+use super::site::NotKept;
 use super::{forms, replace_ranges, values};
 
 /// Most values that one run can teach; those above are still hidden where they stand.
@@ -42,10 +43,12 @@ pub struct Secrets {
     finder: OnceLock<Option<Finder>>,
     /// Which rule hid what, where somebody wants to know.
     told: Option<Vec<(Mark, Rule)>>,
+    /// What was not kept at all.
+    dropped: Vec<NotKept>,
 }
 
 /// The name of a rule. Names are never changed.
-pub type Rule = &'static str;
+pub type Rule = Cow<'static, str>;
 
 /// A value, by its bytes.
 #[derive(Clone)]
@@ -96,9 +99,20 @@ impl Secrets {
         self.told.as_deref().unwrap_or_default()
     }
 
-    pub(super) fn tell(&mut self, mark: Mark, rule: Rule) {
+    pub(super) fn tell(&mut self, mark: Mark, rule: &str) {
         if let Some(told) = &mut self.told {
-            told.push((mark, rule));
+            told.push((mark, Cow::Owned(rule.to_owned())));
+        }
+    }
+
+    /// By which rules of the site something was not kept at all.
+    pub fn dropped(&self) -> &[NotKept] {
+        &self.dropped
+    }
+
+    pub(super) fn tell_dropped(&mut self, not_kept: NotKept) {
+        if self.told.is_some() && !self.dropped.contains(&not_kept) {
+            self.dropped.push(not_kept);
         }
     }
 
@@ -305,6 +319,16 @@ fn looks_random(value: &[u8]) -> bool {
         && value.iter().any(u8::is_ascii_digit)
         && value.iter().any(u8::is_ascii_alphabetic)
         && !value.contains(&b'/')
+}
+
+/// Whether a value of which nobody said what it is may be a secret: one that looks as if it were made,
+/// and is neither a host nor a version; or a sentence.
+pub(super) fn may_be_one(value: &[u8]) -> bool {
+    let is_name =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:".contains(byte);
+    let is_dotted = value.contains(&b'.') && value.iter().all(is_name);
+    let is_sentence = value.len() >= 12 && value.contains(&b' ');
+    is_sentence || looks_random(value) && !is_dotted
 }
 
 fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {

@@ -6,6 +6,7 @@
 //! more than a gigabyte a second where an automaton waits for its last state at each byte. What
 //! they let through is compared. What an anchor means is not known here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -22,9 +23,9 @@ pub(super) enum Family {
 }
 
 /// What is looked for, and what is to be asked where it stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Anchor<T> {
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
     pub(super) family: Family,
     pub(super) means: T,
 }
@@ -50,9 +51,9 @@ impl<T: Copy> Sieve<T> {
     pub(super) fn new(anchors: impl IntoIterator<Item = Anchor<T>>) -> Self {
         let mut anchors: Vec<Anchor<T>> = anchors.into_iter().collect();
         // Like beginnings share a bucket, which keeps the tables thin.
-        let key = |anchor: &Anchor<T>| (anchor.family == Family::Name, anchor.text);
-        anchors.sort_by_key(key);
-        anchors.dedup_by_key(|anchor| key(anchor));
+        let key = |anchor: &Anchor<T>| (anchor.family == Family::Name, anchor.text.clone());
+        anchors.sort_by_cached_key(key);
+        anchors.dedup_by(|one, other| key(one) == key(other));
         let mut sieve = Sieve {
             begins: Box::new([0; PAIRS]),
             goes_on: Box::new([0; PAIRS]),
@@ -63,7 +64,7 @@ impl<T: Copy> Sieve<T> {
         let count = anchors.len().max(1);
         for (index, anchor) in anchors.into_iter().enumerate() {
             for pair in sieve.mark(&anchor, index * (BUCKETS - 1) / count) {
-                groups.entry(pair).or_default().push(anchor);
+                groups.entry(pair).or_default().push(anchor.clone());
             }
         }
         for (pair, mut group) in groups {
@@ -195,7 +196,7 @@ mod tests {
     const NAMES: [&str; 8] = ["pass", "passwd", "pw", "key", "keys on", "?sig=", " -p ", "mysql"];
 
     fn sieve() -> Sieve<()> {
-        let of = |family| move |text| Anchor { text, family, means: () };
+        let of = |family| move |text: &'static str| Anchor { text: text.into(), family, means: () };
         let shapes = SHAPES.into_iter().map(of(Family::Shape));
         Sieve::new(shapes.chain(NAMES.into_iter().map(of(Family::Name))))
     }

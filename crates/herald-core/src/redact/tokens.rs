@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use super::places;
 use super::plain;
-use super::secrets::Rule;
 use super::values::{at, is_placeholder, is_reference, skip, slice};
 
 /// Which bytes a token is made of.
@@ -178,7 +177,7 @@ impl Look {
     }
 
     /// The name of the rule.
-    pub(super) fn rule(self) -> Rule {
+    pub(super) fn rule(self) -> &'static str {
         match self {
             Look::Token(_) => "token",
             Look::Hash => "hash",

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use salt_event::Value;
 
-use super::keys::{STEMS, is_directory, names_secret};
+use super::keys::{STEMS, is_directory};
 use super::values::{is_placeholder, is_reference};
-use super::{Marks, Redactor, Secrets, plain};
+use super::{Redactor, Secrets, plain, secrets, whole};
 
 /// Keys beside a password that say who and where: hidden with the rest, but words of every log.
 const PLAIN_KEYS: &[&str] = &[
@@ -43,7 +43,18 @@ pub(super) fn redact(rules: &Redactor, value: &mut Value<'_>, secrets: &mut Secr
         }
         Value::Array(items) => list(rules, items, secrets),
         Value::Map(pairs) => map(rules, pairs, secrets),
+        Value::Int(number) => number_of(rules, number.to_string(), value, secrets),
+        Value::UInt(number) => number_of(rules, number.to_string(), value, secrets),
         _ => {}
+    }
+}
+
+/// A number is secret only if a pattern of the site says so.
+fn number_of(rules: &Redactor, digits: String, value: &mut Value<'_>, secrets: &mut Secrets) {
+    if !rules.site.patterns().is_empty()
+        && let Cow::Owned(hidden) = rules.redact_text(&digits, secrets)
+    {
+        *value = Value::from(hidden);
     }
 }
 
@@ -56,11 +67,11 @@ fn keyword<'t>(rules: &Redactor, text: &'t str, secrets: &mut Secrets) -> Cow<'t
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if is_name
             && !value.contains('\n')
-            && names_secret(name)
+            && rules.names_secret(name.as_bytes())
             && !value.starts_with(['\'', '"', '=', ' '])
         {
             let mut whole = Value::from(value.to_owned());
-            hide_leaves(&rules.marks, &mut whole, secrets);
+            hide_under(rules, name, &mut whole, secrets);
             return match whole.as_text() {
                 Some(hidden) if hidden != value => Cow::Owned(format!("{name}={hidden}")),
                 _ => rules.redact_text(text, secrets),
@@ -72,20 +83,22 @@ fn keyword<'t>(rules: &Redactor, text: &'t str, secrets: &mut Secrets) -> Cow<'t
 
 /// A list can be a command's words: `["--password", "x"]`.
 fn list(rules: &Redactor, items: &mut [Value<'_>], secrets: &mut Secrets) {
-    let mut named = false;
+    let mut named = None;
     for item in items {
         let is_option = item.as_text().is_some_and(|text| text.starts_with('-'));
-        if named && !is_option && !matches!(item, Value::Map(_) | Value::Array(_)) {
-            hide_leaves(&rules.marks, item, secrets);
-        } else {
-            redact(rules, item, secrets);
+        let takes = !is_option && !matches!(item, Value::Map(_) | Value::Array(_));
+        match named.take().filter(|_| takes) {
+            Some(rule) => leaves(rules, item, true, rule, secrets),
+            None => redact(rules, item, secrets),
         }
-        named = item.as_text().is_some_and(|text| text.starts_with('-') && names_secret(text));
+        let option = item.as_text().filter(|text| text.starts_with('-'));
+        named = option.and_then(|text| rules.rule_of_name(text.as_bytes()));
     }
 }
 
 fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Secrets) {
-    let about_secret = names_one(pairs);
+    let about_secret = names_one(rules, pairs);
+    whole::drop_members(rules, pairs, secrets);
     for (key, value) in pairs {
         let secret = match key.as_text() {
             Some("value") => about_secret,
@@ -99,11 +112,13 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
                 false
             }
             Some("key" | "encrypt") => value.as_text().is_some_and(is_random_key),
-            Some(name) => names_secret(name) && !is_state(value) && !is_package(name, value),
+            Some(name) => {
+                rules.names_secret(name.as_bytes()) && !is_state(value) && !is_package(name, value)
+            }
             None => false,
         };
         if secret {
-            hide_leaves(&rules.marks, value, secrets);
+            hide_under(rules, key.as_text().unwrap_or_default(), value, secrets);
         } else {
             redact(rules, value, secrets);
         }
@@ -112,10 +127,10 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
 }
 
 /// `{name: DB_PASSWORD, value: x}`, as containers get their environment.
-fn names_one(pairs: &[(Value<'_>, Value<'_>)]) -> bool {
+fn names_one(rules: &Redactor, pairs: &[(Value<'_>, Value<'_>)]) -> bool {
     pairs.iter().any(|(key, value)| {
         matches!(key.as_text(), Some("name" | "key" | "Name" | "Key"))
-            && value.as_text().is_some_and(names_secret)
+            && value.as_text().is_some_and(|name| rules.names_secret(name.as_bytes()))
     })
 }
 
@@ -166,41 +181,76 @@ fn is_versions(value: &Value<'_>, sure: bool) -> bool {
 }
 
 /// Hides every text and number of a tree.
-pub(super) fn hide_leaves(marks: &Marks, value: &mut Value<'_>, secrets: &mut Secrets) {
-    leaves(marks, value, true, secrets);
+pub(super) fn hide_leaves(rules: &Redactor, value: &mut Value<'_>, secrets: &mut Secrets) {
+    leaves(rules, value, true, "key", secrets);
 }
 
-fn leaves(marks: &Marks, value: &mut Value<'_>, learn: bool, secrets: &mut Secrets) {
+/// The same under a name, which says by which rule.
+fn hide_under(rules: &Redactor, name: &str, value: &mut Value<'_>, secrets: &mut Secrets) {
+    let rule = rules.rule_of_name(name.as_bytes()).unwrap_or("key");
+    leaves(rules, value, true, rule, secrets);
+}
+
+fn leaves(
+    rules: &Redactor,
+    value: &mut Value<'_>,
+    learn: bool,
+    rule: &'static str,
+    secrets: &mut Secrets,
+) {
     let hidden = match value {
         Value::Nil | Value::Bool(_) => return,
         Value::Array(items) => {
-            return items.iter_mut().for_each(|item| leaves(marks, item, learn, secrets));
+            return items.iter_mut().for_each(|item| leaves(rules, item, learn, rule, secrets));
         }
         Value::Map(pairs) => {
             return pairs.iter_mut().for_each(|(key, item)| {
                 let plain = key.as_text().is_some_and(|name| PLAIN_KEYS.contains(&name));
-                leaves(marks, item, learn && !plain, secrets);
+                leaves(rules, item, learn && !plain, rule, secrets);
             });
         }
         Value::Text(text) => {
             if is_placeholder(text.as_bytes()) || is_reference(text.as_bytes(), false) {
                 return;
             }
-            leaf(marks, text.as_bytes(), learn, secrets)
+            leaf(rules, text.as_bytes(), learn, rule, secrets)
         }
-        Value::Bytes(bytes) | Value::Ext(_, bytes) => leaf(marks, bytes, learn, secrets),
-        Value::Int(number) => leaf(marks, number.to_string().as_bytes(), learn, secrets),
-        Value::UInt(number) => leaf(marks, number.to_string().as_bytes(), learn, secrets),
-        Value::Float(number) => leaf(marks, number.to_string().as_bytes(), learn, secrets),
+        Value::Bytes(bytes) | Value::Ext(_, bytes) => leaf(rules, bytes, learn, rule, secrets),
+        Value::Int(number) => leaf(rules, number.to_string().as_bytes(), learn, rule, secrets),
+        Value::UInt(number) => leaf(rules, number.to_string().as_bytes(), learn, rule, secrets),
+        Value::Float(number) => leaf(rules, number.to_string().as_bytes(), learn, rule, secrets),
     };
     *value = Value::from(hidden);
 }
 
+/// Learns the texts of a tree that is not kept, as far as they may be secrets: words and names stand
+/// elsewhere, too.
+pub(super) fn learn_leaves(rules: &Redactor, value: &Value<'_>, secrets: &mut Secrets) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| learn_leaves(rules, item, secrets)),
+        Value::Map(pairs) => pairs.iter().for_each(|(_, item)| learn_leaves(rules, item, secrets)),
+        Value::Text(text) => {
+            let core = plain::core(text.as_bytes());
+            if secrets::may_be_one(&core) {
+                let mark = secrets.mark_of(&core).unwrap_or_else(|| rules.marks.of(&core));
+                secrets.learn(&core, mark);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// What stands in a leaf's place.
-fn leaf(marks: &Marks, value: &[u8], learn: bool, secrets: &mut Secrets) -> String {
+fn leaf(
+    rules: &Redactor,
+    value: &[u8],
+    learn: bool,
+    rule: &'static str,
+    secrets: &mut Secrets,
+) -> String {
     let core = plain::core(value);
-    let mark = secrets.mark_of(&core).unwrap_or_else(|| marks.of(&core));
-    secrets.tell(mark, "key");
+    let mark = secrets.mark_of(&core).unwrap_or_else(|| rules.marks.of(&core));
+    secrets.tell(mark, rule);
     if learn {
         secrets.learn(value, mark);
         secrets.learn(&core, mark);

@@ -235,6 +235,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         || (value.len() > 4 && value.starts_with(b"__") && value.ends_with(b"__"))
         || is_wrapped(value, b"<", b">")
         || is_wrapped(value, b"(", b")")
+        || value.starts_with(b"[not kept by redact.")
         || value.starts_with(b"sdb://")
         || value.starts_with(b"|-") && value.len() < 4
         || matches!(

@@ -7,21 +7,21 @@ use salt_event::{Raw, Value};
 
 use crate::change::Failure;
 use crate::digest::Digest;
-use crate::redact::returns_secret;
+use crate::redact::Redactor;
 use crate::run::Outcome;
 
 /// Whether a function was asked for a secret, so that all that it returns is one.
-pub(super) fn asks_for_secret(ret: &Return<'_>) -> bool {
+pub(super) fn asks_for_secret(rules: &Redactor, ret: &Return<'_>) -> bool {
     if ret.fun.iter().all(|fun| is_state_function(fun)) {
         return false;
     }
     let args = Value::read(ret.fun_args).unwrap_or(Value::Nil);
     match (ret.fun.as_slice(), &args) {
-        ([fun], args) => returns_secret(fun, args),
+        ([fun], args) => rules.returns_secret(fun, args),
         (funs, Value::Array(lists)) if funs.len() == lists.len() => {
-            funs.iter().zip(lists).any(|(fun, list)| returns_secret(fun, list))
+            funs.iter().zip(lists).any(|(fun, list)| rules.returns_secret(fun, list))
         }
-        (funs, _) => funs.iter().any(|fun| returns_secret(fun, &Value::Nil)),
+        (funs, _) => funs.iter().any(|fun| rules.returns_secret(fun, &Value::Nil)),
     }
 }
 
@@ -31,6 +31,23 @@ pub(crate) fn orchestrated(raw: Raw<'_>) -> Option<salt_event::states::States<'_
     match Returned::of(steps, false) {
         Returned::States(states) => Some(states),
         _ => None,
+    }
+}
+
+/// Counts a state in what a return comes to.
+pub(super) fn count(outcome: &mut Outcome, state: &StateResult<'_>) {
+    outcome.states += 1;
+    outcome.duration = outcome.duration.saturating_add(state.duration.unwrap_or(0));
+    if state.has_changes() {
+        outcome.states_changed += 1;
+        match state.result {
+            None => outcome.would_change = true,
+            Some(_) => outcome.changed = true,
+        }
+    }
+    if state.result == Some(false) {
+        outcome.failed = true;
+        outcome.states_failed += 1;
     }
 }
 

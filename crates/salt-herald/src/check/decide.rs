@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::access;
 use super::bus;
 use super::facts::{BusFact, DirFact, Facts, JournalFact, Owner, SocketFact};
 use super::job_cache;
 use super::listen;
 use super::report::{Area, Finding, Level, Report};
+use super::{access, redact};
 use crate::config::{Config, DEFAULT_JOURNAL, Problem, Problems, Severity};
 
 /// Everything that can be said; `facts` are missing when no config could be read to look by.
@@ -40,6 +40,7 @@ pub fn decide(loaded: &Result<(Config, Vec<Problem>), Problems>, facts: Option<&
     }
     journal(config, facts, &mut report);
     access::judge(config, facts, &mut report);
+    redact::judge(&config.redact, &mut report);
     listen::judge(config, facts, &mut report);
     // A sink with a mistake is left out of what was salvaged: silence would be no news then.
     if loaded.is_ok() {

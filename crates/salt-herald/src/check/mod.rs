@@ -10,6 +10,7 @@ mod facts;
 mod job_cache;
 mod listen;
 mod probe;
+mod redact;
 mod report;
 
 #[cfg(test)]

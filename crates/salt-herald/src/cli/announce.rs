@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::io::{Read, stdin};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use herald_core::reacted::Reacted;
@@ -43,8 +44,10 @@ pub(super) fn run(
     args: &AnnounceArgs,
     out: &mut Output,
 ) -> Result<Found, Trouble> {
-    let command = job(args)?.command(&Redactor::new(marks::of_process()));
+    let job = job(args)?;
     let (config, _) = config::load(&journal::load_options(config)).map_err(Trouble::of)?;
+    let site = Arc::clone(&config.redact);
+    let command = job.command(&Redactor::with_site(marks::of_process(), site));
     let sinks = choose(&config, args.sink.as_deref())?;
     if args.dry_run {
         for sink in &sinks {

@@ -3,7 +3,9 @@
 //! It does not say what was found: that is the commands'.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use herald_core::redact::SiteRules;
 use herald_core::run::Run;
 use serde_json::Value;
 
@@ -43,11 +45,7 @@ pub(super) fn place(config: Option<&Path>, given: Option<&Path>) -> Result<PathB
 
 /// Who may read the journal need not be one who may read the config, with the tokens in it.
 fn usual_place(options: &LoadOptions) -> Option<PathBuf> {
-    let is_closed = |file| {
-        let opened = std::fs::File::open(file);
-        opened.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
-    };
-    if options.file.is_some() || !is_closed(&options.default_file) {
+    if !is_closed(options) {
         return None;
     }
     let path = Path::new(config::DEFAULT_JOURNAL);
@@ -57,6 +55,31 @@ fn usual_place(options: &LoadOptions) -> Option<PathBuf> {
         path.display()
     ));
     Some(path.to_owned())
+}
+
+/// Whether it is the usual config, and may not be read.
+fn is_closed(options: &LoadOptions) -> bool {
+    let opened = std::fs::File::open(&options.default_file);
+    let is_refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    options.file.is_none() && opened.is_err_and(is_refused)
+}
+
+/// What the site keeps out beside what the rules find; nothing where there is no config. A config with a
+/// mistake is none to go by: a rule could be missing.
+pub(super) fn site_rules(config: Option<&Path>) -> Result<Arc<SiteRules>, Trouble> {
+    let options = LoadOptions { may_be_absent: config.is_none(), ..load_options(config) };
+    match config::load(&options) {
+        Ok((config, _)) => Ok(config.redact),
+        Err(problems) if is_closed(&options) => {
+            drop(problems);
+            super::output::note(&format!(
+                "salt-herald: you may not read {}; rules of the site that stand there are left out\n",
+                options.default_file.display()
+            ));
+            Ok(Arc::default())
+        }
+        Err(problems) => Err(Trouble::of(problems)),
+    }
 }
 
 /// The journal, open, and its path.

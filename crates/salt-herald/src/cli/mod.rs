@@ -88,8 +88,8 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
     match command {
         Command::Run => service::run(config),
         Command::Record(args) => service::record(config, &args),
-        Command::Redact(args) => redact::run(&args, &mut out),
-        Command::Replay(args) => service::replay(&args, &mut out),
+        Command::Redact(args) => redact::run(config, &args, &mut out),
+        Command::Replay(args) => service::replay(config, &args, &mut out),
         Command::Check(args) => check::run(config, &args, &mut out),
         Command::Preview(args) => preview::run(config, &args, &mut out),
         Command::Status(args) => status::run(config, &args, &mut out),

@@ -1,6 +1,6 @@
 //! `redact`: what of a text, or of a recorded bus, is hidden, and which rule does it.
 //!
-//! The rules are the daemon's own. It looks at each event by itself: what an open run teaches about the
+//! The rules are the daemon's own, and those of the site's config. It looks at each event by itself: what an open run teaches about the
 //! returns of others, only a daemon (or a replay) knows. Nothing is kept, and nothing of a secret is printed.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use salt_event::frame::FrameBuffer;
 
 use super::Found;
 use super::args::RedactArgs;
+use super::journal::site_rules;
 use super::output::Output;
 use super::trouble::Trouble;
 use crate::marks;
@@ -25,9 +26,13 @@ use crate::source::{Heard, Item, take_frames};
 const MOST: u64 = 1 << 30;
 
 /// Carries out the command.
-pub(super) fn run(args: &RedactArgs, out: &mut Output) -> Result<Found, Trouble> {
+pub(super) fn run(
+    config: Option<&Path>,
+    args: &RedactArgs,
+    out: &mut Output,
+) -> Result<Found, Trouble> {
     let bytes = read(args.file.as_deref())?;
-    let redactor = Redactor::new(marks::of_process());
+    let redactor = Redactor::with_site(marks::of_process(), site_rules(config)?);
     match Capture::read(&bytes) {
         Ok(capture) => events(&redactor, capture, |text| out.print(text))?,
         Err(_) => out.print(&of_text(&redactor, &String::from_utf8_lossy(&bytes), args.explain))?,
@@ -111,7 +116,9 @@ fn of_event(redactor: &Redactor, frame: &[u8]) -> Option<String> {
     let mut value = Value::read(raw).ok()?;
     let mut secrets = Secrets::explained();
     let fun = value.get("fun").and_then(Value::as_text).unwrap_or_default().to_owned();
+    let minion = value.get("id").and_then(Value::as_text).unwrap_or_default().to_owned();
     if let Value::Map(pairs) = &mut value {
+        drop_minions(redactor, pairs, &minion, &mut secrets);
         let is_arguments = |key: &Value<'_>| matches!(key.as_text(), Some("arg" | "fun_args"));
         for (_, arguments) in pairs.iter_mut().filter(|(key, _)| is_arguments(key)) {
             redactor.redact_arguments(&fun, arguments, &mut secrets);
@@ -123,16 +130,41 @@ fn of_event(redactor: &Redactor, frame: &[u8]) -> Option<String> {
     (!rules.is_empty()).then(|| format!("{tag}  {fun}\n{rules}\n"))
 }
 
+/// What is not kept of a minion's return, or of a job for it.
+fn drop_minions(
+    redactor: &Redactor,
+    pairs: &mut [(Value<'_>, Value<'_>)],
+    minion: &str,
+    secrets: &mut Secrets,
+) {
+    let asked: Vec<String> = pairs
+        .iter()
+        .filter(|(key, _)| key.as_text() == Some("minions"))
+        .flat_map(|(_, value)| match value {
+            Value::Array(names) => names.as_slice(),
+            _ => &[],
+        })
+        .filter_map(|name| name.as_text().map(str::to_owned))
+        .collect();
+    let mut names = asked.iter().map(String::as_str).chain([minion]);
+    let Some(not_kept) = names.find_map(|name| redactor.site().drops_minion(name)) else { return };
+    let is_one = |key: &Value<'_>| matches!(key.as_text(), Some("arg" | "fun_args" | "return"));
+    for (_, value) in pairs.iter_mut().filter(|(key, _)| is_one(key)) {
+        redactor.drop_arguments(value, not_kept, secrets);
+    }
+}
+
 /// Which rules hid what, a line for each mark.
 fn rules(secrets: &Secrets) -> String {
     let mut by_mark: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
     for (mark, rule) in secrets.told() {
         let rules = by_mark.entry(mark.to_string()).or_default();
         if !rules.contains(rule) {
-            rules.push(rule);
+            rules.push(rule.clone());
         }
     }
-    by_mark.iter().map(|(mark, rules)| format!("{mark}  {}\n", rules.join(", "))).collect()
+    let hidden = by_mark.iter().map(|(mark, rules)| format!("{mark}  {}\n", rules.join(", ")));
+    hidden.chain(secrets.dropped().iter().map(|it| format!("{}\n", it.text()))).collect()
 }
 
 #[cfg(test)]

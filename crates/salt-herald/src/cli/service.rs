@@ -34,9 +34,14 @@ pub(super) fn record(config: Option<&Path>, args: &RecordArgs) -> Result<Found, 
 }
 
 /// Carries out `replay`.
-pub(super) fn replay(args: &ReplayArgs, out: &mut Output) -> Result<Found, Trouble> {
+pub(super) fn replay(
+    config: Option<&Path>,
+    args: &ReplayArgs,
+    out: &mut Output,
+) -> Result<Found, Trouble> {
     logging::start()?;
-    let report = daemon::replay(&args.file, &args.journal).map_err(Trouble::of)?;
+    let site = journal::site_rules(config)?;
+    let report = daemon::replay_with(&args.file, &args.journal, site).map_err(Trouble::of)?;
     if args.json {
         out.json(&serde_json::json!({
             "events": report.events,

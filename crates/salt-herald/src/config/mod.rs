@@ -14,6 +14,7 @@ mod merge;
 mod metrics;
 mod people;
 mod problem;
+mod redact;
 mod routes;
 mod schema;
 mod secret;
@@ -28,9 +29,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use herald_core::names::Names;
+use herald_core::redact::SiteRules;
 use herald_core::route::Route;
 use secrecy::SecretString;
 
@@ -76,6 +79,8 @@ pub struct Config {
     pub slack_members: BTreeMap<String, String>,
     /// What is said.
     pub announce: AnnounceConfig,
+    /// What is kept out beside what the rules find.
+    pub redact: Arc<SiteRules>,
     /// What a run is and when it is over.
     pub runs: RunsConfig,
     /// Our config files that were read, in the order in which later ones win.

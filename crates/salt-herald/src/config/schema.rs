@@ -10,7 +10,7 @@ use super::table::Table;
 use super::values::{absolute_path, boolean, line, some_seconds, texts};
 use super::{AnnounceConfig, JournalConfig, MasterConfig, RunsConfig};
 use super::{Config, DEFAULT_JOURNAL};
-use super::{access, keeping, master, metrics, people, routes, slack};
+use super::{access, keeping, master, metrics, people, redact, routes, slack};
 
 /// The keys of one sink under `slack`.
 pub(super) const SINK_KEYS: &[&str] = &[
@@ -40,6 +40,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("runs", &["patience"]),
     ("access", access::KEYS),
     ("metrics", &["listen"]),
+    ("redact", redact::KEYS),
     ("routes", ROUTE_KEYS),
     ("people.NAME", &["mention"]),
     ("minion_name", &["strip_prefix", "strip_suffix"]),
@@ -80,6 +81,7 @@ pub(super) fn read(
     let minion_name = root.table("minion_name", problems);
     let called = people::read(people, minion_name, problems);
     let announce = root.table("announce", problems);
+    let redact = root.table("redact", problems);
     let runs = root.table("runs", problems);
     root.finish(elsewhere(""), problems);
     Config {
@@ -94,6 +96,7 @@ pub(super) fn read(
         names: called.names,
         slack_members: called.members,
         announce: read_announce(announce, problems),
+        redact: redact::read(redact, problems),
         runs: read_runs(runs, problems),
         files,
     }

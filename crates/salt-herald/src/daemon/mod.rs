@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 
 pub use backfill::backfill;
 pub use intake::{Counts, Intake};
-pub use recording::{ReplayReport, record, replay};
+pub use recording::{ReplayReport, record, replay, replay_with};
 pub use settings::ledger_settings;
 pub use socket::socket_path;
 

@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use herald_core::change::GapReason;
 use herald_core::ledger::Settings;
-use herald_core::redact::Redactor;
+use herald_core::redact::{Redactor, SiteRules};
 use jiff::Timestamp;
 use salt_event::capture::{Capture, Captured, Record, write_header, write_record};
 use salt_event::frame::FrameBuffer;
@@ -78,14 +79,27 @@ pub fn record(config: Config, file: &Path) -> Result<(), RunError> {
 /// # Errors
 /// When the file is no recording, or the journal can't be written.
 pub fn replay(file: &Path, journal: &Path) -> Result<ReplayReport, RunError> {
+    replay_with(file, journal, Arc::default())
+}
+
+/// The same by the rules of a site.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_with(
+    file: &Path,
+    journal: &Path,
+    site: Arc<SiteRules>,
+) -> Result<ReplayReport, RunError> {
     let bytes = std::fs::read(file)?;
     let mut capture = Capture::read(&bytes)?;
     let opened = Journal::open(journal)?;
     let writer = opened.into_writer()?;
     let reader = writer.reader()?;
     let redactor = Redactor::new(marks::of_journal(journal));
+    let settings = Settings { site, ..Settings::default() };
     let start = capture.clone().next().map_or(Timestamp::now(), |record| record.at);
-    let mut intake = Intake::new(Settings::default(), redactor, reader, writer.clone(), start)?;
+    let mut intake = Intake::new(settings, redactor, reader, writer.clone(), start)?;
     let end = take_capture(&mut intake, &mut capture)?;
     // What had not ended when the recording did would not have ended by itself.
     intake.catch_up(end.unwrap_or(start));

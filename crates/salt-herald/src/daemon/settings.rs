@@ -1,5 +1,7 @@
 //! What the ledger goes by, from the config and from the master's own.
 
+use std::sync::Arc;
+
 use herald_core::ledger;
 use herald_core::noise::SayRules;
 
@@ -26,6 +28,7 @@ pub fn ledger_settings(config: &Config) -> ledger::Settings {
         confirm: ledger::Confirm::default(),
         patience: config.runs.patience,
         jid_zone: config.master.jid_zone(),
+        site: Arc::clone(&config.redact),
         say: SayRules {
             say: config.announce.say.clone(),
             quiet: config.announce.quiet.clone(),

@@ -9,8 +9,8 @@ use herald_core::python;
 use salt_event::Value;
 
 use crate::app::{App, Manner};
-use crate::events::{Event, jid, new_job, ret_of, text};
-use crate::journal::open;
+use crate::events::{Event, jid, map, new_job, ret_of, text};
+use crate::journal::{number, open};
 
 const COMMANDS: &str = include_str!("../../../herald-core/tests/corpus/secret_commands.txt");
 const PILLARS: &str = include_str!("../../../herald-core/tests/corpus/secret_pillars.txt");
@@ -107,4 +107,94 @@ fn assert_silent(channel: &Channel, secrets: &[String]) {
     let all = format!("{:?} {:?}", channel.messages, channel.changes);
     let shown = found(all.as_bytes(), secrets);
     assert!(shown.is_empty(), "{shown:?} in the channel");
+}
+
+/// What a site wants to be kept nowhere, each with the word that must not be found.
+fn of_a_site() -> (Vec<Event>, Vec<String>) {
+    let (key, pattern, given, returned, alone, state) = (
+        "Kilo-Alpha",
+        "LIC-0123ABCD",
+        "Gift-Echo-77",
+        "Ret-Foxtrot-88",
+        "Hsm-Golf-99",
+        "State-Hotel",
+    );
+    let keywords = map(vec![("__kwarg__", Value::Bool(true)), ("licence_code", text(key))]);
+    let secret_state = state_of("deploy", state);
+    let [issued, issues] =
+        job(21, "acme.issue", vec![text(given)], text(&format!("issued {returned} for {given}")));
+    let [asked, answers] =
+        job(28, "cmd.run", vec![text("show")], text(&format!("it works on {given}")));
+    let mut events = vec![issued, asked, answers, issues];
+    events.extend(
+        [
+            job(7, "acme.activate", vec![keywords], text("activated")),
+            job(14, "cmd.run", vec![text("show")], text(&format!("code {pattern} is used"))),
+            on("hsm1", 35, "cmd.run", vec![text(&format!("unlock {alone}"))], text(alone)),
+            job(42, "state.apply", vec![text("web")], secret_state),
+        ]
+        .concat(),
+    );
+    let words = [key, pattern, given, returned, alone, state];
+    (events, words.map(str::to_owned).to_vec())
+}
+
+fn on(
+    minion: &str,
+    number: u32,
+    fun: &str,
+    arg: Vec<Value<'static>>,
+    said: Value<'static>,
+) -> [Event; 2] {
+    let jid = jid(number);
+    [new_job(&jid, fun, arg.clone(), &[minion]), ret_of(&jid, minion, fun, arg, said, 1)]
+}
+
+/// A state that failed with changes.
+fn state_of(id: &str, said: &str) -> Value<'static> {
+    let result = map(vec![
+        ("__id__", text(id)),
+        ("__sls__", text("app.secrets")),
+        ("__run_num__", Value::Int(0)),
+        ("result", Value::Bool(false)),
+        ("comment", text(said)),
+        ("changes", map(vec![("diff", text(said))])),
+        ("name", text("/etc/app")),
+        ("duration", Value::Float(1.5)),
+    ]);
+    map(vec![("file_|-deploy_|-/etc/app_|-managed", result)])
+}
+
+const SITE: &str = "\
+redact:
+  keys: [licence_code]
+  patterns: ['LIC-[0-9A-F]{8}']
+  functions: {acme.issue: both}
+  minions: ['hsm*']
+  states: ['*.secrets']
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_site_wants_kept_nowhere_is_nowhere_and_failures_are_known() {
+    let mut app = App::new(Manner::Both).await;
+    app.more = SITE.to_owned();
+    app.start().await;
+    let (events, secrets) = of_a_site();
+    let runs = events.len() / 2;
+    app.bus.send(events);
+    app.until_over(runs).await;
+    open(&app.journal()).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap_or_default();
+    let count = |what: &str| {
+        number(&app.journal(), &format!("SELECT count(*) FROM \"return\" WHERE {what}"))
+    };
+    let (failed, changed) = (count("failed"), count("changed"));
+    app.stop().await;
+    assert_clean(app.folder.path(), &secrets);
+    assert_silent(&app.slack.channel(), &secrets);
+    assert_eq!((failed, changed), (runs as i64, 1), "what it came to is known");
+    let all = std::fs::read(app.journal()).unwrap();
+    for rule in ["functions", "minions", "states"] {
+        let word = format!("[not kept by redact.{rule}]");
+        assert!(all.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
+    }
 }

@@ -74,6 +74,29 @@ async fn a_reload_takes_a_good_config_and_keeps_the_old_one_for_a_bad_one() {
     assert!(process.ended());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_takes_up_what_the_site_keeps_out() {
+    let mut app = App::new(crate::app::Manner::Bot).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, path) = socket(&folder);
+    let mut process = Process::start_with(&app, &[("NOTIFY_SOCKET", &path)]);
+    wait_for(&socket, "READY=1");
+    app.bus.accept();
+    app.bus.send([new_job(&jid(1), "cmd.run", vec![text("use LIC-1111")], &["web1"])]);
+    app.said("the first", |channel| shows(channel, "use LIC-1111")).await;
+
+    let file = app.write_config();
+    let before = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{before}redact: {{patterns: ['LIC-[0-9]+']}}\n")).unwrap();
+    process.signal(Signal::HUP);
+    assert_eq!(wait_for(&socket, "STATUS="), "STATUS=the config was read again");
+    app.bus.send([new_job(&jid(2), "cmd.run", vec![text("use LIC-2222")], &["web1"])]);
+    let channel = app.said("the second", |channel| shows(channel, "hidden by salt-herald")).await;
+    assert!(!shows(&channel, "LIC-2222"), "{:#?}", channel.changes);
+    process.signal(Signal::TERM);
+    assert!(process.ended());
+}
+
 fn good_end(number: u32) -> Event {
     good(&jid(number), "web1", false)
 }

@@ -14,5 +14,6 @@ mod preview;
 mod routes;
 mod secrets;
 mod show;
+mod site;
 mod support;
 mod verify;

@@ -69,6 +69,6 @@ fn control_characters_are_written_out() {
     let machine = Machine::with(&[("herald", "\"a\\e[31m\\nb\": 1\n")]);
     insta::assert_snapshot!(machine.bad(), @r#"
     Error DIR/herald:1: a\u{1b}[31m\nb: unknown key
-      hint: known here: name, salt, journal, access, metrics, slack, routes, people, minion_name, announce, runs
+      hint: known here: name, salt, journal, access, metrics, slack, routes, people, minion_name, announce, redact, runs
     "#);
 }
