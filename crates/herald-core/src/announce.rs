@@ -31,7 +31,8 @@ impl Mood {
     }
 
     /// All of them.
-    const ALL: [Mood; 5] = [Mood::Running, Mood::Good, Mood::Changed, Mood::Failed, Mood::Silent];
+    pub(crate) const ALL: [Mood; 5] =
+        [Mood::Running, Mood::Good, Mood::Changed, Mood::Failed, Mood::Silent];
 
     /// The stable name.
     pub fn name(self) -> &'static str {

@@ -13,6 +13,7 @@ use crate::limited::Limited;
 use crate::minions::{MinionNo, MinionSet, read_set, set_bytes};
 use crate::payload::{Payload, PayloadKind};
 use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing, named};
+use crate::scrub::Scrub;
 use crate::seal::Seal;
 
 /// Something that happened, with the contents that it is the first to name.
@@ -212,6 +213,8 @@ pub enum What {
     Limited(Limited),
     /// How the chain stands, signed.
     Sealed(Seal),
+    /// A secret that had slipped through was taken out of contents.
+    Scrubbed(Scrub),
 }
 
 /// Where the chain begins from now on, and what has to be known of what stood before.

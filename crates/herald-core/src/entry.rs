@@ -13,6 +13,7 @@
 mod fields;
 mod limited;
 mod outline;
+mod scrub;
 mod seal;
 
 use thiserror::Error;
@@ -26,6 +27,7 @@ use crate::run::{Flag, JobId, Outcome, RunId, RunStatus, Standing};
 use fields::{Get, Put};
 use limited::{decode_limited, encode_limited};
 pub use outline::{Outline, outline, outline_of_cut, outline_of_return};
+use scrub::{decode_scrub, encode_scrub};
 use seal::{decode_seal, encode_seal};
 
 /// The format's version, the first byte of every entry.
@@ -94,6 +96,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::JobNarrowed { .. } => 18,
         What::Stood { .. } => 19,
         What::Key { .. } => 20,
+        What::Scrubbed(_) => 22,
         What::Limited(_) => 23,
     }
 }
@@ -154,14 +157,9 @@ fn encode_fields(out: &mut Put, what: &What) {
             out.digest(*digest);
         }
         What::Backfilled(backfill) => encode_backfill(out, backfill),
-        What::Cut(cut) => {
-            out.u64(cut.last);
-            out.digest(cut.hash);
-            out.u64(cut.run.0);
-            out.u64(cut.job.0);
-            out.digest(cut.minions.digest);
-        }
+        What::Cut(cut) => encode_cut(out, cut),
         What::Limited(limited) => encode_limited(out, limited),
+        What::Scrubbed(scrub) => encode_scrub(out, scrub),
         What::Sealed(seal) => encode_seal(out, seal),
         What::JobNarrowed { job, passed_on, missing } => {
             out.u64(job.0);
@@ -179,6 +177,14 @@ fn encode_fields(out: &mut Put, what: &What) {
             jobs.iter().for_each(|job| out.u64(job.0));
         }
     }
+}
+
+fn encode_cut(out: &mut Put, cut: &Cut) {
+    out.u64(cut.last);
+    out.digest(cut.hash);
+    out.u64(cut.run.0);
+    out.u64(cut.job.0);
+    out.digest(cut.minions.digest);
 }
 
 fn encode_backfill(out: &mut Put, backfill: &Backfill) {
@@ -336,6 +342,7 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             standing: input.code("standing", Standing::from_code)?,
             jobs: input.many("jobs", |input| input.u64("job").map(JobId))?,
         },
+        22 => What::Scrubbed(decode_scrub(input)?),
         23 => What::Limited(decode_limited(input)?),
         _ => return Err(EntryError::Field("kind")),
     })

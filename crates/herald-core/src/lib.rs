@@ -34,6 +34,7 @@ pub mod redact;
 pub mod rehearsal;
 pub mod route;
 pub mod run;
+pub mod scrub;
 pub mod seal;
 pub mod slowness;
 pub mod split;

@@ -129,6 +129,8 @@ named! {
         NotPublished = 15, "not_published";
         /// Of each time in which we were blind while it ran, the job cache was read whole.
         Mended = 16, "mended";
+        /// Something secret was taken out of what it names, after it had been recorded.
+        Scrubbed = 18, "scrubbed";
     }
 }
 

@@ -76,6 +76,11 @@ impl State {
                     }
                 }
             }
+            What::Scrubbed(scrub) => scrub.runs.iter().for_each(|run| {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.flags.insert(Flag::Scrubbed);
+                }
+            }),
             What::Stood { standing, jobs } => {
                 jobs.iter().for_each(|job| self.stand(*job, *standing));
             }

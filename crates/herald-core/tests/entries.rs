@@ -13,7 +13,9 @@ use herald_core::key::KeyAct;
 use herald_core::limited::{Limited, Unsaid};
 use herald_core::minions::MinionSet;
 use herald_core::payload::Payload;
+use herald_core::redact::Mark;
 use herald_core::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing};
+use herald_core::scrub::{Scrub, Scrubbed};
 use herald_core::seal::{Occasion, PublicKey, Seal};
 use jiff::Timestamp;
 
@@ -115,6 +117,17 @@ fn every_kind() -> Vec<Change> {
             run: RunId(3),
             job: JobId(4),
             minions: minions.clone(),
+        }),
+        What::Scrubbed(Scrub {
+            when: at(),
+            first: Some(19),
+            reason: "the password of db1".into(),
+            by: "root".into(),
+            sudo: "alice".into(),
+            marks: vec![Mark::read(b"[hidden 3f2a]").unwrap().0],
+            places: 9,
+            runs: vec![RunId(2), RunId(3)],
+            pairs: vec![Scrubbed { digest: Digest([7; 32]), became: Digest([8; 32]), places: 9 }],
         }),
         What::Sealed(Seal {
             number: 6,

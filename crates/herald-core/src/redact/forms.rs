@@ -8,7 +8,7 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 const MIN_BASE64: usize = 10;
 
 /// Adds every form of a value, each once.
-pub(super) fn push_all(value: &[u8], out: &mut Vec<Vec<u8>>) {
+pub(crate) fn push_all(value: &[u8], out: &mut Vec<Vec<u8>>) {
     let mut forms = vec![value.to_vec(), escaped(value), percent(value), shell(value)];
     for offset in 0..3 {
         let core = base64_core(value, offset);

@@ -42,6 +42,7 @@ use std::sync::{Arc, LazyLock};
 
 use salt_event::Value;
 
+pub(crate) use forms::push_all as forms_of;
 pub use marks::{KEY_BYTES, Mark, Marks};
 pub use secrets::{Rule, Secrets};
 pub use site::{NotKept, Part, SiteError, SiteRules};

@@ -4,8 +4,10 @@
 
 mod link;
 mod report;
+mod scrubs;
 mod witness;
 
 pub use link::{Break, Fault, Link, Links, diagnose, fits};
 pub use report::{Contents, Cut, Finding, LineFault, MOST_FINDINGS, Part, Report, RowFault};
+pub use scrubs::{ScrubTold, Scrubs, Stands};
 pub use witness::{KeptFault, SealFault, Seals, Seen, Witness, judge};

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::link::Break;
+use super::scrubs::ScrubTold;
 use super::witness::{KeptFault, SealFault, Seals};
 use crate::digest::Digest;
 use crate::literal;
@@ -36,6 +37,8 @@ pub struct Report {
     pub rows: Option<u64>,
     /// Checkpoints.
     pub seals: Seals,
+    /// What was taken out because it was secret.
+    pub scrubs: Vec<ScrubTold>,
     /// What is wrong, in the order in which it was found.
     pub findings: Vec<Finding>,
     /// How many more there are.
@@ -86,6 +89,8 @@ pub struct Contents {
     pub payloads: u64,
     /// How long they are, in bytes.
     pub bytes: u64,
+    /// How many of them are what stands there since a secret was taken out.
+    pub scrubbed: u64,
     /// Returns whose contents, or a part of them, are not there any more.
     pub expired: u64,
     /// The latest of these: its entry, and when it came.
@@ -134,6 +139,13 @@ pub enum Finding {
         digest: Digest,
         /// What it is said to be.
         kind: Option<PayloadKind>,
+    },
+    /// A payload holds again what was taken out of it.
+    Back {
+        /// Its name.
+        digest: Digest,
+        /// The entry by whose word that was taken out.
+        entry: u64,
     },
     /// A payload is not there, and stays as long as its entry.
     Missing {
@@ -265,6 +277,7 @@ impl Finding {
             Finding::Line(fault) => fault.name(),
             Finding::CutOff => "cut_off",
             Finding::Payload { .. } => "payload_changed",
+            Finding::Back { .. } => "payload_back",
             Finding::Missing { .. } => "payload_missing",
             Finding::Unreadable { .. } => "entry_unreadable",
             Finding::Times { .. } => "times_changed",
@@ -284,6 +297,7 @@ impl Finding {
             Finding::Odd(odd) => odd.number,
             Finding::Seal { entry, .. }
             | Finding::Missing { entry, .. }
+            | Finding::Back { entry, .. }
             | Finding::Unreadable { entry, .. }
             | Finding::Times { entry } => Some(*entry),
             Finding::At { finding, .. } => finding.entry(),
@@ -320,6 +334,10 @@ impl fmt::Display for Finding {
                 let kind = kind.map_or("unknown kind", PayloadKind::name);
                 write!(f, "payload {digest} ({kind}) was changed: it is not what its name says")
             }
+            Finding::Back { digest, entry } => write!(
+                f,
+                "payload {digest} holds again what was taken out of it, by entry {entry}, as it was secret"
+            ),
             Finding::Missing { entry, digest } => {
                 write!(f, "entry {entry} names payload {digest}, which is not there")
             }

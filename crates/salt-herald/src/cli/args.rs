@@ -2,14 +2,17 @@
 //!
 //! Nothing is carried out here, and no time or file is looked at.
 
-use std::ffi::OsString;
+mod beside;
+mod copies;
+mod scrub;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-mod copies;
-
+pub(super) use beside::{AnnounceArgs, PreviewArgs};
 pub(super) use copies::{BackupArgs, ExportArgs, VerifyArgs};
+pub(super) use scrub::ScrubArgs;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -132,6 +135,19 @@ pub(super) enum Command {
         what entries name, and tables that don't follow from them. It reads only, and the daemon may\n\
         run. Exits with 1 when something is wrong.")]
     Verify(VerifyArgs),
+    /// Take a secret out of the journal that slipped through, with the daemon stopped
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  \
+        salt-herald scrub --reason 'the password of db1'              asks for it, without an echo\n  \
+        salt-herald scrub --reason 'the password of db1' --from FILE  one secret a line\n  \
+        salt-herald scrub --dry-run --from FILE                       where it stands; changes nothing\n\n\
+        Never type a secret into a command line: it stands in `ps` and in the shell's history.\n\
+        It is looked for in its plain form, and as base64, URLs, shells and JSON write it. An entry\n\
+        says for good who took something out, when and why. Exits with 1 when a secret still stands\n\
+        somewhere, or may. Then change it: docs/scrub.md."
+    )]
+    Scrub(ScrubArgs),
     /// Write the master's events to a file, byte by byte, with all secrets in them
     #[command(
         hide = true,
@@ -215,30 +231,6 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     pub(super) online: bool,
     /// Print JSON Lines, one for each finding
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// `preview`.
-#[derive(Debug, Args)]
-pub(super) struct PreviewArgs {
-    /// Runs that began at that time or later
-    #[arg(long, value_name = "TIME", default_value = "24h")]
-    pub(super) since: String,
-    /// Read the job cache of this master's cachedir, or of a copy of it
-    #[arg(long, value_name = "DIR")]
-    pub(super) cachedir: Option<PathBuf>,
-    /// Only what this place would have heard: a sink, or a sink#channel of the routes
-    #[arg(long, value_name = "PLACE")]
-    pub(super) sink: Option<String>,
-    /// Show every message
-    #[arg(long, short, conflicts_with = "limit")]
-    pub(super) all: bool,
-    /// Show at most so many messages of a place, the latest [default: 10, of several places 3 each;
-    /// with --json all]
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    pub(super) limit: Option<usize>,
-    /// Print JSON Lines: stable names, times in UTC
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -376,32 +368,6 @@ pub(super) struct RedactArgs {
     /// Also print which rule hid what
     #[arg(long)]
     pub(super) explain: bool,
-}
-
-/// `announce`. What a reactor hands over is never refused, whatever bytes it holds.
-#[derive(Debug, Args)]
-pub(super) struct AnnounceArgs {
-    /// Tell this sink alone
-    #[arg(long, value_name = "NAME")]
-    pub(super) sink: Option<String>,
-    /// Print what would be posted, and post nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Read an event's data from stdin, as {{ data }} prints it; no other words are taken then
-    #[arg(long, conflicts_with_all = ["tgt", "tgt_type", "fun", "arg"])]
-    pub(super) event: bool,
-    /// The target; a list for -L
-    #[arg(required_unless_present = "event")]
-    pub(super) tgt: Option<OsString>,
-    /// Which kind of target
-    #[arg(required_unless_present = "event")]
-    pub(super) tgt_type: Option<OsString>,
-    /// The function
-    #[arg(required_unless_present = "event")]
-    pub(super) fun: Option<OsString>,
-    /// Its arguments as typed, or the list that {{ data['arg'] }} prints, in Python's way or JSON's
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) arg: Vec<OsString>,
 }
 
 /// `completions`.

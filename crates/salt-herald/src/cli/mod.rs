@@ -1,7 +1,7 @@
 //! The command line: arguments in, texts and an exit code out.
 //!
 //! A command reads what it needs and hands it to pure functions that make the text. What is true
-//! was decided when it was recorded; nothing here writes to the journal. `backfill` has it written.
+//! was decided when it was recorded; nothing here writes to the journal. `backfill` and `scrub` have it written.
 
 mod announce;
 mod args;
@@ -23,6 +23,7 @@ mod record;
 mod redact;
 mod routes;
 mod row;
+mod scrub;
 mod service;
 mod show;
 mod status;
@@ -100,6 +101,7 @@ fn dispatch(config: Option<&Path>, command: Command) -> Result<Found, Trouble> {
         Command::Backup(args) => backup::run(config, &args, &mut out),
         Command::Export(args) => export::run(config, &args, &mut out),
         Command::Verify(args) => verify::run(config, &args, &mut out),
+        Command::Scrub(args) => scrub::run(config, &args, &mut out),
         Command::Announce(args) => announce::run(config, &args, &mut out),
         Command::Routes(args) => routes::run(config, &args, &mut out),
         Command::Completions(args) => help::completions(&args, &mut out),

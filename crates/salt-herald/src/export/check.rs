@@ -12,7 +12,8 @@ use herald_core::digest::Digest;
 use herald_core::entry::{Contents, decode, outline, outline_of_cut, outline_of_return};
 use herald_core::payload::PayloadKind;
 use herald_core::verify::{
-    Break, Cut, Fault, Finding, LineFault, Link, Part, Report, Seen, Witness, diagnose, fits, judge,
+    Break, Cut, Fault, Finding, LineFault, Link, Part, Report, Scrubs, Seen, Stands, Witness,
+    diagnose, fits, judge,
 };
 use jiff::Timestamp;
 
@@ -80,6 +81,10 @@ struct Check {
     told: Told,
     waiting: VecDeque<Waiting>,
     seals: Vec<Seen>,
+    /// Contents that are not what their name says: the line, the name, the kind, and what they are. An entry
+    /// that comes later can say that something secret was taken out of them.
+    odd: Vec<(u64, Digest, PayloadKind, Digest)>,
+    scrubs: Scrubs,
     /// The hashes of entries of which people kept checkpoints.
     hashes: HashMap<u64, Digest>,
     wanted: HashSet<u64>,
@@ -99,6 +104,8 @@ impl Check {
             told: Told::default(),
             waiting: VecDeque::new(),
             seals: Vec::new(),
+            odd: Vec::new(),
+            scrubs: Scrubs::default(),
             hashes: HashMap::from([(after, hash)]),
             wanted: witness.kept.iter().flatten().map(|kept| kept.checkpoint.number).collect(),
             ended: false,
@@ -148,8 +155,9 @@ impl Check {
         let contents = &mut self.report.contents;
         contents.payloads += 1;
         contents.bytes += bytes.len() as u64;
-        if Digest::of(&bytes) != digest {
-            self.find(line, Finding::Payload { digest, kind: Some(kind) });
+        let found = Digest::of(&bytes);
+        if found != digest {
+            self.odd.push((line, digest, kind, found));
         }
         let bytes = if kind == PayloadKind::Shape { bytes } else { Vec::new() };
         self.waiting.push_back(Waiting { line, digest, kind, bytes });
@@ -194,6 +202,9 @@ impl Check {
         self.contents(line, link, gone);
         self.times(line, link, times);
         self.seals.extend(self.earlier.and_then(|last| seen(self.begin.origin, last, link)));
+        if let Some(What::Scrubbed(scrub)) = what(link) {
+            self.scrubs.take(number, &scrub);
+        }
         self.cut(link);
     }
 
@@ -275,6 +286,13 @@ impl Check {
     }
 
     fn end(mut self, witness: &Witness) -> Report {
+        for (line, digest, kind, found) in std::mem::take(&mut self.odd) {
+            match self.scrubs.judge(digest, found) {
+                Stands::Scrubbed => self.report.contents.scrubbed += 1,
+                _ => self.find(line, Finding::Payload { digest, kind: Some(kind) }),
+            }
+        }
+        self.report.scrubs = self.scrubs.told().to_vec();
         if !self.ended {
             self.report.find(Finding::CutOff);
         }
@@ -298,9 +316,14 @@ impl Contents for Nothing {
     }
 }
 
+/// What an entry says that names no contents.
+fn what(link: &Link) -> Option<What> {
+    decode(&link.bytes, &mut Nothing).ok().map(|(_, change)| change.what)
+}
+
 /// The checkpoint that an entry is, if it is one.
 fn seen(origin: [u8; 16], before: Place, link: &Link) -> Option<Seen> {
-    let What::Sealed(seal) = decode(&link.bytes, &mut Nothing).ok()?.1.what else { return None };
+    let Some(What::Sealed(seal)) = what(link) else { return None };
     Some(Seen {
         entry: link.number,
         seal,

@@ -20,8 +20,8 @@ use serde_json::{Map, Value, json};
 
 use crate::hex;
 use As::{
-    Bits, Bytes, Code, Failures, Flagged, Minion, Named, Number, Numbers, Short, Signed, Text,
-    Texts, Time, Unsaid,
+    Bits, Bytes, Code, Failures, Flagged, Minion, Named, Number, Numbers, Pairs, Short, Signed,
+    Text, Texts, Time, Unsaid,
 };
 
 /// Where an entry's fields begin.
@@ -55,6 +55,8 @@ enum As {
     Named(PayloadKind),
     Failures,
     Unsaid,
+    /// Contents and what they became.
+    Pairs,
 }
 
 type Field = (&'static str, As);
@@ -149,6 +151,21 @@ const KINDS: &[(u8, &str, &[Field])] = &[
     (18, "job_narrowed", &[("job", Number), ("passed_on", SET), ("missing", SET)]),
     (19, "stood", &[("standing", Code(standing)), ("jobs", Numbers)]),
     (20, "key", &[("act", Code(act)), ("id", Text), ("key", HASH)]),
+    (
+        22,
+        "scrubbed",
+        &[
+            ("scrubbed_at", Time),
+            ("first", Number),
+            ("places", Number),
+            ("contents", Pairs),
+            ("runs", Numbers),
+            ("reason", Text),
+            ("by", Text),
+            ("sudo", Text),
+            ("marks", Texts),
+        ],
+    ),
     (
         23,
         "limited",
@@ -353,7 +370,13 @@ impl<'a> Input<'a> {
                 json!(self.failures()?.iter().map(one).collect::<Vec<_>>())
             }
             Unsaid => json!(self.many(Self::unsaid)?),
+            Pairs => json!(self.many(Self::pair)?),
         })
+    }
+
+    fn pair(&mut self) -> Option<Value> {
+        let (digest, became) = (self.digest()?.to_string(), self.digest()?.to_string());
+        Some(json!({"digest": digest, "became": became, "places": self.number()?}))
     }
 
     fn unsaid(&mut self) -> Option<Value> {

@@ -60,6 +60,8 @@ pub(super) struct Worker {
     pub(super) recent: Recent,
     /// Everything up to this version was looked at.
     pub(super) looked_at: u64,
+    /// So was what is to be compared though nothing happened to it.
+    has_compared: bool,
     /// How far the sink is, as the journal has it.
     pub(super) state: SinkState,
     pub(super) blocked_until: Option<Instant>,
@@ -128,6 +130,7 @@ impl Worker {
             written: BTreeMap::new(),
             recent: Recent::default(),
             looked_at: state.settled,
+            has_compared: false,
             state,
             blocked_until: None,
             failures: 0,
@@ -264,11 +267,14 @@ impl Worker {
         }
         let (after, since) = (self.looked_at, self.state.since);
         let (missed_after, unsaid_after) = (self.state.missed.max(since), self.state.unsaid);
-        let service = self.service.clone();
+        let (service, has_compared) = (self.service.clone(), self.has_compared);
         let found = self
             .with_reader(move |reader| {
                 let mut ids: BTreeSet<RunId> =
                     reader.said_after(after)?.into_iter().map(|(id, _)| id).collect();
+                if !has_compared {
+                    ids.extend(reader.to_compare(&service.sink)?);
+                }
                 // What was found waits for the end of its back-fill, which changes no run.
                 ids.extend(reader.found_after(after)?);
                 let ids: Vec<RunId> = ids.into_iter().collect();
@@ -283,7 +289,7 @@ impl Worker {
             .await;
         match found {
             Ok((looked, unknown, unsaid)) => {
-                self.looked_at = now;
+                (self.looked_at, self.has_compared) = (now, true);
                 (self.unknown, self.unsaid) = (unknown, unsaid);
                 self.take_up(looked);
                 true
@@ -365,7 +371,7 @@ impl Worker {
                 self.can_not_look(&error);
                 // What they are owed may be done already: all is looked at anew before more is.
                 self.pending.clear();
-                self.looked_at = self.state.settled;
+                (self.looked_at, self.has_compared) = (self.state.settled, false);
             }
         }
     }

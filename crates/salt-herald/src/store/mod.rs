@@ -20,8 +20,9 @@ mod sqlite;
 
 pub use herald_core::owed::Part;
 pub use sqlite::{
-    BackedUp, Chain, Exported, Extent, Journal, JournalReader, JournalWriter, MEMORY, Manner,
-    Order, Progress, Returned, RunFilter, Span, Taken, files_of_readers, verify,
+    BackedUp, Chain, Cleaned, Exported, Extent, FoundSecret, Held, Journal, JournalReader,
+    JournalWriter, Left, MEMORY, Manner, Marked, Order, Progress, Returned, RunFilter, ScrubOrder,
+    Span, Taken, files_of_readers, find_secret, verify,
 };
 
 /// What becomes durable together: changes, and the runs and jobs as they are after them.

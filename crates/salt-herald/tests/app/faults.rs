@@ -86,7 +86,7 @@ fn the_writer() {
 }
 
 /// The shim, compiled once.
-fn shim() -> &'static Path {
+pub(crate) fn shim() -> &'static Path {
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
     SHIM.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/app/faults.c");
@@ -161,14 +161,14 @@ fn close(journal: Journal, path: &Path) {
 }
 
 /// One thing that was done to a file.
-struct Op<'a> {
+pub(crate) struct Op<'a> {
     what: u8,
-    file: u8,
+    pub(crate) file: u8,
     at: usize,
-    data: &'a [u8],
+    pub(crate) data: &'a [u8],
 }
 
-fn read_log(mut log: &[u8]) -> Vec<Op<'_>> {
+pub(crate) fn read_log(mut log: &[u8]) -> Vec<Op<'_>> {
     let mut ops = Vec::new();
     while log.len() >= 18 {
         let number = |from: usize| u64::from_le_bytes(log[from..from + 8].try_into().unwrap());
@@ -182,7 +182,7 @@ fn read_log(mut log: &[u8]) -> Vec<Op<'_>> {
 
 impl Op<'_> {
     /// Does it to a file; of what is written, so many bytes.
-    fn redo(&self, file: &mut Vec<u8>, bytes: usize) {
+    pub(crate) fn redo(&self, file: &mut Vec<u8>, bytes: usize) {
         match self.what {
             b'W' => {
                 let data = &self.data[..bytes];

@@ -9,7 +9,7 @@ use salt_herald::store::{Manner, verify};
 use sha2::{Digest, Sha256};
 
 /// The tables that are made from entries.
-pub(crate) const MADE: [&str; 10] = [
+pub(crate) const MADE: [&str; 12] = [
     "run",
     "job",
     "return",
@@ -20,6 +20,8 @@ pub(crate) const MADE: [&str; 10] = [
     "backfilled",
     "unsaid",
     "key_event",
+    "scrub",
+    "scrubbed",
 ];
 
 pub(crate) fn open(path: &Path) -> Connection {

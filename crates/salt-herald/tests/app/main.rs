@@ -32,6 +32,7 @@ mod outside;
 mod replays;
 mod routes;
 mod runs;
+mod scrub;
 mod secrets;
 mod size;
 mod slack;

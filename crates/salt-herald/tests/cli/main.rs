@@ -12,6 +12,7 @@ mod listing;
 mod live;
 mod preview;
 mod routes;
+mod scrub;
 mod secrets;
 mod show;
 mod site;

@@ -134,6 +134,9 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Backfilled => {
             "looked up in the master's job cache, after a time in which we were blind"
         }
+        Flag::Scrubbed => {
+            "something secret was taken out of it afterwards: salt-herald verify says when and why"
+        }
         Flag::Mended => "of the times in which we were blind, the job cache told all that it kept",
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use herald_core::amount::bytes_text;
 use herald_core::literal;
-use herald_core::verify::{Contents, Cut, Finding, Part, Report, Seals};
+use herald_core::verify::{Contents, Cut, Finding, Part, Report, ScrubTold, Seals};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,6 +28,9 @@ pub(super) fn text(file: &Path, report: &Report, view: &View) -> String {
     }
     if report.contents != Contents::default() || report.rows.is_some() {
         line("contents", &contents(report, view));
+    }
+    for told in &report.scrubs {
+        line("scrubbed", &scrubbed(told, view));
     }
     if let Some(rows) = report.rows {
         let rest = if has_of(report, is_of_tables) { "" } else { ", as the entries say" };
@@ -68,10 +71,14 @@ fn taken_out(cut: &Cut, view: &View) -> String {
 }
 
 fn contents(report: &Report, view: &View) -> String {
-    let Contents { payloads, bytes, expired, latest_expired, times_expired } = report.contents;
+    let Contents { payloads, bytes, scrubbed, expired, latest_expired, times_expired } =
+        report.contents;
     let size = bytes_text(bytes);
     let named = if has_of(report, is_of_contents) { "" } else { ", as they are named" };
     let mut text = format!("{payloads}, {size}{named}");
+    if scrubbed > 0 {
+        text.push_str(&format!("; {scrubbed} of them as they became when a secret was taken out"));
+    }
     if let Some((entry, at)) = latest_expired {
         let at = local(at, view);
         text.push_str(&format!(
@@ -82,6 +89,12 @@ fn contents(report: &Report, view: &View) -> String {
         text.push_str(&format!("; the times of {times_expired}"));
     }
     text
+}
+
+fn scrubbed(told: &ScrubTold, view: &View) -> String {
+    let ScrubTold { entry, when, who, reason, contents } = told;
+    let (at, who, reason) = (local(*when, view), literal::line(who), literal::line(reason));
+    format!("{contents} contents, {at}, by {who}, says entry {entry}: {reason}")
 }
 
 fn signed(seals: &Seals, view: &View) -> String {
@@ -121,6 +134,7 @@ fn is_of_contents(finding: &Finding) -> bool {
     matches!(
         finding.itself(),
         Finding::Payload { .. }
+            | Finding::Back { .. }
             | Finding::Missing { .. }
             | Finding::Times { .. }
             | Finding::Key { .. }
@@ -139,7 +153,8 @@ pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
         })
     };
     let mut objects: Vec<Value> = report.findings.iter().map(finding).collect();
-    let Contents { payloads, bytes, expired, latest_expired, times_expired } = report.contents;
+    let Contents { payloads, bytes, scrubbed, expired, latest_expired, times_expired } =
+        report.contents;
     objects.push(json!({
         "type": "summary",
         "file": file.display().to_string(),
@@ -156,6 +171,7 @@ pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
         "contents": {
             "payloads": payloads,
             "bytes": bytes,
+            "scrubbed": scrubbed,
             "expired": expired,
             "latest_expired": latest_expired.map(|(entry, _)| entry),
             "times_expired": times_expired,
@@ -173,6 +189,15 @@ pub(super) fn objects(file: &Path, report: &Report) -> Vec<Value> {
             "too_old": report.seals.too_old,
             "outside": report.seals.outside,
         },
+        "scrubs": report.scrubs.iter().map(|told| {
+            json!({
+                "entry": told.entry,
+                "at": told.when.to_string(),
+                "by": told.who,
+                "reason": told.reason,
+                "contents": told.contents,
+            })
+        }).collect::<Vec<_>>(),
         "rows": report.rows,
         "findings": report.findings.len() as u64 + report.left_out,
         "part": report.part.map(|part| json!({

@@ -9,6 +9,7 @@ use std::path::Path;
 use herald_core::change::What;
 use herald_core::digest::Digest;
 use herald_core::entry::{Outline, chain, decode, outline, outline_of_cut};
+use herald_core::scrub::Scrub;
 use herald_core::verify::{Break, Cut, Fault, Link, Links, Seen, diagnose, fits};
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
@@ -52,8 +53,17 @@ pub(super) struct Looked {
     pub(super) end: Place,
     /// Its first break.
     pub(super) found: Option<Break>,
-    /// The checkpoints in it, up to there.
+    /// What else in it is to be known, up to there.
+    pub(super) told: Told,
+}
+
+/// What entries say that is needed to judge others.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Checkpoints.
     pub(super) seals: Vec<Seen>,
+    /// What was taken out of contents as it was secret, by entry.
+    pub(super) scrubs: Vec<(u64, Scrub)>,
 }
 
 /// Computes the chain of a file.
@@ -94,7 +104,7 @@ pub(super) fn look(
     let count = end.number.saturating_sub(base.number);
     let parts = threads.min(count / MANY + 1);
     let bound = |part: u64| base.number + count * part / parts;
-    let walk_part = |part: u64| -> Result<Option<Vec<Seen>>, StoreError> {
+    let walk_part = |part: u64| -> Result<Option<Told>, StoreError> {
         let connection = open_for_reading(path)?.connection;
         let from = match part {
             0 => Some(base),
@@ -102,7 +112,7 @@ pub(super) fn look(
         };
         let Some(from) = from else { return Ok(None) };
         let walked = walk(&connection, origin, from, bound(part + 1))?;
-        Ok(walked.stop.is_none().then_some(walked.seals))
+        Ok(walked.stop.is_none().then_some(walked.told))
     };
     let whole = std::thread::scope(|scope| {
         let walk_part = &walk_part;
@@ -113,7 +123,12 @@ pub(super) fn look(
     // What several connections saw may be of different moments: one decides.
     match whole {
         Ok(Some(parts)) => {
-            Ok(Looked { base, end, found: None, seals: parts.into_iter().flatten().collect() })
+            let mut told = Told::default();
+            for part in parts {
+                told.seals.extend(part.seals);
+                told.scrubs.extend(part.scrubs);
+            }
+            Ok(Looked { base, end, found: None, told })
         }
         _ => find_break(connection, origin),
     }
@@ -127,9 +142,9 @@ fn find_break(connection: &Connection, origin: [u8; 16]) -> Result<Looked, Store
         _ => last_cut(connection)?,
     };
     let end = last(connection)?;
-    let Walked { seals, stop } = walk(connection, origin, base, u64::MAX)?;
+    let Walked { told, stop } = walk(connection, origin, base, u64::MAX)?;
     let found = stop.map(|stop| judge(connection, origin, &stop));
-    Ok(Looked { base, end, found, seals })
+    Ok(Looked { base, end, found, told })
 }
 
 /// What is wrong where a walk stopped.
@@ -155,8 +170,8 @@ struct Stop {
 
 /// How far a walk came.
 struct Walked {
-    /// The checkpoints on the way.
-    seals: Vec<Seen>,
+    /// What was told on the way.
+    told: Told,
     /// Where it could not go on.
     stop: Option<Stop>,
 }
@@ -173,7 +188,7 @@ fn walk(
     let mut select = connection.prepare(sql).map_err(reading)?;
     let upto = i64::try_from(upto).unwrap_or(i64::MAX);
     let mut rows = select.query([from.number as i64, upto]).map_err(reading)?;
-    let (mut so_far, mut seals) = (from, Vec::new());
+    let (mut so_far, mut told) = (from, Told::default());
     while let Some(row) = rows.next().map_err(reading)? {
         let bytes = blob(row, 3)?;
         let next = chain(so_far.hash, bytes);
@@ -186,14 +201,16 @@ fn walk(
         if !is_next || !is_own || columns {
             let link = read_link(row, 3, 4)?;
             let stop = Some(Stop { before: so_far, link, columns });
-            return Ok(Walked { seals, stop });
+            return Ok(Walked { told, stop });
         }
-        if says.is_some_and(|own| own.kind == SEAL) {
-            seals.extend(seen(origin, so_far, bytes));
+        match says.map(|own| own.kind) {
+            Some(SEAL) => told.seals.extend(seen(origin, so_far, bytes)),
+            Some(SCRUB) => told.scrubs.extend(scrubbed(so_far, bytes)),
+            _ => {}
         }
         so_far = Place { number: so_far.number + 1, hash: next };
     }
-    Ok(Walked { seals, stop: None })
+    Ok(Walked { told, stop: None })
 }
 
 /// A checkpoint that stands behind a place.
@@ -206,6 +223,14 @@ fn seen(origin: [u8; 16], before: Place, bytes: &[u8]) -> Option<Seen> {
         is_of_chain: (seal.number, seal.hash) == (before.number, before.hash),
         is_signed: is_signed(&seal.signed(origin), seal.key),
     })
+}
+
+/// What was taken out by the word of the entry that stands behind a place.
+fn scrubbed(before: Place, bytes: &[u8]) -> Option<(u64, Scrub)> {
+    match decode(bytes, &mut Nothing).ok()?.1.what {
+        What::Scrubbed(scrub) => Some((before.number + 1, scrub)),
+        _ => None,
+    }
 }
 
 fn are_columns_of(row: &Row<'_>, own: Outline) -> bool {
@@ -274,6 +299,8 @@ fn base_of(entry: &[u8]) -> Option<Place> {
 pub(super) const CUT: u8 = 16;
 /// The kind of a checkpoint that is signed.
 const SEAL: u8 = 17;
+/// The kind of an entry that says that a secret was taken out.
+const SCRUB: u8 = 22;
 
 /// Whether the next entry is there and follows.
 fn is_followed(connection: &Connection, base: Place) -> Result<bool, StoreError> {

@@ -162,6 +162,7 @@ impl Insert<'_> {
             }
             What::Limited(limited) => self.limited(entry, change.at, limited)?,
             What::Sealed(seal) => self.sealed(entry, seal)?,
+            What::Scrubbed(scrub) => self.scrubbed(entry, scrub)?,
             What::Gap { .. } | What::Backfilled(_) | What::Flagged { .. } => {
                 self.blindness(entry, &change.what)?;
             }

@@ -170,6 +170,7 @@ impl Scan {
         let connection = insert.connection;
         let change = checkpoint(connection, last, run, insert.now).map_err(reading)?;
         insert.entry(&change)?;
+        insert.say_scrubs_again(last, run as u64)?;
         Ok(true)
     }
 }
@@ -263,7 +264,17 @@ impl Insert<'_> {
                 return Ok(Some((0, 0)));
             }
         }
-        for table in ["gap", "backfill", "cut", "unsaid", "key_event", "seal", "volatile"] {
+        for table in [
+            "gap",
+            "backfill",
+            "cut",
+            "unsaid",
+            "key_event",
+            "seal",
+            "scrub",
+            "scrubbed",
+            "volatile",
+        ] {
             let sql = format!(
                 "DELETE FROM {table} WHERE entry IN \
                  (SELECT entry FROM {table} WHERE entry <= ?1 LIMIT ?2)"

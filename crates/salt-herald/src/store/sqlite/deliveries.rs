@@ -17,6 +17,17 @@ impl JournalReader {
         self.all(&sql, (run.0 as i64, sink), rows::delivery)
     }
 
+    /// Runs of which something was said at a sink that is to be compared with what would be said now, though
+    /// nothing happened to them: what was said of may have been replaced.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn to_compare(&self, sink: &str) -> Result<Vec<RunId>, StoreError> {
+        let sql =
+            "SELECT DISTINCT run FROM delivery WHERE sink = ?1 AND version = 0 AND state = 'said'";
+        self.all(sql, [sink], |row| Ok(RunId(rows::number(row, 0)?)))
+    }
+
     /// Whether something may have been said of a run that can't be read at the moment.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use herald_core::entry::chain;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::open::{beside, has_unmerged_wal, is_damage};
-use super::{migrate, open};
+use super::{migrate, open, scrubs};
 use crate::store::StoreError;
 
 /// Up to this size in bytes a journal is looked through from end to end.
@@ -208,14 +208,25 @@ impl Entries<'_> {
         for (from, count) in portions {
             let mut rows = select.query([from, count])?;
             while let Some(row) = rows.next()? {
-                let digest = row.get_ref(1)?.as_blob().map(Digest::from_slice);
-                if digest != Ok(Some(Digest::of(row.get_ref(2)?.as_blob().unwrap_or_default()))) {
+                let digest = row.get_ref(1)?.as_blob().ok().and_then(Digest::from_slice);
+                let found = Digest::of(row.get_ref(2)?.as_blob().unwrap_or_default());
+                if digest != Some(found) && !self.was_scrubbed(digest, found)? {
                     let id: i64 = row.get(0)?;
                     return Ok(Some(format!("payload {id} is not what its name says")));
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Whether it is known that contents are others than their name says. An older journal has no table for it.
+    fn was_scrubbed(&self, digest: Option<Digest>, found: Digest) -> rusqlite::Result<bool> {
+        let Some(digest) =
+            digest.filter(|_| self.0.table_exists(None, "scrubbed").unwrap_or(false))
+        else {
+            return Ok(false);
+        };
+        Ok(scrubs::became(self.0, digest)? == Some(found))
     }
 }
 

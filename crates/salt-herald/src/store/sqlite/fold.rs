@@ -103,6 +103,9 @@ impl Fold {
 
     /// Takes up the runs again that an entry is about.
     fn recall(&mut self, what: &What, insert: &Insert<'_>) -> Result<(), StoreError> {
+        if let What::Scrubbed(scrub) = what {
+            return scrub.runs.iter().try_for_each(|run| self.recall_run(*run, insert));
+        }
         let jobs = match what {
             What::RunStarted { .. } | What::JobStarted { .. } => Vec::new(),
             What::Stood { jobs, .. } => jobs.clone(),

@@ -23,10 +23,11 @@ const STEPS: &[(i64, &str)] = &[
     (7, include_str!("007_limit.sql")),
     (8, include_str!("008_keys.sql")),
     (9, include_str!("009_seal.sql")),
+    (10, include_str!("010_scrub.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 9;
+pub(super) const LATEST: i64 = 10;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

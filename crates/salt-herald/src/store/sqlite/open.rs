@@ -97,6 +97,11 @@ impl Journal {
         JournalReader::open(&self.path)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn into_parts(self) -> Result<(Connection, Lock), StoreError> {
         match self.file {
             Opening::Writable(connection, lock) => Ok((connection, lock)),

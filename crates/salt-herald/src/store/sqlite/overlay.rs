@@ -15,7 +15,7 @@ use super::memory;
 use super::open::{as_uri, has_unmerged_wal};
 
 /// Tables of which both hold rows, and which of the file's count.
-pub(super) const BOTH: [(&str, &str); 14] = [
+pub(super) const BOTH: [(&str, &str); 16] = [
     ("entry", "number NOT IN (SELECT number FROM main.entry)"),
     ("payload", "id NOT IN (SELECT id FROM main.payload)"),
     ("volatile", "entry NOT IN (SELECT entry FROM main.volatile)"),
@@ -29,6 +29,8 @@ pub(super) const BOTH: [(&str, &str); 14] = [
     ("key_event", "entry NOT IN (SELECT entry FROM main.key_event)"),
     ("unsaid", "entry NOT IN (SELECT entry FROM main.unsaid)"),
     ("seal", "entry NOT IN (SELECT entry FROM main.seal)"),
+    ("scrub", "entry NOT IN (SELECT entry FROM main.scrub)"),
+    ("scrubbed", "entry NOT IN (SELECT entry FROM main.scrubbed)"),
     (
         "delivery",
         "(run NOT IN (SELECT id FROM main.run) OR run IN (SELECT run FROM main.unknown)) \

@@ -27,6 +27,8 @@ const TABLES: &[&str] = &[
     "unsaid",
     "key_event",
     "seal",
+    "scrub",
+    "scrubbed",
 ];
 
 struct Payloads<'a>(&'a Connection);

@@ -34,7 +34,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
     Table { name, key, ordered: false, contents: &[] }
 }
 
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 14] = [
     table("minion", &["number"]),
     table("run", &["id"]),
     table("job", &["id"]),
@@ -51,6 +51,8 @@ const TABLES: [Table; 12] = [
     table("unsaid", &["entry", "sink"]),
     table("key_event", &["entry"]),
     table("seal", &["entry"]),
+    table("scrub", &["entry"]),
+    table("scrubbed", &["entry", "place"]),
 ];
 
 /// Compares all tables; how many rows there are.
@@ -199,7 +201,10 @@ impl Table {
         Ok(match (self.name, row.get(1)) {
             ("run" | "backfilled", _) => first <= run,
             ("job", Some(Value::Integer(of))) => *of <= run,
-            ("gap" | "backfill" | "cut" | "unsaid" | "key_event" | "seal", _) => first <= entry,
+            (
+                "gap" | "backfill" | "cut" | "unsaid" | "key_event" | "seal" | "scrub" | "scrubbed",
+                _,
+            ) => first <= entry,
             ("return" | "failure", _) if run > 0 => {
                 let sql = "SELECT run FROM disk.job WHERE id = ?1";
                 let of: Option<i64> = connection

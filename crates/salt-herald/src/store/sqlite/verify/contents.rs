@@ -6,7 +6,7 @@ use std::path::Path;
 
 use herald_core::digest::Digest;
 use herald_core::payload::PayloadKind;
-use herald_core::verify::{Finding, Report};
+use herald_core::verify::{Finding, Report, Scrubs, Stands};
 use rusqlite::Connection;
 
 use super::count;
@@ -20,6 +20,7 @@ use crate::store::sqlite::write::reading;
 pub(super) struct Part {
     pub(super) payloads: u64,
     pub(super) bytes: u64,
+    pub(super) scrubbed: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) left_out: u64,
 }
@@ -35,7 +36,12 @@ pub(super) fn bounds(connection: &Connection, parts: u64) -> Result<Vec<(i64, i6
 }
 
 /// Looks at payloads after one and up to another.
-pub(super) fn look(path: &Path, after: i64, upto: i64) -> Result<Part, StoreError> {
+pub(super) fn look(
+    path: &Path,
+    after: i64,
+    upto: i64,
+    scrubs: &Scrubs,
+) -> Result<Part, StoreError> {
     let connection = open_for_reading(path)?.connection;
     let sql = "SELECT id, digest, kind, bytes FROM payload WHERE id > ?1 AND id <= ?2 ORDER BY id";
     let mut select = connection.prepare(sql).map_err(reading)?;
@@ -54,8 +60,14 @@ pub(super) fn look(path: &Path, after: i64, upto: i64) -> Result<Part, StoreErro
         part.payloads += 1;
         part.bytes += bytes.len() as u64;
         let kind = u8::try_from(kind).ok().and_then(PayloadKind::from_code);
-        if Digest::of(bytes) != digest || kind.is_none() {
-            all.find(Finding::Payload { digest, kind });
+        match scrubs.judge(digest, Digest::of(bytes)) {
+            Stands::AsNamed | Stands::Scrubbed if kind.is_none() => {
+                all.find(Finding::Payload { digest, kind });
+            }
+            Stands::AsNamed => {}
+            Stands::Scrubbed => part.scrubbed += 1,
+            Stands::Back(entry) => all.find(Finding::Back { digest, entry }),
+            Stands::Changed => all.find(Finding::Payload { digest, kind }),
         }
         if id <= indexed && !find_key.exists([key(digest), id]).map_err(reading)? {
             all.find(Finding::Key { payload: id, is_there: true });

@@ -12,7 +12,7 @@ mod tests;
 
 use std::path::Path;
 
-use herald_core::verify::{Finding, Report, Witness, judge};
+use herald_core::verify::{Contents, Finding, Report, Scrubs, Witness, judge};
 use rusqlite::Connection;
 
 use super::chain::Looked;
@@ -38,7 +38,7 @@ pub struct Manner {
 pub fn verify(path: &Path, manner: Manner, witness: &Witness) -> Result<Report, StoreError> {
     let connection = open_for_reading(path)?.connection;
     let moment = connection.unchecked_transaction().map_err(reading)?;
-    let Looked { base, end, found, seals } = chain::look(path, &connection, manner.threads)?;
+    let Looked { base, end, found, told } = chain::look(path, &connection, manner.threads)?;
     let mut report = Report { origin: chain::origin(&connection)?, ..Report::default() };
     if end.number > base.number {
         (report.first, report.last, report.hash) = (base.number + 1, end.number, end.hash);
@@ -51,13 +51,16 @@ pub fn verify(path: &Path, manner: Manner, witness: &Witness) -> Result<Report, 
         let there = || chain::place(&connection, number).ok().flatten().map(|place| place.hash);
         if number == base.number { Some(base.hash) } else { there() }
     };
-    judge(witness, &seals, &mut report, hash_at, is_signed);
+    judge(witness, &told.seals, &mut report, hash_at, is_signed);
+    let mut scrubs = Scrubs::default();
+    told.scrubs.iter().for_each(|(entry, scrub)| scrubs.take(*entry, scrub));
+    report.scrubs = scrubs.told().to_vec();
     if manner.chain_only {
         return Ok(report);
     }
     let is_whole = found.is_none() && migrate::require_latest(&connection, path).is_ok();
     drop(moment);
-    look_at_contents(path, manner, is_whole, &mut report)?;
+    look_at_contents(path, manner, is_whole, &scrubs, &mut report)?;
     Ok(report)
 }
 
@@ -66,6 +69,7 @@ fn look_at_contents(
     path: &Path,
     manner: Manner,
     is_whole: bool,
+    scrubs: &Scrubs,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let threads = manner.threads.max(1);
@@ -74,7 +78,7 @@ fn look_at_contents(
         let tables = (is_whole && threads > 1).then(|| scope.spawn(|| tables::look(path)));
         let parts: Vec<_> = bounds
             .iter()
-            .map(|(after, upto)| scope.spawn(|| contents::look(path, *after, *upto)))
+            .map(|(after, upto)| scope.spawn(|| contents::look(path, *after, *upto, scrubs)))
             .collect();
         let parts: Vec<_> = parts.into_iter().map(|part| part.join()).collect();
         let tables = match tables {
@@ -87,6 +91,7 @@ fn look_at_contents(
         let part = part.map_err(|_| StoreError::Closed)??;
         report.contents.payloads += part.payloads;
         report.contents.bytes += part.bytes;
+        report.contents.scrubbed += part.scrubbed;
         part.findings.into_iter().for_each(|finding| report.find(finding));
         report.left_out += part.left_out;
     }
@@ -94,8 +99,8 @@ fn look_at_contents(
     if let Some(tables) = tables {
         let tables = tables.map_err(|_| StoreError::Closed)??;
         report.rows = tables.rows;
-        let (payloads, bytes) = (report.contents.payloads, report.contents.bytes);
-        report.contents = herald_core::verify::Contents { payloads, bytes, ..tables.contents };
+        let Contents { payloads, bytes, scrubbed, .. } = report.contents;
+        report.contents = Contents { payloads, bytes, scrubbed, ..tables.contents };
         tables.findings.into_iter().for_each(|finding| report.find(finding));
         report.left_out += tables.left_out;
     }
