@@ -67,7 +67,7 @@ pub(super) fn is_harmless(text: &[u8], name: &Name) -> bool {
     }
     let near = slice(text, name.range.end..text.len().min(name.range.end + 60));
     let said = slice(near, 0..memchr::memchr(b'\n', near).unwrap_or(near.len()));
-    if SAID.iter().any(|words| said.starts_with(words)) {
+    if said.starts_with(b":") && SAID.iter().any(|words| said.starts_with(words)) {
         return true;
     }
     if word_of == b"tokens" && said.get(2).is_some_and(u8::is_ascii_digit) {

@@ -106,12 +106,12 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
     if name.len() > MAX_NAME
         || !can_be_secret(name)
         || name.starts_with(b"/")
-        || name.windows(3).any(|at| at == b"_|-")
+        || memchr::memchr_iter(b'|', name).any(|at| is_state_key(name, at))
     {
         return None;
     }
     // A file of a program, before the number of a line.
-    let is_file = PROGRAMS.iter().any(|ending| name.ends_with(ending));
+    let is_file = name.contains(&b'.') && PROGRAMS.iter().any(|ending| name.ends_with(ending));
     if is_file || matches!(name, b"PWD" | b"OLDPWD") {
         return None;
     }
@@ -139,6 +139,11 @@ pub(super) fn kind_of(name: &[u8]) -> Option<Kind> {
         return Some(kind);
     }
     None
+}
+
+/// Whether a bar is that of `_|-`.
+fn is_state_key(name: &[u8], bar: usize) -> bool {
+    bar.checked_sub(1).is_some_and(|before| at(name, before) == b'_') && at(name, bar + 1) == b'-'
 }
 
 /// Of a word that is secret with the one before it: how many words back the one stands that may make

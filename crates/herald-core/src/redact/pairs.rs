@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::SITE_KEYS;
 use super::blocks;
 use super::harmless::{is_code, is_harmless, is_no_credential, is_version};
-use super::keys::{Kind, kind_of};
+use super::keys::Kind;
 use super::marks;
 use super::plain;
 use super::scan::Scan;
@@ -49,7 +49,7 @@ pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
     if is_sites {
         scan.rule = SITE_KEYS;
     }
-    let found = if is_sites { Some(Kind::Strong) } else { kind_of(word_of) };
+    let found = if is_sites { Some(Kind::Strong) } else { scan.kind_of(&name.range) };
     let Some(kind) = found.or_else(|| signature(text, name)) else {
         return;
     };
@@ -112,6 +112,9 @@ fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
     {
         return;
     }
+    if marks::length_at(slice(text, value..text.len())) > 0 {
+        return;
+    }
     let empty = matches!(at(text, value), b'\n' | b'\r') || value >= text.len();
     // `PASSWORD= command` is an empty password in a shell.
     if it.join == Join::Equals && value > it.value && !it.spaced_config(name, text) {
@@ -169,6 +172,10 @@ fn item(text: &[u8], value: usize, name: &Name, it: &Assigned) -> Found {
     found
 }
 
+/// What is longer is hidden, though it looks harmless: else a word without an end would be read to its
+/// end at each name in it.
+const MAX_HARMLESS: usize = 1024;
+
 fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
     let value = slice(scan.text, found.inner.clone());
     if marks::length_at(slice(scan.text, found.inner.start..scan.text.len())) > 0 {
@@ -177,14 +184,16 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
     let before = found.inner.start.checked_sub(1).map_or(0, |before| at(scan.text, before));
     let is_quoted = matches!(before, b'"' | b'\'');
     let is_code = !is_quoted && is_code(value, at(scan.text, found.inner.end));
-    if kind == Kind::Weak && is_no_credential(value) || is_code || is_version(value) {
+    let is_short = value.len() <= MAX_HARMLESS;
+    let is_harmless = kind == Kind::Weak && is_no_credential(value) || is_code || is_version(value);
+    if is_short && is_harmless {
         return;
     }
     // The scheme stays: `Bearer [hidden]`.
     let scheme = match value {
         // What openssl takes: from the command line, from elsewhere.
         _ if value.starts_with(b"pass:") => 5,
-        _ if value.starts_with(b"file:") || value.starts_with(b"env:") => return,
+        _ if is_short && (value.starts_with(b"file:") || value.starts_with(b"env:")) => return,
         _ if after_scheme(value).is_none() => 0,
         _ => memchr::memchr(b' ', value).map_or(0, |space| space + 1),
     };
@@ -221,7 +230,8 @@ fn second_argument(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
 fn attribute(scan: &mut Scan<'_, '_>, name: &Name) -> bool {
     let text = scan.text;
     let before = slice(text, name.range.start.saturating_sub(6)..name.range.start);
-    if !before.ends_with(b"name=\"") && !before.ends_with(b"key=\"") {
+    let is_quoted = before.ends_with(b"\"");
+    if !is_quoted || !before.ends_with(b"name=\"") && !before.ends_with(b"key=\"") {
         return false;
     }
     let rest = slice(text, name.range.end..line_end_within(text, name.range.end, 200));

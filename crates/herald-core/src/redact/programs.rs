@@ -146,7 +146,10 @@ impl Options {
         let mut needed = self.needs.is_empty();
         for (index, word) in words.iter().enumerate() {
             let written = slice(text, word.clone());
-            needed |= written == self.needs.as_bytes();
+            if !matches!(written.first(), Some(b'-' | b'/')) {
+                needed |= written == self.needs.as_bytes();
+                continue;
+            }
             if !needed {
                 continue;
             }
@@ -172,11 +175,11 @@ impl Options {
     fn attached_to(&self, written: &[u8]) -> Option<usize> {
         self.options.iter().find_map(|option| {
             let head = written.get(..option.len())?;
-            let is_it = match option.starts_with('/') {
+            let is_it = match option.as_bytes().first() == Some(&b'/') {
                 true => head.eq_ignore_ascii_case(option.as_bytes()),
                 false => head == option.as_bytes(),
             };
-            let long = option.starts_with("--");
+            let long = option.as_bytes().get(1) == Some(&b'-');
             match written.get(option.len()).filter(|_| is_it) {
                 None => None,
                 Some(b'=') if long => Some(option.len() + 1),

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::Redactor;
+use super::keys::{self, Kind};
 use super::marks::Mark;
 use super::patterns;
 use super::plain::{self, Writing};
@@ -26,6 +27,8 @@ pub(super) struct Scan<'t, 's> {
     pub(super) words_of: Range<usize>,
     /// What was hidden in this text already, by how it was written.
     seen: HashMap<(&'t [u8], Writing), Mark>,
+    /// The name that was asked for last, and what it says.
+    named: Option<(Range<usize>, Option<Kind>)>,
     quotes: Quotes,
     /// Which rule reads at the moment.
     pub(super) rule: &'static str,
@@ -46,8 +49,22 @@ impl<'t, 's> Scan<'t, 's> {
             words_done: 0,
             words_of: 0..0,
             seen: HashMap::new(),
+            named: None,
             quotes,
             rule: "name",
+        }
+    }
+
+    /// How secret a name says that its value is. The same name often comes again.
+    pub(super) fn kind_of(&mut self, name: &Range<usize>) -> Option<Kind> {
+        let written = slice(self.text, name.clone());
+        match &self.named {
+            Some((last, kind)) if slice(self.text, last.clone()) == written => *kind,
+            _ => {
+                let kind = keys::kind_of(written);
+                self.named = Some((name.clone(), kind));
+                kind
+            }
         }
     }
 

@@ -216,13 +216,11 @@ impl Secrets {
     /// Learns a value that was hidden, and its parts that are secret by themselves.
     pub(super) fn learn(&mut self, value: &[u8], mark: Mark) {
         let value = value.trim_ascii();
-        if value.contains(&b'\n') {
-            // Diffs and logs show a long secret line by line, each behind a sign of its own.
-            for line in value.split(|byte| *byte == b'\n') {
-                let line = line.trim_ascii();
-                if line.len() >= 12 && !line.starts_with(b"-----") {
-                    self.insert(line, mark);
-                }
+        // Diffs and logs show a long secret line by line, each behind a sign of its own.
+        let lines = values::lines(value);
+        for line in lines.iter().filter(|_| lines.len() > 1).map(|line| line.trim_ascii()) {
+            if line.len() >= 12 && !line.starts_with(b"-----") {
+                self.insert(line, mark);
             }
         }
         if let Some(bare) = values::after_scheme(value) {

@@ -65,6 +65,22 @@ pub(super) fn slice(text: &[u8], range: Range<usize>) -> &[u8] {
     text.get(range).unwrap_or_default()
 }
 
+/// The lines of a value, whose ends JSON writes as `\n`.
+pub(super) fn lines(value: &[u8]) -> Vec<&[u8]> {
+    let (mut lines, mut begin, mut place) = (Vec::new(), 0, 0);
+    while let Some(end) = memchr::memchr2(b'\n', b'\\', slice(value, place..value.len())) {
+        let end = place + end;
+        let length = if at(value, end) == b'\n' { 1 } else { 2 };
+        if length == 1 || at(value, end + 1) == b'n' {
+            lines.push(slice(value, begin..end));
+            begin = end + length;
+        }
+        place = (end + length).min(value.len());
+    }
+    lines.push(slice(value, begin..value.len()));
+    lines
+}
+
 /// The first place from `start` whose byte is none of `skipped`.
 pub(super) fn skip(text: &[u8], start: usize, skipped: &[u8]) -> usize {
     let rest = text.get(start..).unwrap_or_default();
@@ -232,7 +248,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     value == b"x"
         || value.iter().all(|byte| matches!(byte, b'*' | b'!' | b'.' | b'_'))
         || value.eq_ignore_ascii_case(b"XXX-REDACTED-XXX")
-        || (value.len() > 4 && value.starts_with(b"__") && value.ends_with(b"__"))
+        || (value.starts_with(b"__") && value.ends_with(b"__") && is_blank(value))
         || is_wrapped(value, b"<", b">")
         || is_wrapped(value, b"(", b")")
         || value.starts_with(b"[not kept by redact.")
@@ -242,6 +258,11 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
             value,
             b"|" | b">" | b"{" | b"[" | b"[]" | b"{}" | b"|+" | b">-" | b"''" | b"\"\""
         )
+}
+
+/// `__DB_PASSWORD__`, for which something is put in later; passwords have digits.
+fn is_blank(value: &[u8]) -> bool {
+    value.len() > 4 && value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
 }
 
 /// `<redacted>`, `(none)`: words in brackets, which nobody takes as a password.

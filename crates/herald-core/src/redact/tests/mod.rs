@@ -128,6 +128,28 @@ fn keys_of_several_lines_are_found_again_line_by_line() {
 }
 
 #[test]
+fn keys_with_written_line_ends_are_found_again_line_by_line() {
+    let redactor = redactor();
+    let mut secrets = Secrets::default();
+    let key = r#"{"x": "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7\nabcdefghijklmnop0\n-----END PRIVATE KEY-----"}"#;
+    assert!(!redactor.redact_text(key, &mut secrets).contains("MIIE"));
+    assert_eq!(
+        blind(&secrets.hide("+MIIEpAIBAAKCAQEA7\n+abcdefghijklmnop0")),
+        "+[hidden]\n+[hidden]"
+    );
+}
+
+#[test]
+fn only_blanks_between_underscores_are_no_secrets() {
+    for blank in ["__DB_PASSWORD__", "__pass__", "____"] {
+        assert_eq!(redact(&format!("password: {blank}")), format!("password: {blank}"));
+    }
+    for secret in ["__s3cret__", "__hunter2x", "__a-b__"] {
+        assert_eq!(blind(&redact(&format!("password: {secret}"))), "password: [hidden]");
+    }
+}
+
+#[test]
 fn known_secrets_are_found_in_their_forms() {
     let redactor = redactor();
     let mut secrets = Secrets::default();

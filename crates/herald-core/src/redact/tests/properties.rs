@@ -214,6 +214,12 @@ const HEAVY: &[&str] = &[
     "rabbitmqctl add_user ",
     "htpasswd -b ",
     "login password ",
+    "token=a.b(",
+    "auth=/",
+    "passwd=file:",
+    "password=[hidden]",
+    "token=1.2.3-1",
+    "-----BEGIN PRIVATE KEY-----__",
 ];
 
 /// With a rule that is not linear, this test takes minutes.
