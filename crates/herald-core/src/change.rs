@@ -15,6 +15,7 @@ use crate::payload::{Payload, PayloadKind};
 use crate::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing, named};
 use crate::scrub::Scrub;
 use crate::seal::Seal;
+use crate::suspect::{Suspect, Why};
 
 /// Something that happened, with the contents that it is the first to name.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,13 +173,16 @@ pub enum What {
         /// What.
         flag: Flag,
     },
-    /// An event claims to be the master's word on a job, but a minion sent it.
+    /// An event claims to be the master's word on a job, but a minion sent it. Salt-herald 0.1 wrote it;
+    /// [`What::Suspect`] says more.
     Forged {
         /// The true sender; empty where only the form tells that it is not the master's.
         sender: String,
         /// The tag that it bore.
         tag: String,
     },
+    /// A minion made something up, or may have.
+    Suspect(Suspect),
     /// An event that can't be read.
     Unreadable {
         /// Its tag, as far as it can be read.
@@ -285,6 +289,7 @@ impl What {
             What::Stood { standing, jobs } if *standing != Standing::Confirmed => {
                 jobs.first().copied()
             }
+            What::Suspect(Suspect { why: Why::Displaced, job, .. }) => *job,
             _ => None,
         }
     }

@@ -3,11 +3,13 @@
 //! Pure: the same run gives the same words, and no clock is read. What the words look like in a
 //! chat is the sink's matter.
 
+mod alarm;
 mod notice;
 mod together;
 
 use std::time::Duration;
 
+pub use alarm::alarm;
 pub use notice::{
     given_up, not_known, not_told, not_yet_recorded, quick_again, slow, unusable, unwritable,
     usable_again, written_again,
@@ -263,6 +265,7 @@ fn warnings(run: &Run) -> Vec<String> {
     for (flag, text) in [
         (Flag::NotPublished, "forged: the master published no such job"),
         (Flag::Unconfirmed, "not in the master's job cache: who sent it is not known"),
+        (Flag::FalseReturn, "a return is not borne out by the master's job cache"),
         (Flag::Forged, "a minion fired events in its name"),
         (Flag::NoStart, "its start was not seen"),
         (Flag::Syndic, "through a syndic"),

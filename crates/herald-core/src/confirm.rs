@@ -29,6 +29,8 @@ pub struct Kept {
     pub minion: Option<String>,
     /// Who published the job on a master above, if a syndic brought it.
     pub user_above: Option<String>,
+    /// The minion that asked the master to publish it.
+    pub asked_by: Option<String>,
     /// [`deed`] of it.
     pub deed: Option<Digest>,
 }
@@ -43,6 +45,7 @@ impl Kept {
                 Begun::Published | Begun::OnMaster(_) | Begun::Ssh => None,
             },
             user_above: load.user_above().map(str::to_owned),
+            asked_by: load.asked_by().map(str::to_owned),
             deed: deed(&funs, arg),
         }
     }
@@ -67,4 +70,23 @@ fn is_trimmed(value: &Value<'_>) -> bool {
         Value::Map(pairs) => pairs.iter().any(|(_, value)| is_trimmed(value)),
         _ => false,
     }
+}
+
+/// How a look for what a minion returned came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundReturn {
+    /// It is there: [`said`] of it, if that can be told.
+    Kept(Option<Digest>),
+    /// It is not, though it was waited for.
+    Nothing,
+    /// That can't be told.
+    Unknown,
+}
+
+/// What a minion returned, to be compared. Nothing where the bus left something out of it, or it is no
+/// tree that can be read.
+pub fn said(ret: Raw<'_>, retcode: Raw<'_>) -> Option<Digest> {
+    let ret = Value::read(ret).ok().filter(|ret| !is_trimmed(ret))?;
+    let retcode = Value::read(retcode).ok()?;
+    Some(Digest::of(&Value::Array(vec![ret, retcode]).to_bytes()))
 }

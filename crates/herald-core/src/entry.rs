@@ -10,25 +10,29 @@
 //! Texts and bytes stand behind a length of 4 bytes, digests are 32 bytes. An entry's hash is the
 //! SHA-256 of the hash before it and its bytes; before the first stand 32 zero bytes.
 
+mod cut;
 mod fields;
 mod limited;
 mod outline;
 mod scrub;
 mod seal;
+mod suspect;
 
 use thiserror::Error;
 
 use crate::backfill::{Added, Backfill, CacheState};
-use crate::change::{Change, Cut, Failure, GapReason, What};
+use crate::change::{Change, Failure, GapReason, What};
 use crate::digest::Digest;
 use crate::key::KeyAct;
 use crate::run::{Flag, JobId, Outcome, RunId, RunStatus, Standing};
 
+use cut::{decode_cut, encode_cut};
 use fields::{Get, Put};
 use limited::{decode_limited, encode_limited};
 pub use outline::{Outline, outline, outline_of_cut, outline_of_return};
 use scrub::{decode_scrub, encode_scrub};
 use seal::{decode_seal, encode_seal};
+use suspect::{decode_suspect, encode_suspect};
 
 /// The format's version, the first byte of every entry.
 pub const VERSION: u8 = 1;
@@ -96,6 +100,7 @@ pub fn kind_code(what: &What) -> u8 {
         What::JobNarrowed { .. } => 18,
         What::Stood { .. } => 19,
         What::Key { .. } => 20,
+        What::Suspect(_) => 21,
         What::Scrubbed(_) => 22,
         What::Limited(_) => 23,
     }
@@ -158,6 +163,7 @@ fn encode_fields(out: &mut Put, what: &What) {
         }
         What::Backfilled(backfill) => encode_backfill(out, backfill),
         What::Cut(cut) => encode_cut(out, cut),
+        What::Suspect(suspect) => encode_suspect(out, suspect),
         What::Limited(limited) => encode_limited(out, limited),
         What::Scrubbed(scrub) => encode_scrub(out, scrub),
         What::Sealed(seal) => encode_seal(out, seal),
@@ -177,14 +183,6 @@ fn encode_fields(out: &mut Put, what: &What) {
             jobs.iter().for_each(|job| out.u64(job.0));
         }
     }
-}
-
-fn encode_cut(out: &mut Put, cut: &Cut) {
-    out.u64(cut.last);
-    out.digest(cut.hash);
-    out.u64(cut.run.0);
-    out.u64(cut.job.0);
-    out.digest(cut.minions.digest);
 }
 
 fn encode_backfill(out: &mut Put, backfill: &Backfill) {
@@ -320,13 +318,7 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             digest: input.digest("digest")?,
         },
         15 => decode_backfill(input)?,
-        16 => What::Cut(Cut {
-            last: input.u64("last")?,
-            hash: input.digest("hash")?,
-            run: RunId(input.u64("run")?),
-            job: JobId(input.u64("job")?),
-            minions: input.named("minions", contents)?,
-        }),
+        16 => What::Cut(decode_cut(input, contents)?),
         17 => What::Sealed(decode_seal(input)?),
         18 => What::JobNarrowed {
             job: JobId(input.u64("job")?),
@@ -342,6 +334,7 @@ fn decode_fields(input: &mut Get<'_>, contents: &mut dyn Contents) -> Result<Wha
             standing: input.code("standing", Standing::from_code)?,
             jobs: input.many("jobs", |input| input.u64("job").map(JobId))?,
         },
+        21 => What::Suspect(decode_suspect(input)?),
         22 => What::Scrubbed(decode_scrub(input)?),
         23 => What::Limited(decode_limited(input)?),
         _ => return Err(EntryError::Field("kind")),

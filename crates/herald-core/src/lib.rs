@@ -4,6 +4,7 @@
 //! This crate does no I/O, reads no clock (time is an argument), and knows nothing of SQL, HTTP or
 //! Slack: see `ARCHITECTURE.md`.
 
+pub mod alarm;
 pub mod amount;
 pub mod announce;
 pub mod backfill;
@@ -40,4 +41,5 @@ pub mod slowness;
 pub mod split;
 pub mod state;
 pub mod survey;
+pub mod suspect;
 pub mod verify;

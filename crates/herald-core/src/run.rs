@@ -129,6 +129,8 @@ named! {
         NotPublished = 15, "not_published";
         /// Of each time in which we were blind while it ran, the job cache was read whole.
         Mended = 16, "mended";
+        /// A return in it was made up, as far as the master's job cache tells.
+        FalseReturn = 17, "false_return";
         /// Something secret was taken out of what it names, after it had been recorded.
         Scrubbed = 18, "scrubbed";
     }
@@ -272,6 +274,27 @@ impl Tally {
         if outcome.would_change {
             self.would_change.insert(minion);
         }
+    }
+
+    /// Takes back what one minion returned.
+    pub(crate) fn forget(&mut self, minion: MinionNo) {
+        for set in self.of_returns() {
+            set.remove(minion);
+        }
+    }
+
+    /// Takes up what one minion returned, as another tally has it.
+    pub(crate) fn take_of(&mut self, minion: MinionNo, other: &Tally) {
+        let others = [&other.returned, &other.failed, &other.changed, &other.would_change];
+        for (set, other) in self.of_returns().into_iter().zip(others) {
+            if other.contains(minion) {
+                set.insert(minion);
+            }
+        }
+    }
+
+    fn of_returns(&mut self) -> [&mut MinionSet; 4] {
+        [&mut self.returned, &mut self.failed, &mut self.changed, &mut self.would_change]
     }
 
     /// Takes up another tally.

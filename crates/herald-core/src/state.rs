@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::change::{Change, What};
 use crate::minions::{MinionSet, Minions};
 use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Standing, Tally};
+use crate::suspect::{Suspect, Why};
 
 /// Runs and jobs in memory.
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ impl State {
             | What::Limited(_)
             | What::Backfilled(_)
             | What::Sealed(_) => {}
+            What::Suspect(suspect) => self.take_back(suspect),
             What::MinionSeen { name, .. } => {
                 self.minions.intern(name);
             }
@@ -205,6 +207,27 @@ impl State {
                 }
             }
         }
+    }
+
+    /// What was counted in a minion's name was not its own: it counts no more.
+    fn take_back(&mut self, suspect: &Suspect) {
+        let minion = self.minions.number(&suspect.minion);
+        let job = suspect.job.and_then(|job| self.jobs.get_mut(&job));
+        let (Why::Displaced, Some(minion), Some(job)) = (suspect.why, minion, job) else {
+            return;
+        };
+        job.tally.forget(minion);
+        job.settle();
+        let Some(run) = self.runs.get_mut(&job.run) else {
+            return;
+        };
+        run.tally.forget(minion);
+        // It may have returned in another job of the run.
+        let mut tally = Tally::default();
+        for job in run.jobs.iter().filter_map(|job| self.jobs.get(job)) {
+            tally.take_of(minion, &job.tally);
+        }
+        run.tally.take_of(minion, &tally);
     }
 
     fn narrow_job(&mut self, id: JobId, passed_on: &MinionSet, missing: &MinionSet) {

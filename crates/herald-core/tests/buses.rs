@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use herald_core::change::What;
 use herald_core::ledger::Settings;
+use herald_core::suspect::Suspect;
 use support::{Heard, block, recorded};
 
 fn page(capture: &[u8]) -> String {
@@ -34,7 +35,7 @@ fn page_with(settings: Settings, capture: &[u8]) -> String {
         }
     }
     for change in &heard.changes {
-        if let What::Forged { sender, tag } = &change.what {
+        if let What::Suspect(Suspect { sender, tag, .. }) = &change.what {
             writeln!(out, "forged by {sender:?}: {tag}").unwrap();
         }
     }

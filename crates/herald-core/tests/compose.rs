@@ -420,3 +420,43 @@ fn what_is_said_of_a_journal_that_cannot_be_written() {
         .map(|notice| format!("{} {}\n{}", notice.mood.symbol(), notice.headline, notice.more));
     insta::assert_snapshot!(texts.join("\n"));
 }
+
+#[test]
+fn what_is_said_of_what_was_made_up_and_of_keys() {
+    use herald_core::alarm::{AlarmRules, Matter};
+    use herald_core::compose::alarm;
+    use herald_core::digest::Digest;
+    use herald_core::key::KeyAct;
+    use herald_core::suspect::{Suspect, Why};
+    let of = |why: Why, sender: &str, count| {
+        let jid = "20261122140209000001";
+        let (minion, tag) = match why {
+            Why::InMastersName => ("", format!("salt/job/{jid}/new")),
+            Why::Twin => ("", "new".to_owned()),
+            Why::Unconfirmed | Why::NotPublished => ("", String::new()),
+            _ => ("web1", format!("salt/job/{jid}/ret/web1")),
+        };
+        let [jid, minion, sender] = [jid, minion, sender].map(str::to_owned);
+        let said = Digest::ZERO;
+        Matter::Suspect(Suspect { why, job: None, jid, minion, sender, tag, said, count })
+    };
+    let key = |act, minion: &str| Matter::Key { act, minion: minion.to_owned() };
+    let mut out = String::new();
+    let mut say = |matters: &[Matter]| {
+        let notice = alarm(matters, Some("prod")).unwrap();
+        writeln!(out, "{} {}\n  {}", notice.mood.symbol(), notice.headline, notice.more).unwrap();
+    };
+    Why::ALL.iter().for_each(|why| say(&[of(*why, "", 1)]));
+    KeyAct::ALL.iter().for_each(|act| say(&[key(*act, "web1")]));
+    say(&[of(Why::InMastersName, "web2", 1), of(Why::InMastersName, "web2", 64)]);
+    let hostile = "web\u{202e}2\n<!channel>".repeat(40);
+    say(&[key(KeyAct::Deleted, "web1"), of(Why::InMastersName, &hostile, 1)]);
+    let senders = (1..=1_000).map(|number| format!("web{number}"));
+    let many: Vec<Matter> = senders.map(|sender| of(Why::InMastersName, &sender, 3)).collect();
+    say(&many);
+    insta::assert_snapshot!(out);
+    assert!(alarm(&[], None).is_none());
+    let rules = AlarmRules::default();
+    assert!(rules.say(&of(Why::Unasked, "", 1)) && !rules.say(&of(Why::Again, "", 1)));
+    assert!(rules.say(&key(KeyAct::Changed, "web1")) && !rules.say(&key(KeyAct::Deleted, "web1")));
+}

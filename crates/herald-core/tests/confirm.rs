@@ -271,3 +271,37 @@ fn an_event_of_somebody_elses_is_no_piece_of_a_tag() {
         assert_eq!(heard.hear(at(0.0), &frame(tag, &map(pairs))), 0, "{tag}");
     }
 }
+
+/// `publish.publish`: on the bus it is root's.
+#[test]
+fn a_job_that_a_minion_had_published_is_that_minions() {
+    let by_root = || Job { user: "root", ..job(1) };
+    let load = |kwargs: Vec<(&str, Value<'static>)>| {
+        kept(&map(vec![
+            ("cmd", text("publish")),
+            ("jid", text(&jid(1))),
+            ("fun", text("cmd.run")),
+            ("arg", list(&["uptime"])),
+            ("tgt", text("*")),
+            ("tgt_type", text("glob")),
+            ("ret", text("")),
+            ("kwargs", map(kwargs)),
+            ("user", text("root")),
+        ]))
+    };
+    for (kwargs, wanted) in [
+        (vec![("id", text("web2"))], "minion web2"),
+        // Whoever may use the API can add what they like.
+        (vec![("id", text("web2")), ("client", text("local"))], "root"),
+        (vec![], "root"),
+    ] {
+        let mut heard = heard();
+        heard.hear(at(0.0), &by_root().frame());
+        heard.find(0.1, 1, &load(kwargs));
+        assert_eq!(heard.run(1).head.user.as_deref(), Some(wanted));
+    }
+    let mut heard = heard();
+    heard.hear(at(0.0), &job(1).frame());
+    heard.find(0.1, 1, &load(vec![("id", text("web2"))]));
+    assert_eq!(heard.run(1).head.user.as_deref(), Some("alice"));
+}

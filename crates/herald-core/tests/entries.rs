@@ -17,6 +17,7 @@ use herald_core::redact::Mark;
 use herald_core::run::{Flag, JobId, Outcome, RunHead, RunId, RunKind, RunStatus, Standing};
 use herald_core::scrub::{Scrub, Scrubbed};
 use herald_core::seal::{Occasion, PublicKey, Seal};
+use herald_core::suspect::{Suspect, Why};
 use jiff::Timestamp;
 
 #[derive(Default)]
@@ -146,6 +147,16 @@ fn every_kind() -> Vec<Change> {
             quiet_before: 20_730,
             last: 200,
             unsaid: vec![Unsaid { sink: "ops".into(), runs: 3, from: at(), to: at() }],
+        }),
+        What::Suspect(Suspect {
+            why: Why::Displaced,
+            job: Some(job),
+            jid: "20261122182613637220".into(),
+            minion: "web1".into(),
+            sender: "web2".into(),
+            tag: "salt/job/20261122182613637220/ret/web1".into(),
+            said: Digest([9; 32]),
+            count: 8,
         }),
     ];
     let change = |what| Change { at: at(), what, payloads: payloads.clone() };

@@ -98,6 +98,20 @@ fn a_flood_of_made_up_names_is_bounded() {
 }
 
 #[test]
+fn what_is_kept_of_keys_is_bounded_however_many_are_made_up() {
+    let mut heard = Heard::default();
+    for number in 0..40_000 {
+        heard.hear(
+            at(0.0),
+            &auth(true, "accept", &format!("made-up-{}", number / 2), &number.to_string()),
+        );
+    }
+    assert_eq!(acts(&heard).len(), 2 * 16_384);
+    heard.hear(at(3_601.0), &key("delete", "web1"));
+    assert_eq!(acts(&heard)[2 * 16_384..], [(KeyAct::Deleted, "web1")]);
+}
+
+#[test]
 fn what_a_minion_says_of_keys_is_no_word_of_the_masters() {
     let mut heard = Heard::default();
     let data = map(vec![
@@ -108,5 +122,5 @@ fn what_a_minion_says_of_keys_is_no_word_of_the_masters() {
     ]);
     heard.hear(at(0.0), &frame("salt/key", &data));
     assert_eq!(acts(&heard), []);
-    assert!(matches!(&heard.changes[0].what, What::Forged { sender, .. } if sender == "web2"));
+    assert!(matches!(&heard.changes[0].what, What::Suspect(suspect) if suspect.sender == "web2"));
 }

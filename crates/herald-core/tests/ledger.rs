@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use herald_core::change::What;
 use herald_core::run::{Flag, RunKind, RunStatus};
+use herald_core::suspect::Why;
 use salt_event::Value;
 use support::{
     Heard, Job, answer, at, frame, jid, list, map, names, poll, ret, ret_with, start, state,
@@ -329,7 +330,8 @@ fn what_bears_another_tag_than_its_data_is_forged() {
     ]);
     heard.hear(at(0.0), &frame(&format!("salt/job/{}/ret/web1", jid(1)), &data));
     assert!(heard.runs().is_empty());
-    assert!(matches!(heard.changes[0].what, What::Forged { .. }));
+    let What::Suspect(suspect) = &heard.changes[0].what else { panic!("{:?}", heard.changes) };
+    assert_eq!(suspect.why, Why::TagDiffers);
 }
 
 #[test]

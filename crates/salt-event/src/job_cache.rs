@@ -73,6 +73,15 @@ impl<'a> Load<'a> {
         self.fields.raw("kwargs").get("user").and_then(Raw::text)
     }
 
+    /// The minion that asked the master to publish it, as `peer` in the master's config lets it
+    /// (`publish.publish`): its id is all that stands among the keywords then (seen on 3006 to 3008). On the
+    /// bus such a job is root's.
+    pub fn asked_by(&self) -> Option<&'a str> {
+        let kwargs = self.fields.raw("kwargs");
+        let is_alone = kwargs.token() == Token::Map(1);
+        kwargs.get("id").filter(|_| is_alone && self.begun == Begun::Published)?.text()
+    }
+
     /// The event of the job's beginning, with its minions and those that the master did not know
     /// ([`Self::missing`]). Nothing where the bus would have said nothing before the first return.
     pub fn beginning(&self, minions: Raw<'a>, missing: Raw<'a>) -> Option<Event<'a>> {
@@ -200,6 +209,15 @@ impl<'a> Load<'a> {
         let missing = listed.into_iter().filter(|id| !id.is_empty() && !known.contains(id));
         Value::Array(missing.map(Value::from).collect()).to_bytes()
     }
+}
+
+/// What was returned, and the return code, by a `return.p`.
+///
+/// # Errors
+/// When it is not MessagePack, or is cut off.
+pub fn kept_return(bytes: &[u8]) -> Result<(Raw<'_>, Raw<'_>), MsgpackError> {
+    let kept = Fields::read(Reader::new(bytes).raw()?.bytes())?;
+    Ok((returned(&kept), kept.raw("retcode")))
 }
 
 /// The event by which the master tells of minions behind a syndic, by its `.minions.SYNDIC.p`.

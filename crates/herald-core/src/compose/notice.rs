@@ -144,7 +144,7 @@ pub fn not_yet_recorded(announcement: &Announcement) -> Announcement {
     Announcement { byline, ..announcement.clone() }
 }
 
-fn at(master: Option<&str>, headline: &str) -> String {
+pub(super) fn at(master: Option<&str>, headline: &str) -> String {
     match master {
         Some(master) => format!("{headline} · {master}"),
         None => headline.to_owned(),

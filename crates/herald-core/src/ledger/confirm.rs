@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use salt_event::event::{NewJob, Origin, Return};
 
 use super::head::known_user;
-use super::{Ledger, named_set};
+use super::{Ledger, named_set, short};
 use crate::change::{Change, Storable, What};
 use crate::confirm::{Found, Kept, deed};
 use crate::digest::Digest;
 use crate::minions::MinionSet;
-use crate::run::{Flag, JobId, RunKind, Standing};
+use crate::run::{Flag, JobId, RunId, RunKind, Standing};
+use crate::suspect::{Suspect, Why};
 
 /// Most jobs that are looked for at the same time; those beyond stand as they are.
 const MAX_AWAITED: usize = 8_192;
@@ -96,8 +97,14 @@ impl Ledger {
         {
             self.came_from_above(at, job, user);
         }
+        if let Found::Kept(Kept { asked_by: Some(minion), .. }) = found
+            && self.is_roots(job)
+        {
+            self.was_run_by(at, job, Some(format!("minion {}", short(minion))));
+        }
         if let Some(standing) = standing_of(heard, found) {
             self.stand(at, job, standing);
+            self.suspect_job(at, job, standing, found);
         }
         std::mem::take(&mut self.out)
     }
@@ -165,6 +172,25 @@ impl Ledger {
         }
     }
 
+    /// A job that is not confirmed is to be said, whether or not its run is.
+    fn suspect_job(&mut self, at: Timestamp, id: JobId, standing: Standing, found: &Found) {
+        let why = match standing {
+            Standing::Unconfirmed => Why::Unconfirmed,
+            Standing::Forged => Why::NotPublished,
+            Standing::Confirmed | Standing::ConfirmedLate | Standing::ByMinion => return,
+        };
+        let Some(jid) = self.state.jobs.get(&id).map(|job| job.jid.clone()) else {
+            return;
+        };
+        let sender = match found {
+            Found::Kept(Kept { minion, .. }) => minion.clone().unwrap_or_default(),
+            Found::Nothing | Found::Unknown => String::new(),
+        };
+        let [minion, tag] = [String::new(), String::new()];
+        let (job, said) = (Some(id), Digest::ZERO);
+        self.suspect(at, at, Suspect { why, job, jid, minion, sender, tag, said, count: 1 });
+    }
+
     /// Of a job that is confirmed or proved forged nothing else is found out.
     fn stand(&mut self, at: Timestamp, job: JobId, standing: Standing) {
         let Some(before) = self.state.jobs.get(&job).map(|job| job.standing) else {
@@ -188,32 +214,42 @@ impl Ledger {
 
     /// Whether a job was published here by root, and perhaps brought by a syndic.
     fn may_be_from_above(&self, job: JobId) -> bool {
+        self.settings.is_below && self.is_roots(job)
+    }
+
+    /// Whether a job is root's, by its publication: the master's own user, for whoever does not run it
+    /// here.
+    fn is_roots(&self, job: JobId) -> bool {
         let job = self.state.jobs.get(&job);
         let run = job.and_then(|job| self.state.runs.get(&job.run));
-        self.settings.is_below
-            && run.is_some_and(|run| {
-                // A batch that the master itself drives (3008) names its person in the same place.
-                matches!(run.head.kind, RunKind::Command | RunKind::StateRun)
-                    && run.head.user.as_deref() == Some("root")
-                    && !run.flags.contains(&Flag::Syndic)
-                    && !run.flags.contains(&Flag::NoStart)
-            })
+        run.is_some_and(|run| {
+            // A batch that the master itself drives (3008) names its person in the same place.
+            matches!(run.head.kind, RunKind::Command | RunKind::StateRun)
+                && run.head.user.as_deref() == Some("root")
+                && !run.flags.contains(&Flag::Syndic)
+                && !run.flags.contains(&Flag::NoStart)
+        })
     }
 
     /// A syndic brought a job from above, where this user ran it.
     fn came_from_above(&mut self, at: Timestamp, job: JobId, user: &str) {
-        let job = self.state.jobs.get(&job);
-        let Some(run) = job.and_then(|job| self.state.runs.get(&job.run)) else {
-            return;
-        };
+        if let Some(run) = self.was_run_by(at, job, known_user(Some(user))) {
+            self.flag(at, run, Flag::Syndic);
+        }
+    }
+
+    /// The cache knows better who ran a job than the bus does.
+    fn was_run_by(&mut self, at: Timestamp, job: JobId, user: Option<String>) -> Option<RunId> {
+        let job = self.state.jobs.get(&job)?;
+        let run = self.state.runs.get(&job.run)?;
         let (id, mut head, said) = (run.id, run.head.clone(), run.said);
-        head.user = known_user(Some(user));
+        head.user = user;
         let said = said || self.settings.say.rule(&head).is_said();
         let mut payloads = Vec::new();
         let head = head.named(&mut payloads);
         let expected = named_set(MinionSet::new(), &mut payloads);
         self.emit(at, What::RunRevised { run: id, head, said, expected }, payloads);
-        self.flag(at, id, Flag::Syndic);
+        Some(id)
     }
 }
 

@@ -17,7 +17,12 @@ use crate::key::KeyAct;
 /// How long the same is not recorded again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// Most refusals and waiting keys of an hour: whoever reaches the master's port can make them up.
-const MOST: usize = 256;
+const MOST_REFUSED: usize = 256;
+/// Most of all else in an hour: a minion can make up events of the master's. As many keys can be accepted
+/// at once.
+const MOST_DONE: usize = 16_384;
+/// Most minions whose key is known.
+const MOST_KNOWN: usize = 131_072;
 
 /// What is known of keys.
 #[derive(Debug, Default)]
@@ -26,21 +31,34 @@ pub(super) struct Keys {
     known: HashMap<String, Digest>,
     /// Who was refused or waits, and when that was recorded.
     noted: HashMap<(String, KeyAct, Digest), Timestamp>,
+    /// How much else was recorded since: who authenticated for the first time, and the rest.
+    done: [Option<(Timestamp, usize)>; 2],
 }
 
 impl Keys {
     pub(super) fn restored(known: HashMap<String, Digest>) -> Self {
-        Self { known, noted: HashMap::new() }
+        Self { known, ..Self::default() }
     }
 
     /// Whether it is not the same once more, nor one too many.
     fn is_news(&mut self, now: Timestamp, what: (String, KeyAct, Digest)) -> bool {
         self.noted.retain(|_, since| now.duration_since(*since).abs() < AGAIN_AFTER);
-        let is_new = !self.noted.contains_key(&what) && self.noted.len() < MOST;
+        let is_new = !self.noted.contains_key(&what) && self.noted.len() < MOST_REFUSED;
         if is_new {
             self.noted.insert(what, now);
         }
         is_new
+    }
+
+    /// Whether more may be recorded within the hour.
+    fn has_room(&mut self, now: Timestamp, act: KeyAct) -> bool {
+        let [seen, rest] = &mut self.done;
+        let done = if act == KeyAct::Seen { seen } else { rest };
+        let is_fresh =
+            |(since, _): &(Timestamp, usize)| now.duration_since(*since).abs() < AGAIN_AFTER;
+        let (since, count) = done.filter(is_fresh).unwrap_or((now, 0));
+        *done = Some((since, count + 1));
+        count < MOST_DONE
     }
 }
 
@@ -56,6 +74,9 @@ impl Ledger {
                     return;
                 }
             }
+            _ if !self.keys.has_room(now, act) => return,
+            // Of those beyond, it is not known what they came with before.
+            KeyAct::Seen if self.keys.known.len() >= MOST_KNOWN => return,
             KeyAct::Seen | KeyAct::Changed => {
                 self.keys.known.insert(minion.clone(), key);
             }

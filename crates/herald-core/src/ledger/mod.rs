@@ -7,12 +7,14 @@
 mod batch;
 mod behind;
 mod confirm;
+mod doubted;
 mod finish;
 mod forged;
 mod head;
 mod keys;
 mod live;
 mod metadata;
+mod names;
 mod parents;
 mod past;
 mod returns;
@@ -29,18 +31,22 @@ use salt_event::{Raw, Value};
 
 use crate::change::{Change, Storable, What};
 use crate::digest::Digest;
-use crate::minions::{MinionNo, MinionSet, Minions};
+use crate::minions::{MinionSet, Minions};
 use crate::payload::{Payload, PayloadKind};
 use crate::redact::{Redactor, Secrets};
 use crate::run::{Flag, Job, JobId, Run, RunId, RunStatus, Standing};
 use crate::split::Splitter;
 use crate::state::State;
+use crate::suspect::{Suspect, Why};
 
 use behind::Below;
 use confirm::Confirming;
+use doubted::ReturnedAs;
 use finish::Live;
+use forged::Suspects;
 use keys::Keys;
 use live::{LiveRuns, Patience};
+use names::{key_of, lone_key, short};
 use parents::Parents;
 use past::Past;
 
@@ -94,6 +100,9 @@ pub struct Ledger {
     ended: VecDeque<RunId>,
     /// Jids under which a minion fired events of its own.
     forged: VecDeque<String>,
+    suspects: Suspects,
+    /// What the latest returns said.
+    returned_as: ReturnedAs,
     /// What is looked for in the master's job cache.
     confirming: Confirming,
     keys: Keys,
@@ -136,6 +145,8 @@ impl Ledger {
             learned: HashSet::new(),
             ended: VecDeque::new(),
             forged: VecDeque::new(),
+            suspects: Suspects::default(),
+            returned_as: ReturnedAs::default(),
             confirming: Confirming::default(),
             keys: Keys::restored(from.keys),
             told: HashMap::new(),
@@ -204,7 +215,12 @@ impl Ledger {
         let at = believable(event.stamp, now);
         match &event.kind {
             Kind::NewJob(job) => self.new_job(now, at, job),
-            Kind::Return(ret) if ret.tag_differs => self.note_forged(at, "", &event.tag),
+            Kind::Return(ret) if ret.tag_differs => {
+                self.note_forged(now, at, Why::TagDiffers, "", &event.tag);
+            }
+            Kind::Return(ret) if self.is_of_no_syndic(ret) => {
+                self.note_false_return(now, at, Why::NoSyndic, ret);
+            }
             Kind::Return(ret) => self.take_return(now, at, ret),
             Kind::Minions { jid, minions } => self.more_minions(now, at, jid, *minions),
             Kind::Published { jid, metadata } => self.take_metadata(at, jid, *metadata),
@@ -214,11 +230,11 @@ impl Ledger {
             Kind::BatchNew(batch) => self.new_batch(now, at, batch),
             Kind::BatchComplete { jid } => self.end_batch(at, jid),
             Kind::FromMinion { sender, claims_job: true } => {
-                self.note_forged(at, sender, &event.tag)
+                self.note_forged(now, at, Why::InMastersName, sender, &event.tag)
             }
             Kind::Key(event) => self.hear_key(now, at, event),
-            Kind::Twin { jid } => self.hear_twin(at, &event.tag, jid),
-            Kind::Other => self.hear_cut_twin(at, &event.tag),
+            Kind::Twin { jid } => self.hear_twin(now, at, &event.tag, jid),
+            Kind::Other => self.hear_cut_twin(now, at, &event.tag),
             Kind::FromMinion { .. } | Kind::Echo | Kind::Odd => {}
         }
     }
@@ -329,7 +345,8 @@ impl Ledger {
             | What::JobExpects { job, .. }
             | What::JobNarrowed { job, .. }
             | What::JobMoved { job, .. }
-            | What::Returned { job, .. } => {
+            | What::Returned { job, .. }
+            | What::Suspect(Suspect { why: Why::Displaced, job: Some(job), .. }) => {
                 self.touched_jobs.insert(*job);
                 self.touched.extend(self.state.jobs.get(job).map(|job| job.run));
             }
@@ -350,20 +367,6 @@ impl Ledger {
         }
     }
 
-    fn intern(&mut self, at: Timestamp, name: &str) -> MinionNo {
-        if let Some(number) = self.state.minions.number(name) {
-            return number;
-        }
-        let minion = MinionNo::try_from(self.state.minions.len()).unwrap_or(MinionNo::MAX);
-        self.emit(at, What::MinionSeen { minion, name: name.to_owned() }, Vec::new());
-        minion
-    }
-
-    fn intern_all(&mut self, at: Timestamp, names: Raw<'_>) -> MinionSet {
-        let is_id = |id: &&str| !id.is_empty() && id.len() <= salt_event::tag::MAX_MINION;
-        names.items().filter_map(Raw::text).filter(is_id).map(|id| self.intern(at, id)).collect()
-    }
-
     /// Reads arguments, redacted; what was hidden is hidden wherever it comes back.
     fn learn<S: AsRef<str>>(
         &mut self,
@@ -379,20 +382,6 @@ impl Ledger {
         self.splitter.redactor().redact_call(funs, &mut value, secrets);
         value
     }
-}
-
-/// The key of a job in memory. Jobs without a publication can share a jid, by the clocks of two
-/// minions: they are told apart by the minion.
-fn key_of(job: &Job, run: &Run, minions: &Minions) -> String {
-    use crate::run::RunKind::{Local, Scheduled};
-    match (run.head.kind, job.tally.expected.min()) {
-        (Local | Scheduled, Some(minion)) => lone_key(&job.jid, minions.name(minion)),
-        _ => job.jid.clone(),
-    }
-}
-
-fn lone_key(jid: &str, minion: &str) -> String {
-    format!("{jid} {minion}")
 }
 
 /// What arguments are remembered by: which of them are secret is the function's matter.
@@ -413,11 +402,6 @@ fn believable(stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
         Some(stamp) if stamp.duration_since(now).abs().as_secs() < 3600 => stamp,
         _ => now,
     }
-}
-
-/// A name from an event, cut to a length that an entry may hold.
-fn short(text: &str) -> String {
-    text.chars().take(256).collect()
 }
 
 /// Puts contents with the others and gives their name.

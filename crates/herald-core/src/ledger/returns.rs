@@ -43,6 +43,9 @@ impl Ledger {
         self.attach_children(now, at, run, ret);
         self.flag_return(at, job, minion, ret);
         self.record_return(at, job, minion, ret);
+        if let Some(minion) = minion {
+            self.remember_returned(job, minion, ret);
+        }
         self.hear_metadata(at, job, ret.metadata);
         self.note_sign(now, run);
         self.hear_find_job(now, ret, minion);
@@ -110,7 +113,7 @@ impl Ledger {
         }
     }
 
-    fn job_of(&self, ret: &Return<'_>) -> Option<JobId> {
+    pub(super) fn job_of(&self, ret: &Return<'_>) -> Option<JobId> {
         self.by_jid
             .get(ret.jid.as_ref())
             .or_else(|| self.by_jid.get(&lone_key(&ret.jid, ret.minion)))

@@ -290,6 +290,9 @@ pub(super) struct LogArgs {
     /// What happened to minions' keys, instead of runs
     #[arg(long, conflicts_with_all = ["user", "fun", "text", "failed", "running", "all"])]
     pub(super) keys: bool,
+    /// What minions made up, or may have, instead of runs
+    #[arg(long, conflicts_with_all = ["user", "fun", "text", "failed", "running", "all", "keys"])]
+    pub(super) suspect: bool,
     /// At most so many, the latest [default: 50; with --json all]
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(super) limit: Option<usize>,

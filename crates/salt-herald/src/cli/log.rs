@@ -12,7 +12,7 @@ use super::output::{Output, View};
 use super::row::{DIM, table_with_gaps};
 use super::trouble::Trouble;
 use super::when::{self, End};
-use super::{Found, disk, journal, keys, record};
+use super::{Found, disk, journal, keys, record, suspects};
 use crate::store::{Gap, JournalReader, Order, RunFilter};
 
 /// How many runs people are shown unless they ask for more.
@@ -36,6 +36,8 @@ pub(super) fn run(
     let (path, mut reader) = journal::open(config, &args.reading)?;
     if args.keys {
         print_keys(&reader, &filter, args, out)?;
+    } else if args.suspect {
+        print_suspects(&reader, &filter, args, out)?;
     } else if args.reading.json {
         print_json(&mut reader, &filter, args.limit, out)?;
     } else {
@@ -79,6 +81,26 @@ fn print_keys(
         return events.iter().try_for_each(|event| out.json(&keys::object(event)));
     }
     out.print(&keys::lines(&events, &out.view))
+}
+
+/// What was suspect, likewise.
+fn print_suspects(
+    reader: &JournalReader,
+    filter: &RunFilter,
+    args: &LogArgs,
+    out: &mut Output,
+) -> Result<(), Trouble> {
+    let (since, until) =
+        (filter.since.unwrap_or(Timestamp::MIN), filter.until.unwrap_or(Timestamp::MAX));
+    let mut all = reader.suspects(since, until)?;
+    all.retain(|one| suspects::is_asked_for(one, args.minion.as_deref()));
+    let most = args.limit.unwrap_or(if args.reading.json { usize::MAX } else { LIMIT });
+    let surplus = all.len().saturating_sub(most);
+    all.drain(..surplus);
+    if args.reading.json {
+        return all.iter().try_for_each(|one| out.json(&suspects::object(one)));
+    }
+    out.print(&suspects::lines(&all, &out.view))
 }
 
 /// Every run, and between them the times in which nothing was seen. Without a limit no runs are gathered

@@ -27,6 +27,7 @@ mod scrub;
 mod service;
 mod show;
 mod status;
+mod suspects;
 mod tail;
 mod trouble;
 mod verify;

@@ -5,6 +5,7 @@
 //! here looks at the running machine (sockets, permissions, Slack): that is [`crate::check`].
 
 mod access;
+mod alarms;
 mod files;
 mod glob;
 mod include;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use herald_core::alarm::AlarmRules;
 use herald_core::names::Names;
 use herald_core::redact::SiteRules;
 use herald_core::route::Route;
@@ -161,6 +163,8 @@ pub struct AnnounceConfig {
     pub scheduled: bool,
     /// Users that are services, as globs: their runs are said when they fail.
     pub service_users: Vec<String>,
+    /// What is said at once though it is no run.
+    pub alarms: AlarmRules,
 }
 
 /// When a run is over.

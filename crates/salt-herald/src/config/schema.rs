@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::alarms::alarms;
 use super::problem::Problem;
 use super::table::Table;
 use super::values::{absolute_path, boolean, line, some_seconds, texts};
@@ -35,7 +36,7 @@ pub(super) const ROUTE_KEYS: &[&str] = &[
 /// Where each key belongs, for one that stands under another parent.
 const HOMES: &[(&str, &[&str])] = &[
     ("slack.NAME", SINK_KEYS),
-    ("announce", &["say", "quiet", "scheduled", "service_users"]),
+    ("announce", &["say", "quiet", "scheduled", "service_users", "alarms"]),
     ("journal", keeping::KEYS),
     ("runs", &["patience"]),
     ("access", access::KEYS),
@@ -128,8 +129,10 @@ fn read_announce(mut table: Table, problems: &mut Vec<Problem>) -> AnnounceConfi
     let quiet = globs("quiet", problems);
     let service_users = globs("service_users", problems);
     let scheduled = table.take("scheduled", boolean, problems).is_some_and(|given| given.value);
+    let alarms = table.take("alarms", alarms, problems).map(|given| given.value);
     table.finish(elsewhere("announce"), problems);
-    AnnounceConfig { say, quiet, scheduled, service_users }
+    let alarms = alarms.unwrap_or_default();
+    AnnounceConfig { say, quiet, scheduled, service_users, alarms }
 }
 
 fn read_runs(mut table: Table, problems: &mut Vec<Problem>) -> RunsConfig {

@@ -3,12 +3,13 @@
 //! It decides nothing and knows no clock but the items' own times, so that a recording goes the
 //! same way as a live bus.
 
+mod looked;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use herald_core::backfill::{Backfill, Counter};
 use herald_core::change::{Change, What};
-use herald_core::confirm::Found;
 use herald_core::digest::Digest;
 use herald_core::ledger::{Ledger, Settings};
 use herald_core::redact::Redactor;
@@ -126,6 +127,7 @@ impl Intake {
                 self.bus.connected.set(1);
             }
             Heard::Looked { jid, found } => self.take_found(item.at, jid, found)?,
+            Heard::LookedUp { frame, found } => self.take_looked_up(item.at, frame, *found)?,
             Heard::Past(_) | Heard::Stepped(_) => {}
         }
         Ok(())
@@ -269,6 +271,7 @@ impl Intake {
         self.batch.runs = runs.into_iter().cloned().collect();
         self.batch.jobs = jobs.into_iter().cloned().collect();
         self.runs.open.set(gauge_of(self.ledger.open_runs()));
+        self.runs.forged_events.inc_by(self.ledger.take_suspects());
         if !self.batch.changes.is_empty() {
             self.batch.seen.extend(std::mem::take(&mut self.seen));
         }
@@ -311,6 +314,9 @@ impl Intake {
             self.add_unreadable(at, &event.tag, bytes.len() as u64, bytes);
             return Ok(());
         }
+        if self.is_looked_up(&event, bytes) {
+            return Ok(());
+        }
         let changes = self.ledger.handle_event(at, &event);
         self.add(changes);
         self.have_looked_for(at);
@@ -343,27 +349,6 @@ impl Intake {
         let family =
             if is_new && self.seen.len() >= MAX_FAMILIES { "(others)".to_owned() } else { family };
         *self.seen.entry(family).or_default() += 1;
-    }
-
-    /// Has the jobs that just began looked for.
-    fn have_looked_for(&mut self, at: Timestamp) {
-        let jids = self.ledger.take_to_confirm();
-        for jid in &jids {
-            if !self.confirmer.as_mut().is_some_and(|confirmer| confirmer.ask(jid)) {
-                let changes = self.ledger.hear_found(at, jid, &Found::Unknown);
-                self.add(changes);
-            }
-        }
-    }
-
-    /// A job was looked for; its run may be over, and no more in memory.
-    fn take_found(&mut self, at: Timestamp, jid: &str, found: &Found) -> Result<(), StoreError> {
-        if self.ledger.lacks(jid) {
-            self.adopt_jid(at, jid)?;
-        }
-        let changes = self.ledger.hear_found(at, jid, found);
-        self.add(changes);
-        Ok(())
     }
 
     /// Gives the ledger a run that only the journal remembers.
@@ -422,9 +407,6 @@ impl Intake {
         match what {
             What::RunStarted { head, .. } => self.runs.started(head.value.kind),
             What::Stood { standing, jobs } => self.runs.stood(*standing, jobs.len()),
-            What::Forged { .. } => {
-                self.runs.forged_events.inc();
-            }
             What::RunEnded { run, status, .. } => {
                 if let Some(run) = self.ledger.run(*run) {
                     self.runs.ended(run.head.kind, *status);

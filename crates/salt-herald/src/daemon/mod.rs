@@ -320,7 +320,9 @@ fn listen(
     let redactor = Redactor::new(marks::of_journal(&config.journal.path));
     let mut intake = Intake::new(live_settings(config, limits), redactor, reader, writer, now)?
         .counted_by(&metrics.bus, &metrics.runs);
-    if let Some(looks) = Looks::of(&config.master, limits.confirmed_within) {
+    let looks = Looks::of(&config.master, limits.confirmed_within).filter(Looks::can_look);
+    intake.writer().note("confirms", i64::from(looks.is_some()))?;
+    if let Some(looks) = looks {
         intake = intake.confirmed_by(looks.start(Arc::clone(&queue))?);
     } else if !limits.confirmed_within.is_zero() {
         tracing::warn!(
@@ -411,6 +413,7 @@ fn is_connected(item: &Item, before: bool) -> bool {
         | Heard::Gap { .. }
         | Heard::Stepped(_)
         | Heard::Looked { .. }
+        | Heard::LookedUp { .. }
         | Heard::Past(_) => before,
     }
 }

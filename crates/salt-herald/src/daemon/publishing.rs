@@ -34,6 +34,7 @@ impl Publishing {
             master: config.name.clone(),
             names: Arc::new(config.names.clone()),
             routes: Arc::new(config.routes.clone()),
+            alarms: Arc::new(config.announce.alarms.clone()),
             numbers: numbers.clone(),
             pace: limits.pace,
         };

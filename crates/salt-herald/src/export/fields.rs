@@ -13,6 +13,7 @@ use herald_core::minions::read_set;
 use herald_core::payload::PayloadKind;
 use herald_core::run::{Flag, RunStatus, Standing};
 use herald_core::seal::Occasion;
+use herald_core::suspect::Why;
 use jiff::Timestamp;
 use salt_event::Value as Salt;
 use salt_event::msgpack::Reader;
@@ -152,6 +153,20 @@ const KINDS: &[(u8, &str, &[Field])] = &[
     (19, "stood", &[("standing", Code(standing)), ("jobs", Numbers)]),
     (20, "key", &[("act", Code(act)), ("id", Text), ("key", HASH)]),
     (
+        21,
+        "suspect",
+        &[
+            ("why", Code(why)),
+            ("job", Number),
+            ("jid", Text),
+            ("id", Text),
+            ("sender", Text),
+            ("tag", Text),
+            ("said", HASH),
+            ("count", Short),
+        ],
+    ),
+    (
         22,
         "scrubbed",
         &[
@@ -178,6 +193,10 @@ const KINDS: &[(u8, &str, &[Field])] = &[
         ],
     ),
 ];
+
+fn why(code: u8) -> Option<&'static str> {
+    Why::from_code(code).map(Why::name)
+}
 
 fn reason(code: u8) -> Option<&'static str> {
     GapReason::from_code(code).map(GapReason::name)

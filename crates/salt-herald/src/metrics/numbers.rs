@@ -176,7 +176,7 @@ pub struct RunNumbers {
     /// How many have not ended.
     pub open: Gauge,
     stood: Family<Label, Counter>,
-    /// Events that a minion sent in the master's name, as far as that can be told.
+    /// Events and returns that a minion made up, as far as that can be told.
     pub forged_events: Counter,
 }
 
@@ -188,7 +188,7 @@ impl RunNumbers {
         registry.register("runs_open", "Runs that have not ended", self.open.clone());
         let help = "Jobs that were looked for in the master's job cache";
         registry.register("jobs_looked_for", help, self.stood.clone());
-        let help = "Events in the master's name that a minion sent";
+        let help = "Events and returns that a minion made up";
         registry.register("forged_events", help, self.forged_events.clone());
         for standing in Standing::ALL {
             self.stood.get_or_create_owned(&[("standing", label(standing.name()))]);

@@ -34,6 +34,8 @@ pub(super) enum Next {
     TellUnknown,
     /// Tell what will not be said any more.
     TellUnsaid,
+    /// Tell what minions made up, and what happened to keys.
+    TellAlarms,
     /// Nothing may be done before.
     Wait(Instant),
     /// Nothing is owed.
@@ -61,7 +63,16 @@ impl Worker {
             None => {}
         }
         let unknown = self.unknown.as_ref().map(|_| Next::TellUnknown);
-        if let Some(own) = unknown.or_else(|| self.unsaid.as_ref().map(|_| Next::TellUnsaid)) {
+        let alarms = match self.alarms.due(now) {
+            Some(Ok(())) => Some(Next::TellAlarms),
+            Some(Err(until)) => {
+                told = Some(told.map_or(until, |other: Instant| other.min(until)));
+                None
+            }
+            None => None,
+        };
+        let unsaid = || self.unsaid.as_ref().map(|_| Next::TellUnsaid);
+        if let Some(own) = alarms.or(unknown).or_else(unsaid) {
             match self.posts.take(now, 0.0) {
                 Ok(()) => return own,
                 Err(patience) => {

@@ -307,6 +307,7 @@ mod tests {
             trouble: None,
             failing_since: None,
             unsaid: 0,
+            alarmed: 0,
             doubt: Default::default(),
             blind: false,
             missed: 0,

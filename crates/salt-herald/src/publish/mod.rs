@@ -5,6 +5,7 @@
 //! [`herald_core::owed`]; this carries it out, one step at a time, within the sink's limits, and
 //! notes in the journal what was said where.
 
+mod alarms;
 mod choose;
 mod doubt;
 mod health;
@@ -25,6 +26,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use herald_core::alarm::AlarmRules;
 use herald_core::names::Names;
 use herald_core::route::Route;
 use tokio::sync::watch;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub names: Arc<Names>,
     /// To which sinks runs go; none is every run to every sink.
     pub routes: Arc<Vec<Route>>,
+    /// What is said at once though it is no run.
+    pub alarms: Arc<AlarmRules>,
     /// Where it is counted what was said.
     pub numbers: SinkFamilies,
     /// How fast to go.

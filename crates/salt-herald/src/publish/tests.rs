@@ -145,6 +145,7 @@ fn clock() -> tokio::task::JoinHandle<()> {
 
 fn served(memory: &Memory) -> (Settings, Target) {
     let settings = Settings {
+        alarms: Default::default(),
         master: None,
         names: Default::default(),
         routes: Default::default(),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use herald_core::alarm::AlarmRules;
 use herald_core::announce::Announcement;
 use herald_core::burst::Likeness;
 use herald_core::compose::{Context, Missed, Telling, announce, announce_quiet, announce_together};
@@ -103,6 +104,7 @@ pub(super) struct Service {
     pub(super) master: Option<String>,
     pub(super) names: Arc<Names>,
     pub(super) routes: Arc<Vec<Route>>,
+    pub(super) alarms: Arc<AlarmRules>,
     /// To be rewritten, though they say what they should.
     pub(super) rewrite: Arc<BTreeSet<Subject>>,
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Settings;
+use super::alarms::{Alarms, alarms_after};
 use super::choose::Next;
 use super::doubt::Doubts;
 use super::health::Health;
@@ -72,6 +73,8 @@ pub(super) struct Worker {
     pub(super) unknown: Option<Backfilled>,
     /// What will not be said any more, which is to be told.
     pub(super) unsaid: Option<NotTold>,
+    /// What is said though it is no run.
+    pub(super) alarms: Alarms,
     /// How all sinks are.
     pub(super) health: Arc<Health>,
     /// What the journal is called in messages' labels.
@@ -103,6 +106,7 @@ impl Worker {
             master: settings.master,
             names: settings.names,
             routes: settings.routes,
+            alarms: settings.alarms,
             rewrite: Arc::default(),
         };
         let can_seek = target.sink.abilities().seek;
@@ -137,6 +141,7 @@ impl Worker {
             doubts: Doubts::new(can_seek, settings.pace),
             unknown: None,
             unsaid: None,
+            alarms: Alarms::default(),
             health,
             lineage,
             numbers,
@@ -197,6 +202,10 @@ impl Worker {
                 }
                 Next::TellUnsaid => {
                     self.tell_unsaid().await;
+                    continue;
+                }
+                Next::TellAlarms => {
+                    self.tell_alarms().await;
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
@@ -267,6 +276,7 @@ impl Worker {
         }
         let (after, since) = (self.looked_at, self.state.since);
         let (missed_after, unsaid_after) = (self.state.missed.max(since), self.state.unsaid);
+        let alarmed_after = self.alarms.read_after(self.state.alarmed.max(since));
         let (service, has_compared) = (self.service.clone(), self.has_compared);
         let found = self
             .with_reader(move |reader| {
@@ -284,13 +294,15 @@ impl Worker {
                 };
                 looked.retain(|(_, view)| !is_old(view));
                 let unknown = unknown_since(reader, &service.sink, missed_after)?;
-                Ok((looked, unknown, reader.not_told_after(&service.sink, unsaid_after)?))
+                let alarms = alarms_after(reader, &service.sink, alarmed_after)?;
+                Ok((looked, unknown, reader.not_told_after(&service.sink, unsaid_after)?, alarms))
             })
             .await;
         match found {
-            Ok((looked, unknown, unsaid)) => {
+            Ok((looked, unknown, unsaid, alarms)) => {
                 (self.looked_at, self.has_compared) = (now, true);
                 (self.unknown, self.unsaid) = (unknown, unsaid);
+                self.alarms.wait_for(alarms, &self.service.alarms);
                 self.take_up(looked);
                 true
             }

@@ -15,7 +15,7 @@ pub use queue::{Excuse, MAX_WAITING, Queue};
 
 use herald_core::backfill::CacheState;
 use herald_core::change::GapReason;
-use herald_core::confirm::Found;
+use herald_core::confirm::{Found, FoundReturn};
 use jiff::{SignedDuration, Timestamp};
 use job_cache::{Piece, Skipped};
 
@@ -60,6 +60,13 @@ pub enum Heard {
         /// What came of it.
         found: Found,
     },
+    /// A return was looked up there before it is believed.
+    LookedUp {
+        /// The frame in which it came.
+        frame: Box<[u8]>,
+        /// What came of it.
+        found: FoundReturn,
+    },
     /// The job cache tells of the past.
     Past(Past),
 }
@@ -81,6 +88,7 @@ impl Item {
             Heard::TooLong { start, .. } => start.len(),
             Heard::Past(Past::Piece(piece)) => piece.size(),
             Heard::Looked { jid, .. } => jid.len(),
+            Heard::LookedUp { frame, .. } => frame.len(),
             Heard::Stepped(_)
             | Heard::Gap { .. }
             | Heard::Lost

@@ -13,6 +13,7 @@ use herald_core::key::KeyAct;
 use herald_core::limited::Unsaid;
 use herald_core::outbox::Doubt;
 use herald_core::run::{Job, Run, RunId};
+use herald_core::suspect::Suspect;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -148,6 +149,17 @@ pub struct KeyEvent {
     pub key: Option<Digest>,
 }
 
+/// What somebody made up, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspected {
+    /// The number of its entry.
+    pub entry: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub suspect: Suspect,
+}
+
 /// A back-fill that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backfilled {
@@ -178,6 +190,8 @@ pub struct SinkState {
     pub missed: u64,
     /// Up to this entry it was told what it will not be told of any more.
     pub unsaid: u64,
+    /// Up to this entry it was told what is suspect, and what happened to keys.
+    pub alarmed: u64,
     /// Where and when its trouble was told last, while it is not told that it is over.
     pub told: Option<Told>,
 }

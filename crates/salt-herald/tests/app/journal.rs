@@ -9,7 +9,7 @@ use salt_herald::store::{Manner, verify};
 use sha2::{Digest, Sha256};
 
 /// The tables that are made from entries.
-pub(crate) const MADE: [&str; 12] = [
+pub(crate) const MADE: [&str; 13] = [
     "run",
     "job",
     "return",
@@ -20,6 +20,7 @@ pub(crate) const MADE: [&str; 12] = [
     "backfilled",
     "unsaid",
     "key_event",
+    "suspect",
     "scrub",
     "scrubbed",
 ];

@@ -62,6 +62,7 @@ pub(crate) fn all_forms(series: &str, options: &[&str]) {
     a_job_that_never_was(&lab, &herald);
     a_return_that_never_was(&lab, &herald);
     a_known_job_with_other_contents(&lab, &herald);
+    returns_that_nobody_gave(&lab, &herald);
     lab.salt(&["web1", "cmd.run", "echo by the master"]);
     let run = herald.run_where("a job of the master's", |run| {
         run["command"].to_string().contains("by the master") && crate::ended(run)
@@ -124,6 +125,44 @@ fn a_return_that_never_was(lab: &Lab, herald: &Herald) {
     send_in_list(lab, None, &tag(6), &returned(&jid(6), "web1"));
     let run = herald.run_where("a return made up", has("unconfirmed", &jid(6)));
     assert!(run["flags"].to_string().contains("no_start"), "{run:#}");
+}
+
+/// Sends what only a minion's own return, or a syndic's, is sent as.
+fn send_raw(lab: &Lab, load: &Value) {
+    let sent =
+        lab.salt_call("web2", &["event.fire_master", "{}", "lab", &format!("preload={load}")]);
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+}
+
+/// A return in another's name is only counted where the master keeps it, and that is only what came by
+/// that minion's own key.
+fn returns_that_nobody_gave(lab: &Lab, herald: &Herald) {
+    lab.salt_async(&["web1", "cmd.run", "sleep 12; echo the truth; exit 3"]);
+    let run = herald.run_where("a job that takes a while", |run| {
+        run["command"].to_string().contains("the truth")
+    });
+    let jid = run["jid"].as_str().expect("a jid").to_owned();
+    let lie = |minion: &str| json!({"tag": format!("salt/job/{jid}/ret/{minion}"), "data": returned(&jid, minion)});
+    // Of one that was asked, before it returns; of one that was not, and of one that there is not.
+    let load = json!({"events": [lie("web1"), lie("web2"), lie("web9")], "pretag": null});
+    send_raw(lab, &load);
+    // In its own name, which the master keeps; and as a syndic, of which this master has none.
+    send_raw(lab, &merged(returned(&jid, "web2"), json!({"return": "by web2 itself"})));
+    let through = json!({"web8": {"return": "all is well", "retcode": 0, "success": true}});
+    let through = json!([{"id": "web2", "jid": jid, "fun": "cmd.run", "return": through}]);
+    send_raw(lab, &json!({"cmd": "_syndic_return", "load": through}));
+    let run = herald.run_where("the truth", |run| run["jid"] == *jid && run["status"] == "failed");
+    let flags = run["flags"].to_string();
+    assert!(flags.contains("false_return") && flags.contains("unasked_return"), "{run:#}");
+    let told = json!({"minions": {"expected": 2, "returned": 2, "failed": 1}});
+    herald.run_told("the truth", |run| run["jid"] == *jid, &told);
+}
+
+fn merged(mut one: Value, more: Value) -> Value {
+    if let (Some(one), Value::Object(more)) = (one.as_object_mut(), more) {
+        one.extend(more);
+    }
+    one
 }
 
 fn a_known_job_with_other_contents(lab: &Lab, herald: &Herald) {

@@ -62,6 +62,13 @@ impl Lab {
         command.args(["-c", self.text("config_dir")]).args(args).output().expect("salt runs")
     }
 
+    /// A program of Salt's with a config of the master, to its end, as sudo starts it for somebody.
+    pub(crate) fn as_sudo(&self, user: &str, program: &str, args: &[&str]) {
+        let mut command = self.program(program);
+        command.args(["-c", self.text("config_dir")]).args(args).env("SUDO_USER", user);
+        assert!(command.output().expect("it runs").status.success(), "{program} {args:?}");
+    }
+
     /// Asks until something is so.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;

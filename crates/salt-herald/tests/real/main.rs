@@ -7,6 +7,7 @@
 
 mod forgery;
 mod herald;
+mod identity;
 mod lab;
 mod masters;
 mod outages;
@@ -160,6 +161,21 @@ fn real_forgery_on_3007() {
 #[test]
 fn real_forgery_on_3008() {
     forgery::all_forms("3008", &["--minions", "2"]);
+}
+
+#[test]
+fn real_identity_on_3006() {
+    outages::all_or_left_out().then(|| identity::each_is_called_what_salt_calls_them("3006"));
+}
+
+#[test]
+fn real_identity_on_3007() {
+    outages::all_or_left_out().then(|| identity::each_is_called_what_salt_calls_them("3007"));
+}
+
+#[test]
+fn real_identity_on_3008() {
+    identity::each_is_called_what_salt_calls_them("3008");
 }
 
 #[test]

@@ -121,6 +121,9 @@ fn flag_in_words(flag: Flag) -> &'static str {
         Flag::Gap => "we were blind while it ran: what the job cache did not tell is missing here",
         Flag::Trimmed => "Salt left something out of an event because it was too large",
         Flag::Conflict => "its jid was published again with other contents",
+        Flag::FalseReturn => {
+            "a return in it is not borne out by the master's job cache: somebody made it up"
+        }
         Flag::Forged => "a minion fired events of its own under its jid",
         Flag::Inexact => "the command is inexact: pasted, it would not do quite the same",
         Flag::Api => "it bears metadata: an API client sent it, or salt --metadata",

@@ -43,6 +43,8 @@ struct Status {
     extent: Extent,
     heard_at: Option<Timestamp>,
     connected: Option<bool>,
+    /// Whether jobs are looked for in the master's job cache, where the daemon has said.
+    confirms: Option<bool>,
     running: Vec<(Run, bool)>,
     gaps: Vec<Gap>,
     given_up: Vec<Delivery>,
@@ -106,6 +108,7 @@ fn gather(reader: &mut JournalReader, path: PathBuf, disk: disk::Now) -> Result<
             .noted("heard_at")?
             .and_then(|micros| Timestamp::from_microsecond(micros).ok()),
         connected: reader.noted("connected")?.map(|connected| connected != 0),
+        confirms: reader.noted("confirms")?.map(|confirms| confirms != 0),
         running,
         gaps: reader.gaps(SHOWN)?,
         given_up,

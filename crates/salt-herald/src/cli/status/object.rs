@@ -43,6 +43,7 @@ pub(super) fn object(status: &Status, minions: &Minions) -> Value {
             "connected": status.connected.filter(|_| status.is_known_now()),
             "heard_at": status.heard_at.map(|at| at.to_string()),
         },
+        "confirms": status.confirms,
         "running": running,
         "gaps": gaps.collect::<Vec<_>>(),
         "given_up": given_up.collect::<Vec<_>>(),

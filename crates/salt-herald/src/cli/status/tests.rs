@@ -53,9 +53,9 @@ fn not_told() -> NotTold {
     NotTold { entry: 11, at: at("12:30:00"), unsaid }
 }
 
-#[test]
-fn says_what_is_wrong() {
-    let mut status = Status {
+/// As it is before anything was heard.
+fn nothing() -> Status {
+    Status {
         journal: PathBuf::from("/var/lib/salt-herald/journal.db"),
         holder: None,
         disk: disk::Now::default(),
@@ -63,6 +63,7 @@ fn says_what_is_wrong() {
         extent: Extent::default(),
         heard_at: None,
         connected: None,
+        confirms: None,
         running: Vec::new(),
         gaps: Vec::new(),
         given_up: Vec::new(),
@@ -72,12 +73,18 @@ fn says_what_is_wrong() {
         seen: Vec::new(),
         sealed: None,
         keys: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn says_what_is_wrong() {
+    let mut status = nothing();
     let mut texts = vec![said(&status)];
     status.holder = Some("4711".to_owned());
     status.entries = 12;
     status.extent = extent();
     status.connected = Some(false);
+    status.confirms = Some(false);
     status.heard_at = Some(at("11:58:00"));
     let gap = Gap {
         entry: 7,
@@ -119,6 +126,7 @@ fn says_what_is_wrong() {
         missed: 0,
         failing_since: Some(at("09:00:00")),
         unsaid: 0,
+        alarmed: 0,
         told: None,
     }];
     status.not_told = vec![not_told()];

@@ -31,6 +31,12 @@ pub(super) fn text(status: &Status, minions: &Minions, view: &View) -> String {
     }
     line("signed", &signed(status, view));
     line("bus", &bus(status, view));
+    if status.confirms == Some(false) {
+        line(
+            "jobs",
+            "can't be confirmed, what minions make up can't be told: see salt-herald check",
+        );
+    }
     if !status.seen.is_empty() {
         let seen: Vec<String> = status
             .seen

@@ -18,7 +18,7 @@ fn the_example_names_every_key() {
     let keys = super::super::schema::SINK_KEYS.iter().chain(super::super::master::KEYS);
     let keys = keys.chain(super::super::schema::ROUTE_KEYS);
     let keys = keys.chain(super::super::redact::KEYS);
-    let announce = ["say", "quiet", "scheduled", "service_users"];
+    let announce = ["say", "quiet", "scheduled", "service_users", "alarms"];
     let others = ["name", "config_dir", "path", "patience", "metrics", "listen"];
     let names =
         ["routes", "people", "slack", "mention", "minion_name", "strip_prefix", "strip_suffix"];

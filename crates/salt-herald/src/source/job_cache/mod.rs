@@ -17,7 +17,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use herald_core::confirm::Kept;
+use herald_core::confirm::{FoundReturn, Kept};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use thiserror::Error;
@@ -169,6 +169,14 @@ impl JobCache {
     /// When that can't be told: there is no cache, or not for us.
     pub fn kept(root: &Path, jid: &str) -> Result<Option<Kept>, JobCacheError> {
         kept::kept(root, jid)
+    }
+
+    /// What it keeps of what a minion returned. Reads one file, where the usual hashes put it.
+    ///
+    /// # Errors
+    /// When that can't be told: there is no cache, or not for us.
+    pub fn kept_return(root: &Path, jid: &str, minion: &str) -> Result<FoundReturn, JobCacheError> {
+        kept::kept_return(root, jid, minion)
     }
 
     /// One job, if the cache holds it.

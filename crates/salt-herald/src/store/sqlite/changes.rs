@@ -160,6 +160,7 @@ impl Insert<'_> {
                         key.0
                     ])?;
             }
+            What::Suspect(suspect) => self.suspect(entry, change.at, suspect)?,
             What::Limited(limited) => self.limited(entry, change.at, limited)?,
             What::Sealed(seal) => self.sealed(entry, seal)?,
             What::Scrubbed(scrub) => self.scrubbed(entry, scrub)?,

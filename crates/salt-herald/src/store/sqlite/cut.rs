@@ -270,6 +270,7 @@ impl Insert<'_> {
             "cut",
             "unsaid",
             "key_event",
+            "suspect",
             "seal",
             "scrub",
             "scrubbed",

@@ -41,7 +41,7 @@ impl JournalReader {
     }
 }
 
-fn key_event(row: &Row<'_>) -> rusqlite::Result<KeyEvent> {
+pub(super) fn key_event(row: &Row<'_>) -> rusqlite::Result<KeyEvent> {
     let key: Vec<u8> = row.get(4)?;
     Ok(KeyEvent {
         entry: rows::number(row, 0)?,

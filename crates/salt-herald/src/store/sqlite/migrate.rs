@@ -24,10 +24,11 @@ const STEPS: &[(i64, &str)] = &[
     (8, include_str!("008_keys.sql")),
     (9, include_str!("009_seal.sql")),
     (10, include_str!("010_scrub.sql")),
+    (11, include_str!("011_suspect.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 10;
+pub(super) const LATEST: i64 = 11;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

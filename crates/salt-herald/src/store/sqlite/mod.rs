@@ -39,6 +39,7 @@ mod sealing;
 mod size;
 mod speed;
 mod stamps;
+mod suspects;
 mod unsaid;
 mod upsert;
 mod verify;

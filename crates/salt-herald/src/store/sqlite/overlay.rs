@@ -15,7 +15,7 @@ use super::memory;
 use super::open::{as_uri, has_unmerged_wal};
 
 /// Tables of which both hold rows, and which of the file's count.
-pub(super) const BOTH: [(&str, &str); 16] = [
+pub(super) const BOTH: [(&str, &str); 17] = [
     ("entry", "number NOT IN (SELECT number FROM main.entry)"),
     ("payload", "id NOT IN (SELECT id FROM main.payload)"),
     ("volatile", "entry NOT IN (SELECT entry FROM main.volatile)"),
@@ -27,6 +27,7 @@ pub(super) const BOTH: [(&str, &str); 16] = [
     ("backfill", "entry NOT IN (SELECT entry FROM main.backfill)"),
     ("backfilled", "run NOT IN (SELECT run FROM main.backfilled)"),
     ("key_event", "entry NOT IN (SELECT entry FROM main.key_event)"),
+    ("suspect", "entry NOT IN (SELECT entry FROM main.suspect)"),
     ("unsaid", "entry NOT IN (SELECT entry FROM main.unsaid)"),
     ("seal", "entry NOT IN (SELECT entry FROM main.seal)"),
     ("scrub", "entry NOT IN (SELECT entry FROM main.scrub)"),

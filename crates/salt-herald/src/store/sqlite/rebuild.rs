@@ -26,6 +26,7 @@ const TABLES: &[&str] = &[
     "cut",
     "unsaid",
     "key_event",
+    "suspect",
     "seal",
     "scrub",
     "scrubbed",

@@ -106,7 +106,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 
 /// The columns of `sink`, in the order in which [`sink`] reads them.
 pub(super) const SINK: &str = "name, since, settled, trouble, doubt, told_in, told_at, blind, \
-    missed, failing_since, unsaid";
+    missed, failing_since, unsaid, alarmed";
 
 /// How far a sink is.
 pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
@@ -120,6 +120,7 @@ pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
         missed: number(row, 8)?,
         failing_since: optional_time(row, 9)?,
         unsaid: number(row, 10)?,
+        alarmed: number(row, 11)?,
         told: match (row.get(5)?, optional_time(row, 6)?) {
             (Some(sink), Some(at)) => Some(Told { sink, at }),
             _ => None,

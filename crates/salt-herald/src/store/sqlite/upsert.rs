@@ -124,16 +124,16 @@ impl Insert<'_> {
         self.connection
             .prepare_cached(
                 "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5, missed = ?6, \
-                 failing_since = ?7, unsaid = ?8 WHERE name = ?1",
+                 failing_since = ?7, unsaid = ?8, alarmed = ?9 WHERE name = ?1",
             )
             .and_then(|mut update| {
                 let doubt = (!sink.doubt.is_empty()).then(|| write_doubt(&sink.doubt));
                 let (settled, missed) = (sink.settled as i64, sink.missed as i64);
                 let since = sink.failing_since.map(|at| at.as_microsecond());
-                let unsaid = sink.unsaid as i64;
+                let (unsaid, alarmed) = (sink.unsaid as i64, sink.alarmed as i64);
                 let (trouble, blind) = (&sink.trouble, sink.blind);
                 update.execute(params![
-                    sink.name, settled, trouble, doubt, blind, missed, since, unsaid
+                    sink.name, settled, trouble, doubt, blind, missed, since, unsaid, alarmed
                 ])
             })
             .map(|_| ())

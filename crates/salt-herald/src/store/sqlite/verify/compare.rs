@@ -34,7 +34,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
     Table { name, key, ordered: false, contents: &[] }
 }
 
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     table("minion", &["number"]),
     table("run", &["id"]),
     table("job", &["id"]),
@@ -50,6 +50,7 @@ const TABLES: [Table; 14] = [
     table("cut", &["entry"]),
     table("unsaid", &["entry", "sink"]),
     table("key_event", &["entry"]),
+    table("suspect", &["entry"]),
     table("seal", &["entry"]),
     table("scrub", &["entry"]),
     table("scrubbed", &["entry", "place"]),
@@ -202,7 +203,8 @@ impl Table {
             ("run" | "backfilled", _) => first <= run,
             ("job", Some(Value::Integer(of))) => *of <= run,
             (
-                "gap" | "backfill" | "cut" | "unsaid" | "key_event" | "seal" | "scrub" | "scrubbed",
+                "gap" | "backfill" | "cut" | "unsaid" | "key_event" | "suspect" | "seal" | "scrub"
+                | "scrubbed",
                 _,
             ) => first <= entry,
             ("return" | "failure", _) if run > 0 => {
