@@ -21,6 +21,7 @@ mod fleet;
 mod gaps;
 mod hostile;
 mod journal;
+mod leaks;
 mod memory;
 mod metrics;
 mod modes;

@@ -1,5 +1,5 @@
 //! The whole corpus of secrets through the daemon: no secret of it is in any file of the journal's, or in what is
-//! said. Its log is not read here.
+//! said. What is printed and logged is read in `leaks.rs`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,12 +12,13 @@ use crate::app::{App, Manner};
 use crate::events::{Event, jid, map, new_job, ret_of, text};
 use crate::journal::{number, open};
 
-const COMMANDS: &str = include_str!("../../../herald-core/tests/corpus/secret_commands.txt");
+pub(crate) const COMMANDS: &str =
+    include_str!("../../../herald-core/tests/corpus/secret_commands.txt");
 const PILLARS: &str = include_str!("../../../herald-core/tests/corpus/secret_pillars.txt");
-const TEXTS: &str = include_str!("../../../herald-core/tests/corpus/secret_texts.txt");
+pub(crate) const TEXTS: &str = include_str!("../../../herald-core/tests/corpus/secret_texts.txt");
 
 /// A case, and what is secret in it.
-fn read(marked: &str) -> (String, Vec<String>) {
+pub(crate) fn read(marked: &str) -> (String, Vec<String>) {
     let marked = marked.replace('‖', "");
     let secrets = marked.split('⟦').skip(1).filter_map(|part| part.split('⟧').next());
     // Digits alone stand in times, too.
@@ -39,7 +40,7 @@ fn job(number: u32, fun: &str, arg: Vec<Value<'static>>, said: Value<'static>) -
 }
 
 /// All jobs of the corpus, and all its secrets.
-fn corpus() -> (Vec<Event>, Vec<String>) {
+pub(crate) fn corpus() -> (Vec<Event>, Vec<String>) {
     let (mut events, mut secrets) = (Vec::new(), Vec::new());
     let mut number = 0;
     let mut add = |fun: &str, arg: Vec<Value<'static>>, said, more: Vec<String>| {
@@ -76,7 +77,7 @@ async fn no_secret_of_the_corpus_leaves_the_daemon() {
     assert_silent(&app.slack.channel(), &secrets);
 }
 
-fn assert_clean(folder: &Path, secrets: &[String]) {
+pub(crate) fn assert_clean(folder: &Path, secrets: &[String]) {
     let mut journals = 0;
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
@@ -90,7 +91,7 @@ fn assert_clean(folder: &Path, secrets: &[String]) {
 }
 
 /// Which secrets stand in some bytes. They are looked for by their first four.
-fn found<'s>(bytes: &[u8], secrets: &'s [String]) -> Vec<&'s str> {
+pub(crate) fn found<'s>(bytes: &[u8], secrets: &'s [String]) -> Vec<&'s str> {
     let mut by_start: HashMap<&[u8], Vec<&str>> = HashMap::new();
     for secret in secrets {
         by_start.entry(&secret.as_bytes()[..4]).or_default().push(secret);
