@@ -55,7 +55,7 @@ impl Writing {
 /// A value in a text as its program reads it.
 pub(super) fn in_text(value: &[u8], writing: Writing) -> Vec<u8> {
     match writing {
-        Writing::Single => replaced(value, b"\\'", b"'"),
+        Writing::Single => single(value),
         Writing::Escaped => unescaped(&unescaped(value)),
         Writing::Double => unescaped(value),
         Writing::Bare => unquoted(value),
@@ -145,6 +145,15 @@ pub(super) fn from_percent(value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Between single quotes: of a shell, which closes them for one in the value, or of Python.
+fn single(value: &[u8]) -> Vec<u8> {
+    let of_shell = replaced(&replaced(value, b"'\"'\"'", b"'"), b"'\\''", b"'");
+    match of_shell.len() == value.len() {
+        true => replaced(value, b"\\'", b"'"),
+        false => of_shell,
+    }
+}
+
 /// Between double quotes, of a shell or of JSON.
 fn unescaped(value: &[u8]) -> Vec<u8> {
     if !value.contains(&b'\\') {
@@ -215,6 +224,8 @@ mod tests {
         assert_eq!(text(r#"p='a "b" c'"#, r#"a "b" c"#), r#"a "b" c"#);
         assert_eq!(text(r"p='a\b'", r"a\b"), r"a\b");
         assert_eq!(text(r"{'p': 'it\'s'}", r"it\'s"), "it's");
+        assert_eq!(text(r"-p'it'\''s' x", r"it'\''s"), "it's");
+        assert_eq!(text(r#"-p'it'"'"'s' x"#, r#"it'"'"'s"#), "it's");
         assert_eq!(text(r#"{"p": "hunt\"er"}"#, r#"hunt\"er"#), r#"hunt"er"#);
         assert_eq!(text(r#"{\"p\": \"hunt\\\"er\"}"#, r#"hunt\\\"er"#), r#"hunt"er"#);
         assert_eq!(text(r"-p a\ b\$c x", r"a\ b\$c"), "a b$c");

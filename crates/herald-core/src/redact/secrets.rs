@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use salt_event::Value;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -272,6 +272,7 @@ impl Secrets {
                 }
                 let automaton = AhoCorasick::builder()
                     .match_kind(MatchKind::LeftmostLongest)
+                    .kind(kind_for(&sought))
                     .build(&sought)
                     .ok();
                 sought.zeroize();
@@ -285,6 +286,18 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secrets({})", self.values.len())
     }
+}
+
+/// What the steps to make a table of every next state may come to.
+const MAX_TABLE: usize = 1 << 20;
+
+/// A table of every next state is the fastest to search with, but takes the square of a form's length to
+/// make: a secret of one letter for a megabyte would take days. Without one, both are linear.
+fn kind_for(sought: &[Vec<u8>]) -> Option<AhoCorasickKind> {
+    let steps = sought
+        .iter()
+        .fold(0usize, |sum, form| sum.saturating_add(form.len().saturating_mul(form.len())));
+    (steps > MAX_TABLE).then_some(AhoCorasickKind::ContiguousNFA)
 }
 
 fn value_text(number: &impl ToString) -> String {

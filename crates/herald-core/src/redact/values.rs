@@ -103,7 +103,7 @@ pub(super) fn line_end_within(text: &[u8], start: usize, limit: usize) -> usize 
 /// the word.
 pub(super) fn word(text: &[u8], start: usize, inside: Option<u8>) -> Found {
     if let Some(found) = quoted(text, start, inside) {
-        // `'it'\''s'`: the word goes on behind its quote.
+        // `'it'\''s'`, `'it'"'"'s'`: the word goes on behind its quote.
         if !continues(text, found.end) || Some(at(text, found.end)) == inside {
             return found;
         }
@@ -122,6 +122,7 @@ fn continues(text: &[u8], place: usize) -> bool {
     let byte = at(text, place);
     byte.is_ascii_alphanumeric()
         || byte == b'\''
+        || (byte == b'"' && slice(text, place..place + 4) == b"\"'\"'")
         || (byte == b'\\' && !matches!(at(text, place + 1), b'n' | b'r' | b't'))
 }
 

@@ -13,6 +13,7 @@ mod chance;
 mod journals;
 mod mutilate;
 mod records;
+mod redaction;
 mod seeds;
 mod texts;
 mod wire;

@@ -53,7 +53,7 @@ fn keep(target: &str, input: &[u8]) -> PathBuf {
 }
 
 /// A seed to which something happened, mostly little.
-fn mutilated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+pub(crate) fn mutilated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut input = seeds[chance.index(seeds.len())].clone();
     for _ in 0..1 + chance.index(4) {
         mutilate(&mut input, seeds, chance);

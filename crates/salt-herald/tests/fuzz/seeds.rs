@@ -1,4 +1,4 @@
-//! What is mutilated: the recorded buses and job caches of this repository, read where they stand.
+//! What is mutilated: the recorded buses, job caches and texts of this repository, read where they stand.
 
 use std::path::PathBuf;
 
@@ -75,4 +75,19 @@ pub(crate) fn configs() -> Vec<Vec<u8>> {
     let mut configs = files("src/config/tests/mistakes", "yaml");
     configs.push(std::fs::read(here("../../dist/herald.example")).unwrap());
     configs
+}
+
+/// The corpus of secrets and of harmless lines, each case by itself, without the signs in it.
+pub(crate) fn corpus() -> Vec<Vec<u8>> {
+    let mut cases = Vec::new();
+    for file in files("../herald-core/tests/corpus", "txt") {
+        let text = String::from_utf8(file).unwrap().replace(['⟦', '⟧', '‖'], "");
+        let parts: Vec<&str> = match text.contains("\n%%\n") {
+            true => text.split("%%\n").skip(1).collect(),
+            false => text.lines().filter(|line| !line.starts_with("# ")).collect(),
+        };
+        cases.extend(parts.iter().map(|part| part.as_bytes().to_vec()));
+    }
+    assert!(cases.len() > 1_400, "{}", cases.len());
+    cases
 }

@@ -238,6 +238,18 @@ fn long_texts_of_anchors_take_no_longer() {
     }
 }
 
+/// Looking for a secret elsewhere takes no longer, either, however it is made.
+#[test]
+fn long_secrets_that_repeat_themselves_are_looked_for_in_no_longer() {
+    for piece in ["p", "Pw", "aaab", "xyz"] {
+        let long = piece.repeat(100_000 / piece.len());
+        let text = format!("run --password {long}1 -h db1\n{long}1 and {long}2");
+        let mut value = Value::from(text);
+        RULES.clean_return(&mut value, &Secrets::default());
+        assert!(!holds(&value, &format!("{long}1")), "{piece}");
+    }
+}
+
 /// Not a test: how long such texts take, printed.
 #[test]
 #[ignore = "measures"]
