@@ -16,7 +16,7 @@ use crate::ended;
 use crate::lab::Lab;
 
 /// How long a state may take to come about: the machine can be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A salt-herald with its journal; ended when dropped.
 pub(crate) struct Herald {
