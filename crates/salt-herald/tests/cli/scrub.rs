@@ -67,7 +67,8 @@ fn said_of(scene: &Scene, run: u64, sink: &str, message: Option<&str>) {
 
 fn scrub_of(secrets: &str, journal: &Path, more: &[&str]) -> Output {
     let mut child = scrubber(journal, more).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(secrets.as_bytes()).unwrap();
+    // What is refused before that is not read.
+    let _ = child.stdin.take().unwrap().write_all(secrets.as_bytes());
     child.wait_with_output().unwrap()
 }
 
