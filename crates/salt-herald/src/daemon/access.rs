@@ -12,7 +12,10 @@ use tokio::sync::watch;
 
 use crate::accounts;
 use crate::config::AccessConfig;
-use crate::store::{Disk, files_of_readers};
+use crate::store::{Disk, JournalReader, JournalWriter, StoreError, files_of_readers};
+
+/// Under which name the group that may read is noted.
+const READ: &str = "access_read";
 
 /// The groups that the config names, by their ids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +36,17 @@ impl Groups {
             found
         };
         Self { read: find("read", &config.read), hold: find("hold", &config.hold) }
+    }
+
+    /// What was in force when it was noted last, by whatever daemon.
+    pub(super) fn noted(reader: &JournalReader) -> Result<Self, StoreError> {
+        let read = reader.noted(READ)?.and_then(|gid| u32::try_from(gid).ok());
+        Ok(Self { read, hold: None })
+    }
+
+    /// Notes what is in force: a daemon that was begun anew has to know what to take back.
+    pub(super) fn note(self, writer: &JournalWriter) -> Result<(), StoreError> {
+        writer.note(READ, self.read.map_or(-1, i64::from))
     }
 
     /// Lets the group read the journal; or, where there was one before and there is none now, the

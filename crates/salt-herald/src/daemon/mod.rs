@@ -157,10 +157,11 @@ pub async fn serve(
     let sinks = metrics.sinks.clone();
     let mut publishing = Publishing::start(&config, &writer, limits, sinks).await?;
     writer.keep(config.journal.keeping.clone(), publishing.sinks()).await?;
+    let (groups, before) = (Groups::of(&config.access), Groups::noted(&reader)?);
     let (outcome, bus) = match listen(&config, limits, reader, writer.clone(), &metrics) {
         Ok(mut bus) => {
-            let groups = Groups::of(&config.access);
-            groups.open_journal(Groups::default(), &config.journal.path);
+            groups.open_journal(before, &config.journal.path);
+            groups.note(&writer)?;
             let requests = bus.requests.clone();
             let socket = Socket::open(&config.journal.path, groups, requests, &writer);
             let _watch = disk::Watch::start(&writer);
@@ -234,6 +235,7 @@ impl Now<'_> {
         let groups = Groups::of(&self.config.access);
         groups.open_journal_soon(self.groups, &self.config.journal.path);
         self.socket.open_to(groups);
+        groups.note(self.writer)?;
         self.groups = groups;
         self.publishing.change_to(&self.config, self.writer, self.limits).await?;
         let keeping = self.config.journal.keeping.clone();

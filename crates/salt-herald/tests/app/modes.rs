@@ -177,4 +177,11 @@ async fn a_group_may_read_the_journal_and_another_ask_for_a_deed() {
     kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
     daemon.0.wait().unwrap();
     assert_eq!(read(&[READERS]), (Some(0), true), "it does not run");
+
+    app.more = String::new();
+    let mut daemon = unmasked(&app, &["run"]);
+    app.until("a start", |_| socket.exists().then_some(())).await;
+    assert_eq!(read(&[READERS]), (Some(2), false), "it was taken back while it did not run");
+    kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
+    daemon.0.wait().unwrap();
 }

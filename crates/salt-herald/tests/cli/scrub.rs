@@ -237,6 +237,34 @@ fn a_second_secret_of_the_same_contents_goes_as_the_first_did() {
     assert!(opened.contains("is not what its name says"), "{opened}");
 }
 
+/// What is put back from it later must be known as a backup then.
+#[test]
+fn a_backup_stays_one_and_can_be_put_back_beside_what_was_left_of_another() {
+    let scene = slipped().close();
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("copy.db");
+    assert!(herald(&scene.path(), &["backup", copy.to_str().unwrap()]).status.success());
+    let noted = |journal: &Path| {
+        let connection = Connection::open(journal).unwrap();
+        let sql = "SELECT count(*) FROM meta WHERE key LIKE 'line.%' OR key = 'unsure_until'";
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let before = noted(&copy);
+    let done = scrub(&copy, &[WHY]);
+    assert!(stdout(&done).contains("replaced"), "{}", stdout(&done));
+    assert_eq!(holding(copies.path(), SECRET), [""; 0]);
+    assert_eq!(std::fs::read(&copy).unwrap()[18..20], [1, 1], "it is not in WAL mode");
+    assert_eq!(noted(&copy), before, "it was not put back");
+    assert_eq!(herald(&copy, &["verify"]).status.code(), Some(0));
+
+    std::fs::copy(&copy, scene.path()).unwrap();
+    std::fs::write(scene.dir.path().join("journal.db-wal"), [7; 5000]).unwrap();
+    drop(Journal::open(&scene.path()).unwrap());
+    assert!(scene.dir.path().join("journal.db-wal.before-restore").exists());
+    assert!(noted(&scene.path()) > before);
+    assert_eq!(herald(&scene.path(), &["verify"]).status.code(), Some(0));
+}
+
 fn contents_with(scene: &Scene, part: &str) -> (i64, Vec<u8>) {
     let connection = Connection::open(scene.path()).unwrap();
     let sql = "SELECT id, bytes FROM payload WHERE instr(bytes, CAST(?1 AS BLOB))";

@@ -42,7 +42,7 @@ pub(super) fn run(
         say(&text::found(&found, &out.view), &text::found_objects(&found), args, out)?;
         return Ok(if is_any { Found::SomethingWrong } else { Found::NothingWrong });
     }
-    let journal = Journal::open(&path).map_err(with_hint)?;
+    let journal = Journal::open_as_it_is(&path).map_err(with_hint)?;
     let sought = sought(&secrets, &marks::of_journal(&path), &path)?;
     drop(secrets);
     let reason = reason(args, &sought)?;

@@ -17,15 +17,17 @@ use crate::store::{Backfilled, Gap, StoreError};
 const BACKFILL: &str = "backfill.entry, backfill.gap, backfill.from_at, backfill.to_at, \
     backfill.cache, backfill.runs, backfill.returns, backfill.completed, backfill.unread";
 
+/// Where a batch was refused, each entry that it had is the same gap: it goes by the first.
+const GAPS: &str = "(SELECT min(entry) AS entry, from_at, to_at, reason FROM gap \
+    GROUP BY from_at, to_at, reason) AS gap";
+
 impl Insert<'_> {
     /// The rows of gaps, of back-fills, and of what they found.
     pub(super) fn blindness(&mut self, entry: i64, what: &What) -> rusqlite::Result<()> {
         match what {
             What::Gap { from, to, reason } => {
                 let (from, to) = (from.as_microsecond(), to.as_microsecond());
-                // Where a batch was refused, each entry that it had is the same gap.
-                let sql = "INSERT INTO gap SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM gap \
-                           WHERE from_at = ?2 AND to_at = ?3 AND reason = ?4)";
+                let sql = "INSERT INTO gap VALUES (?1, ?2, ?3, ?4)";
                 self.connection.prepare_cached(sql)?.execute(params![
                     entry,
                     from,
@@ -102,7 +104,7 @@ impl JournalReader {
     pub fn blind_until(&self, read: u64) -> Result<Option<Timestamp>, StoreError> {
         let looked = "SELECT 1 FROM backfill WHERE backfill.gap = gap.entry";
         let sql = format!(
-            "SELECT to_at FROM gap WHERE (entry > ?1 OR EXISTS ({looked})) AND NOT EXISTS \
+            "SELECT to_at FROM {GAPS} WHERE (entry > ?1 OR EXISTS ({looked})) AND NOT EXISTS \
              ({looked} AND cache = 'read' AND unread = 0 AND backfill.from_at <= gap.from_at) \
              ORDER BY to_at DESC LIMIT 1"
         );
@@ -165,7 +167,7 @@ fn gap_query(filter: &str, order: &str) -> String {
     format!(
         "SELECT gap.entry, gap.from_at, gap.to_at, gap.reason, max(backfill.entry), backfill.gap, \
          backfill.from_at, backfill.to_at, backfill.cache, sum(backfill.runs), \
-         sum(backfill.returns), sum(backfill.completed), backfill.unread FROM gap \
+         sum(backfill.returns), sum(backfill.completed), backfill.unread FROM {GAPS} \
          LEFT JOIN backfill ON backfill.gap = gap.entry {filter} GROUP BY gap.entry {order}"
     )
 }

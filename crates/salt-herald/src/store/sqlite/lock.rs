@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -17,6 +18,8 @@ use crate::store::StoreError;
 const MADE: &str = "a journal was made";
 /// So long is the file from the beginning: writing over it takes no room on a disk that has none.
 const LENGTH: usize = 400;
+/// How long who only looks may have it.
+const INSTANT: Duration = Duration::from_millis(20);
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Lock {
     }
 
     fn of(path: &Path, mut file: File) -> Result<Self, StoreError> {
-        let locked = file.try_lock();
+        let locked = lock_in_time(&file);
         let mut text = String::new();
         let _ = file.read_to_string(&mut text);
         match locked {
@@ -92,6 +95,17 @@ impl Lock {
         // Nobody depends on it: that it is held is the lock's word.
         let _ = self.file.rewind().and_then(|()| self.file.write_all(text.as_bytes()));
     }
+}
+
+/// Who only looks whether somebody writes takes it, too, for an instant.
+fn lock_in_time(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..5 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(INSTANT),
+            done => return done,
+        }
+    }
+    file.try_lock()
 }
 
 fn line(text: &str, number: usize) -> &str {

@@ -58,6 +58,27 @@ impl Journal {
         Ok(Self::of(path, Opening::Writable(connection, lock), writer::MEMORY))
     }
 
+    /// The same for one who only changes what stands in it: a backup stays one, for whoever puts it back.
+    /// One that was put back is taken up as by the daemon.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
+        refuse_special(path)?;
+        let lock = Lock::take(path)?;
+        let is_backup = restore::is_put_back(path).map_err(|source| cannot_open(path, source))?;
+        if !is_backup || lock.knows_journal || beside(path, "-wal").exists() {
+            drop(lock);
+            return Self::open(path);
+        }
+        roll_back(path)?;
+        examine::examine(path, false)?;
+        let mut connection = connect(path)?;
+        tune(&connection).map_err(|source| cannot_open(path, source))?;
+        migrate::migrate(&mut connection, path)?;
+        Ok(Self::of(path, Opening::Writable(connection, lock), writer::MEMORY))
+    }
+
     /// The same for one who has to begin though the disk is full, or can only be read: what is
     /// written is kept in memory until it can be written.
     ///
@@ -234,11 +255,17 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Of a file that is there already it changes nothing.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "journal_size_limit", 32 << 20)?;
+    tune(connection)
+}
+
+/// What leaves the file as it is.
+fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "OFF")?;
     connection.pragma_update(None, "cache_size", -12000)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-    connection.pragma_update(None, "journal_size_limit", 32 << 20)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -28,8 +28,10 @@ pub(super) fn replace(
         rewrite(insert, order.sought, table, column).map_err(writing)?;
     }
     for (run, sink, part) in &look.to_compare {
-        // It is compared with what would be said now, and rewritten if that is something else.
-        let sql = "UPDATE delivery SET version = 0 WHERE run = ?1 AND sink = ?2 AND part = ?3";
+        // It is compared with what would be said now, and rewritten if that is something else. What was taken
+        // up into it shows by it, and is no news because of this.
+        let sql = "UPDATE delivery SET version = 0 \
+                   WHERE run = ?1 AND sink = ?2 AND part = ?3 AND said IS NOT NULL";
         let mut update = insert.connection.prepare_cached(sql).map_err(writing)?;
         update.execute(params![run.0 as i64, sink, part.name()]).map_err(writing)?;
     }
