@@ -12,7 +12,7 @@ use salt_event::job_cache::Load;
 use support::*;
 
 fn heard() -> Heard {
-    let confirm = Confirm { jobs: true, returns: true };
+    let confirm = Confirm { jobs: true, returns: true, below: true };
     Heard::with(Settings { confirm, ..Settings::default() }, Default::default(), start())
 }
 

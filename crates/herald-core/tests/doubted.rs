@@ -14,7 +14,7 @@ use salt_event::msgpack::Reader;
 use support::*;
 
 fn heard() -> Heard {
-    let confirm = Confirm { jobs: true, returns: true };
+    let confirm = Confirm { jobs: true, returns: true, below: true };
     Heard::with(Settings { confirm, ..Settings::default() }, Default::default(), start())
 }
 
@@ -168,12 +168,15 @@ fn where_there_are_no_syndics_nothing_comes_through_one() {
     assert_eq!(heard.returned(), "");
     assert!(heard.run(1).flags.contains(&Flag::FalseReturn));
     assert_eq!(heard.suspects()[0].why, Why::NoSyndic);
-    let confirm = Confirm { jobs: true, returns: true };
-    let settings = Settings { confirm, order_masters: true, ..Settings::default() };
-    let mut heard = Heard::with(settings, Default::default(), start());
-    heard.hear(at(0.0), &Job::new(&jid(1), "cmd.run", list(&["uptime"]), &["web1"]).frame());
-    assert!(!heard.hear_found(&through, FoundReturn::Nothing));
-    assert_eq!((heard.returned().as_str(), heard.suspects().len()), ("web1", 0));
+    let confirm = Confirm { jobs: true, returns: true, below: true };
+    let has_syndics = Settings { confirm, order_masters: true, ..Settings::default() };
+    let is_unsure = Confirm { below: false, ..confirm };
+    for settings in [has_syndics, Settings { confirm: is_unsure, ..Settings::default() }] {
+        let mut heard = Heard::with(settings, Default::default(), start());
+        heard.hear(at(0.0), &Job::new(&jid(1), "cmd.run", list(&["uptime"]), &["web1"]).frame());
+        assert!(!heard.hear_found(&through, FoundReturn::Nothing));
+        assert_eq!((heard.returned().as_str(), heard.suspects().len()), ("web1", 0));
+    }
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Below {
         remember(&mut self.polls, (poll.to_owned(), about.to_owned()));
     }
 
+    /// Whether any was heard of.
+    pub(super) fn has_syndics(&self) -> bool {
+        !self.syndics.is_empty()
+    }
+
     /// Without those that pass on what they are asked.
     pub(super) fn without_syndics(&self, asked: &MinionSet) -> MinionSet {
         asked - &self.syndics
@@ -56,7 +61,7 @@ impl Below {
 impl Ledger {
     /// Whether minions of masters below may belong to a job, who are not known yet.
     pub(super) fn may_spread(&self, job: &NewJob<'_>) -> bool {
-        let has_syndics = self.settings.order_masters || !self.below.syndics.is_empty();
+        let has_syndics = self.settings.order_masters || self.below.has_syndics();
         has_syndics && !self.past.is_now && !is_poll(job)
     }
 

@@ -28,6 +28,8 @@ pub struct Confirm {
     pub jobs: bool,
     /// What it keeps as the load of a job that it knows by a return alone.
     pub returns: bool,
+    /// It is certain whether there are masters below: the master's config could be read whole.
+    pub below: bool,
 }
 
 /// What is looked for, and what was found and is not recorded yet.

@@ -107,8 +107,9 @@ impl Ledger {
     /// Whether it came as a syndic passes returns on, though there is none: a master that has syndics has
     /// `order_masters` set.
     pub(super) fn is_of_no_syndic(&self, ret: &Return<'_>) -> bool {
-        let can_tell = self.settings.confirm.jobs && !self.settings.order_masters;
-        can_tell && ret.through_syndic && !self.past.is_now
+        let confirm = self.settings.confirm;
+        let there_are_none = !self.settings.order_masters && !self.below.has_syndics();
+        confirm.jobs && confirm.below && there_are_none && ret.through_syndic && !self.past.is_now
     }
 
     /// What a minion returned before, if that is remembered.

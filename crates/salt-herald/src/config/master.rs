@@ -57,6 +57,8 @@ pub struct MasterConfig {
     pub config_dir: PathBuf,
     /// The files that were read, in their order; empty when this machine has no master config.
     pub files: Vec<PathBuf>,
+    /// They are there, and nothing in them could not be read: what is not set has Salt's default.
+    pub is_whole: bool,
     /// What goes before every path that it governs.
     pub root_dir: PathBuf,
     /// The user that the master runs as; `None`: whoever starts it, mostly root.
@@ -173,6 +175,7 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) -> MasterConfig {
     let read = include::read(config_dir);
+    let is_whole = read.problems.is_empty() && !read.files.is_empty();
     problems.extend(read.problems);
     let file: Arc<Path> = Arc::from(config_dir.join("master"));
     let mut salt = Table::new("", Place { file, line: 0, column: 0 }, read.entries).lenient();
@@ -182,6 +185,7 @@ pub(super) fn read(
     MasterConfig {
         config_dir: config_dir.to_path_buf(),
         files: read.files,
+        is_whole,
         user: settings.get("user", text),
         id: settings.get("id", salt_text),
         interface: settings.get("interface", text).unwrap_or_else(|| "0.0.0.0".to_owned()),

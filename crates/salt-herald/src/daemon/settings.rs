@@ -13,7 +13,8 @@ use crate::config::Config;
 pub(super) fn live_settings(config: &Config, limits: Limits) -> ledger::Settings {
     let master = &config.master;
     let jobs = Looks::of(master, limits.confirmed_within).is_some();
-    let confirm = ledger::Confirm { jobs, returns: jobs && master.keeps_returns() };
+    let confirm =
+        ledger::Confirm { jobs, returns: jobs && master.keeps_returns(), below: master.is_whole };
     ledger::Settings { confirm, ..ledger_settings(config) }
 }
 
