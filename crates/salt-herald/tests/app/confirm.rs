@@ -38,6 +38,9 @@ async fn app(within: Duration) -> App {
     app.more = format!("metrics: {{listen: {}}}\n", socket(&app).display());
     app.limits.confirmed_within = within;
     std::fs::create_dir_all(app.folder.path().join("cache/jobs")).unwrap();
+    // A master's config in which nothing is set, syndics neither.
+    std::fs::create_dir_all(app.folder.path().join("salt")).unwrap();
+    std::fs::write(app.folder.path().join("salt/master"), "{}\n").unwrap();
     app.start().await;
     app
 }
