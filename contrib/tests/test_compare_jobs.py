@@ -91,6 +91,10 @@ class WhatIsMissing(unittest.TestCase):
     def test_the_same_jobs_are_no_difference(self):
         self.assertEqual(found(self.listed(), self.runs()), [])
 
+    def test_the_gaps_between_runs_are_no_runs(self):
+        lines = json.dumps({"gap": {"from": "2026-11-25T10:00:00Z", "reason": "not running"}}) + "\n"
+        self.assertEqual(compare_jobs.runs_of(lines), [])
+
     def test_a_job_of_the_master_that_the_journal_lacks_is_missing(self):
         self.assertEqual(self.only_listed(job()), (True, "not in the journal"))
         self.assertEqual(self.only_listed(job(fun=["test.ping", "cmd.run"]))[0], True)

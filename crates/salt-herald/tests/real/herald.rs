@@ -182,7 +182,8 @@ impl Herald {
         let output = self.command(&["log", "--json"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+        let lines = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+        lines.filter(|line: &Value| line.get("gap").is_none()).collect()
     }
 
     /// The last run of which something holds, once it does.
