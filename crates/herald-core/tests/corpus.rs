@@ -97,8 +97,9 @@ fn no_secret_of_the_corpus_is_shown() {
         lines(include_str!("corpus/secret_commands.txt")).map(Case::read).collect();
     let pillars: Vec<Case> =
         lines(include_str!("corpus/secret_pillars.txt")).map(Case::read).collect();
-    let others: Vec<Case> =
+    let mut others: Vec<Case> =
         texts(include_str!("corpus/secret_texts.txt")).map(Case::read).collect();
+    others.extend(lines(include_str!("corpus/secret_tokens.txt")).map(Case::read));
     let count = commands.len() + pillars.len() + others.len();
     assert!(count >= 400, "{count}");
     assert!(commands.iter().chain(&pillars).chain(&others).all(|case| !case.secrets.is_empty()));
@@ -137,7 +138,7 @@ fn of_the_check_little_is_wrong() {
     let missed = misses(&cases, |text| of_text(&rules, text));
     let (count, hidden) = hidden_of(&rules, lines(include_str!("corpus/check_harmless.txt")));
     assert!(cases.len() >= 100 && count >= 100, "{} and {count}", cases.len());
-    assert!(missed.len() <= 26, "{} of {}:\n{}", missed.len(), cases.len(), missed.join("\n"));
+    assert!(missed.len() <= 19, "{} of {}:\n{}", missed.len(), cases.len(), missed.join("\n"));
     assert!(hidden.len() * 50 <= count, "{} of {count}:\n{}", hidden.len(), hidden.join("\n"));
 }
 
@@ -155,7 +156,7 @@ fn of_the_fresh_check_little_is_wrong() {
     let mut missed = misses(&commands, |text| of_text(&rules, text));
     missed.extend(misses(&pillars, |text| of_tree(&rules, text)));
     missed.extend(misses(&others, |text| of_text(&rules, text)));
-    assert!(missed.len() <= 39, "{} of {cases}:\n{}", missed.len(), missed.join("\n"));
+    assert!(missed.len() <= 1, "{} of {cases}:\n{}", missed.len(), missed.join("\n"));
 }
 
 #[test]
@@ -173,5 +174,5 @@ fn of_what_is_harmless_in_the_fresh_check_little_is_hidden() {
         }
     }
     let count = count + more + pillars.len();
-    assert!(hidden.len() <= 16, "{} of {count}:\n{}", hidden.len(), hidden.join("\n"));
+    assert!(hidden.len() <= 2, "{} of {count}:\n{}", hidden.len(), hidden.join("\n"));
 }

@@ -8,7 +8,7 @@ use salt_event::Value;
 use super::{Redactor, Secrets, tree};
 
 /// Functions with a secret among their positional arguments, counted from 0.
-const PLACES: &[(&str, usize)] = &[
+pub(super) const PLACES: &[(&str, usize)] = &[
     ("apache.useradd", 2),
     ("artifactory.set_basic_auth", 2),
     ("drac.change_password", 1),

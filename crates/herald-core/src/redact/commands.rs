@@ -10,6 +10,8 @@ pub(super) enum Part {
     Whole,
     /// Behind a sign: `name:secret`.
     After(u8),
+    /// Behind the last of such a sign: `hmac-sha256:name:secret`.
+    AfterLast(u8),
     /// `name/secret@host`
     Oracle,
     /// `name:secret@host`
@@ -162,8 +164,24 @@ pub(super) const OPTIONS: &[Options] = &[
         ],
         &["-P"],
     ),
-    takes(&["snmpget", "snmpwalk", "snmpset", "snmpbulkwalk"], &["-c", "-A", "-X"]),
+    takes(
+        &[
+            "snmpget",
+            "snmpwalk",
+            "snmpset",
+            "snmpbulkwalk",
+            "snmpbulkget",
+            "snmpgetnext",
+            "snmptable",
+        ],
+        &["-c", "-A", "-X"],
+    ),
     separate(&["icinga2"], &["--ticket"]),
+    separate(&["kubeadm"], &["--certificate-key"]),
+    separate(&["check_snmp"], &["-C"]),
+    Options { part: Part::AfterLast(b':'), ..separate(&["nsupdate", "dig", "rndc"], &["-y"]) },
+    Options { needs: "keyvault", ..separate(&["az"], &["--value"]) },
+    Options { needs: "secret", ..separate(&["gh"], &["--body", "-b"]) },
     Options { needs: "put-parameter", ..separate(&["aws"], &["--value"]) },
     attached(&["cmdkey", "xfreerdp", "wfreerdp", "mstsc"], &["/pass:", "/p:"]),
     attached(&["wmic"], &["/password:"]),
@@ -197,6 +215,22 @@ pub(super) const PLACES: &[(&str, &str, usize)] = &[
     ("convertto-securestring", "", 0),
     ("createuser", "", 2),
     ("createuser", "", 4),
+    ("doveadm", "test", 1),
+    ("doveadm", "login", 1),
+    ("virsh", "secret-set-value", 1),
+    ("samba-tool", "create", 1),
+    ("samba-tool", "add", 1),
+    ("rclone", "obscure", 0),
+    ("etcdctl", "add", 0),
+    ("ejabberdctl", "register", 2),
+    ("prosodyctl", "register", 2),
+    ("zmprov", "ca", 1),
+    ("zmprov", "sp", 1),
+    ("grafana-cli", "reset-admin-password", 0),
+    ("cloudflared", "install", 0),
+    ("ngrok", "authtoken", 0),
+    ("ngrok", "add-authtoken", 0),
+    ("mc", "set", 3),
 ];
 
 /// Options of these programs that take a value, which is no plain word then.
@@ -265,6 +299,16 @@ pub(super) const READERS: &[&str] = &[
     "preshared-key",
     "--auth-user-pass",
     "pass insert",
+    "gcloud secrets",
+    "docker secret create",
+    "podman secret create",
+    "gh secret set",
+    "wrangler secret put",
+    "kubectl create secret",
+    "vault kv put",
+    "az keyvault secret",
+    "systemd-creds encrypt",
+    "ansible-vault encrypt_string",
 ];
 
 /// What the search looks for besides the names above, where these are too short to look for.
@@ -286,7 +330,11 @@ pub(super) const SHORT: &[(&str, &str)] = &[
     ("aws", "aws ssm "),
     ("bcp", "bcp "),
     ("npm", "npm config "),
-    ("zip", "zip -p "),
+    ("zip", "zip -"),
+    ("mc", "mc alias set "),
+    ("dig", "dig -y "),
+    ("gh", "gh secret set "),
+    ("az", "az keyvault "),
     ("pcs", "pcs cluster auth "),
     ("pcs", "pcs host auth "),
     ("7z", "7z "),

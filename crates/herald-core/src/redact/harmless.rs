@@ -3,7 +3,7 @@
 //!
 //! It is asked once a name has been found to be secret, and hides nothing.
 
-use super::keys::is_directory;
+use super::keys::{is_directory, names_secret_bytes};
 use super::pairs::Name;
 use super::values::{at, line_end_within, slice};
 
@@ -42,8 +42,14 @@ pub(super) fn is_version(value: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".+~:-".contains(byte);
     value.first().is_some_and(u8::is_ascii_digit)
         && value.iter().all(is_part)
-        && memchr::memmem::find(value, b"-1").is_some()
+        && value.windows(2).any(|pair| pair.first() == Some(&b'-') && at(pair, 1).is_ascii_digit())
         && value.iter().filter(|byte| **byte == b'.').count() >= 2
+}
+
+/// `--token TOKEN`: what help calls a value.
+pub(super) fn is_metavar(value: &[u8]) -> bool {
+    value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+        && (names_secret_bytes(value) || value == b"KEY")
 }
 
 /// The name of a method.
@@ -60,9 +66,17 @@ pub(super) fn is_harmless(text: &[u8], name: &Name) -> bool {
     if last.eq_ignore_ascii_case(b"unexpected") {
         return true;
     }
+    // A file with a secret in it; a zone of memory.
+    if before.ends_with(b"--from-file=") || before.ends_with(b"zone=") {
+        return true;
+    }
     // `arn:aws:secretsmanager:…:secret:db`
     let path = slice(text, name.range.start.saturating_sub(80)..name.range.start);
     if path.ends_with(b":") && memchr::memmem::find(path, b"arn:").is_some() {
+        return true;
+    }
+    // What a store of secrets calls one.
+    if word_of == b"secret-id" && memchr::memmem::find(path, b"secretsmanager").is_some() {
         return true;
     }
     let near = slice(text, name.range.end..text.len().min(name.range.end + 60));

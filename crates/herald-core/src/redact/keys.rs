@@ -58,7 +58,7 @@ const GLUED_PASS: &str = "\
 /// Kinds of keys that are kept secret; `public_key` and `ssh_key` are not.
 const KEY_KINDS: &str = "\
     access account activation api app application auth client consumer decryption encrypt encryption \
-    fernet hmac integration license master preshared priv private secret shared signing storage webhook";
+    cipher fernet gossip hmac integration license master munge preshared recovery sas service session totp priv private secret shared signing storage webhook";
 
 /// Whether a value is a directory under a name that can mean one: `pwd`.
 pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
@@ -68,6 +68,7 @@ pub(super) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 /// After the secret word: the name is of something about the secret.
 const HARMLESS_AFTER: &str = "\
     alias arn grace header inactive process stdin \
+    accessor accessors map maps num orphan policies renewable \
     age alg algorithm algorithms attempts audience authentication backend bits bucket cache \
     change changed check checks class cmd column command complexity count created date days \
     desc description dir directory disabled driver enabled encoding endpoint endpoints engine \
@@ -79,7 +80,7 @@ const HARMLESS_AFTER: &str = "\
     requirements reset retries reuse role rotation rules safemode scheme scope scopes script \
     separator server service size source state stats status storage store strength suffix \
     support supported template timeout title tries ttl type types updated uri uris url urls \
-    usage used user users valid validity variable version wait warn warning window";
+    usage used user users uses valid validity variable version wait warn warning window";
 
 /// Endings of names that are files' in a trace.
 const PROGRAMS: [&[u8]; 6] = [b".go", b".java", b".js", b".php", b".py", b".rb"];
@@ -155,8 +156,8 @@ fn with_neighbour(word: &[u8], before: &[u8]) -> Option<usize> {
     if is(word, "pin") {
         return (!before.is_empty()).then_some(1);
     }
-    let is_pair =
-        is(word, "passe") && is(before, "de") || is(word, "salt") && is(before, "password");
+    let is_pair = is(word, "passe") && is(before, "de")
+        || is(word, "salt") && (is(before, "password") || is(before, "ticket"));
     is_pair.then_some(MAX_WORDS)
 }
 
@@ -166,12 +167,17 @@ fn is_about(secret: &[u8], next: &[u8]) -> bool {
     has(next, AFTER) || ((is(next, "id") || is(next, "ids")) && !is(secret, "secret"))
 }
 
+/// Whether a word says something about secrets, and is of none: `lifetime`, `count`.
+pub(super) fn is_about_secrets(word: &[u8]) -> bool {
+    has(word, AFTER)
+}
+
 fn is(word: &[u8], known: &str) -> bool {
     word.eq_ignore_ascii_case(known.as_bytes())
 }
 
 /// What every secret name holds: most keys of a tree hold none of them.
-pub(super) const STEMS: [&str; 16] = [
+pub(super) const STEMS: [&str; 17] = [
     "pass",
     "pw",
     "psk",
@@ -188,6 +194,7 @@ pub(super) const STEMS: [&str; 16] = [
     "senha",
     "wachtwoord",
     "heslo",
+    "ticket_salt",
 ];
 
 /// Whether a name holds one of them.

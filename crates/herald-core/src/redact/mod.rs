@@ -10,8 +10,10 @@
 //! length allows.
 
 mod arguments;
+mod argv;
 mod blocks;
 mod commands;
+mod devices;
 mod forms;
 mod harmless;
 mod keys;
@@ -19,12 +21,14 @@ mod marks;
 mod named;
 mod pairs;
 mod patterns;
+mod phrases;
 mod pipes;
 mod places;
 mod plain;
 mod programs;
 mod scan;
 mod secrets;
+mod services;
 mod sieve;
 mod site;
 #[cfg(test)]
@@ -69,6 +73,7 @@ const NAME_ANCHORS: &[&str] = &[
     "kennwort",
     "contrase",
     "unseal",
+    "ticket_salt",
     "&sig=",
     "?sig=",
 ];

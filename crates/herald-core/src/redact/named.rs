@@ -1,5 +1,5 @@
 //! What is asked where an anchor of names and programs stands: the whole name around it, and by it the rules
-//! for what follows names, for programs, and for a few phrases of their own.
+//! for what follows names, for programs, for phrases and for network gear.
 //!
 //! Where the anchors stand was found before; which names are secret, and what a program's words mean, stands in
 //! other files.
@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::pairs::{self, Name};
 use super::scan::Scan;
 use super::values::{self, at, slice};
-use super::{Look, pipes, programs};
+use super::{Look, devices, phrases, pipes, programs};
 
 /// Longest name that is read around an anchor, to each side.
 const MAX_NAME: usize = 64;
@@ -56,12 +56,9 @@ pub(super) fn at_anchor(scan: &mut Scan<'_, '_>, found: Range<usize>, look: Look
     scan.rule = "program";
     programs::hide_words(scan, range.clone(), inside);
     scan.rule = "phrase";
-    match slice(text, range.clone()) {
-        word if word.eq_ignore_ascii_case(b"bearer") => bearer(scan, range.end),
-        word if word.eq_ignore_ascii_case(b"unseal") => unseal_key(scan, range.end),
-        word if word.eq_ignore_ascii_case(b"identified") => identified_by(scan, range.end, inside),
-        _ => {}
-    }
+    phrases::hide(scan, range.clone(), inside);
+    scan.rule = "device";
+    devices::hide(scan, range, leads);
 }
 
 /// Without the letter of a `\n` or `\t` that was written out before a name.
@@ -89,47 +86,4 @@ fn leads_line(text: &[u8], place: usize) -> bool {
     let line = line.trim_ascii();
     let line = line.strip_suffix(b"export").or(line.strip_suffix(b"set")).unwrap_or(line);
     line.iter().all(|byte| b" \t+-#;\"'>\\".contains(byte))
-}
-
-/// `Bearer x`, wherever it stands.
-fn bearer(scan: &mut Scan<'_, '_>, end: usize) {
-    let text = scan.text;
-    let found = values::word(text, values::skip(text, end, b" "), None);
-    let token = slice(text, found.inner.clone());
-    let token = token.split(|byte| matches!(byte, b'"' | b'\'' | b',')).next().unwrap_or_default();
-    let is_token = token.len() >= 12 && token.iter().any(u8::is_ascii_digit);
-    if is_token && at(text, end) == b' ' {
-        scan.hide(found.inner.start..found.inner.start + token.len());
-    }
-}
-
-/// `Unseal Key 1: x`
-fn unseal_key(scan: &mut Scan<'_, '_>, end: usize) {
-    let near = slice(scan.text, end..scan.text.len().min(end + 12));
-    if let Some(colon) = memchr::memmem::find(near, b": ").filter(|_| near.starts_with(b" Key ")) {
-        let found = values::word(scan.text, end + colon + 2, None);
-        scan.hide_value(found.inner, false);
-    }
-}
-
-/// SQL's `IDENTIFIED BY 'x'`, `IDENTIFIED WITH plugin BY 'x'`.
-fn identified_by(scan: &mut Scan<'_, '_>, end: usize, inside: Option<u8>) {
-    let text = scan.text;
-    let window = slice(text, end..text.len().min(end + 80));
-    let lower = window.to_ascii_lowercase();
-    let Some(by) = memchr::memmem::find(&lower, b"by ").or(memchr::memmem::find(&lower, b"as "))
-    else {
-        return;
-    };
-    let start = values::skip(text, end + by + 3, b" ");
-    let start = if slice(&lower, by + 3..by + 12) == b"password " { start + 9 } else { start };
-    if let Some(found) = values::quoted(text, start, inside) {
-        return scan.hide_value(found.inner, false);
-    }
-    // Oracle's needs no quotes.
-    let found = values::word(text, start, inside);
-    let bare = slice(text, found.inner.clone());
-    if at(text, found.end) == b';' || bare.iter().any(u8::is_ascii_digit) {
-        scan.hide_value(found.inner, false);
-    }
 }

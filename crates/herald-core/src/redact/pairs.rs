@@ -7,12 +7,14 @@ use std::ops::Range;
 
 use super::SITE_KEYS;
 use super::blocks;
-use super::harmless::{is_code, is_harmless, is_no_credential, is_version};
+use super::harmless::{is_code, is_harmless, is_metavar, is_no_credential, is_version};
 use super::keys::Kind;
 use super::marks;
+use super::phrases;
 use super::plain;
 use super::scan::Scan;
 use super::tokens::{follows_slash, skip_spaces};
+use super::tree::is_random_key;
 use super::values::{
     Found, after_scheme, at, line_end_within, quoted, rest_of_line, skip, slice, word,
 };
@@ -50,7 +52,8 @@ pub(super) fn hide_value_of(scan: &mut Scan<'_, '_>, name: &Name) {
         scan.rule = SITE_KEYS;
     }
     let found = if is_sites { Some(Kind::Strong) } else { scan.kind_of(&name.range) };
-    let Some(kind) = found.or_else(|| signature(text, name)) else {
+    let found = found.or_else(|| signature(text, name)).or_else(|| keyring(text, name));
+    let Some(kind) = found else {
         return;
     };
     if follows_slash(text, name.range.start) || is_harmless(text, name) {
@@ -137,6 +140,9 @@ fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
             if it.join == Join::Equals || !plain { word(text, value, name.inside) } else { found };
         return take(scan, kind, &found);
     }
+    if at(text, value) == b'(' && second_of_two(scan, value) {
+        return;
+    }
     if matches!(at(text, value), b'[' | b'{') && blocks::hide_brackets(scan, value, kind) {
         return;
     }
@@ -147,6 +153,19 @@ fn assigned(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind, it: Assigned) {
         item(text, value, name, &it)
     };
     take(scan, kind, &found);
+}
+
+/// `auth=('bob', 'x')`
+fn second_of_two(scan: &mut Scan<'_, '_>, open: usize) -> bool {
+    let text = scan.text;
+    let Some(first) = quoted(text, open + 1, None) else { return false };
+    if at(text, first.end) != b',' {
+        return false;
+    }
+    let Some(second) = quoted(text, skip(text, first.end + 1, b" "), None) else { return false };
+    scan.done = scan.done.max(second.inner.end);
+    scan.hide_value(second.inner, false);
+    true
 }
 
 impl Assigned {
@@ -177,13 +196,19 @@ fn item(text: &[u8], value: usize, name: &Name, it: &Assigned) -> Found {
 const MAX_HARMLESS: usize = 1024;
 
 fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
+    let found = &substituted(scan.text, found);
     let value = slice(scan.text, found.inner.clone());
+    // What is to be looked for; what it becomes stands behind it.
+    if value.starts_with(b".*") {
+        return;
+    }
     if marks::length_at(slice(scan.text, found.inner.start..scan.text.len())) > 0 {
         return;
     }
     let before = found.inner.start.checked_sub(1).map_or(0, |before| at(scan.text, before));
     let is_quoted = matches!(before, b'"' | b'\'');
-    let is_code = !is_quoted && is_code(value, at(scan.text, found.inner.end));
+    let is_code =
+        !is_quoted && (is_code(value, at(scan.text, found.inner.end)) || is_metavar(value));
     let is_short = value.len() <= MAX_HARMLESS;
     let is_harmless = kind == Kind::Weak && is_no_credential(value) || is_code || is_version(value);
     if is_short && is_harmless {
@@ -204,6 +229,21 @@ fn take(scan: &mut Scan<'_, '_>, kind: Kind, found: &Found) {
             scan.hide_as(part, &password);
         }
         _ => scan.hide_value(part, found.expands),
+    }
+}
+
+/// `sed 's/^password=.*/password=x/'`: without the sign at its end.
+fn substituted(text: &[u8], found: &Found) -> Found {
+    let whole = Found { inner: found.inner.clone(), ..*found };
+    let value = slice(text, found.inner.clone());
+    let Some(&sign) = value.last().filter(|last| matches!(last, b'/' | b'|' | b'#' | b',')) else {
+        return whole;
+    };
+    let before = slice(text, found.inner.start.saturating_sub(160)..found.inner.start);
+    let begins = [[b'\'', b's', sign], [b'"', b's', sign]];
+    match begins.iter().any(|begin| memchr::memmem::find(before, begin).is_some()) {
+        true => Found { inner: found.inner.start..found.inner.end - 1, ..*found },
+        false => whole,
     }
 }
 
@@ -276,7 +316,7 @@ fn header(scan: &mut Scan<'_, '_>, name: &Name, value: usize) {
 }
 
 /// Words of config files behind which a secret stands, parted by spaces.
-const CONFIGURED: [&[u8]; 7] = [
+const CONFIGURED: [&[u8]; 8] = [
     b"requirepass",
     b"masterauth",
     b"rootpw",
@@ -284,6 +324,7 @@ const CONFIGURED: [&[u8]; 7] = [
     b"auth_pass",
     b"rocommunity",
     b"rwcommunity",
+    b"insecure-password",
 ];
 
 /// `password 'x'` of SQL, `login u password x` of netrc, `requirepass x`.
@@ -300,7 +341,10 @@ fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
         }
         return;
     }
-    let configured = name.leads && CONFIGURED.iter().any(|known| is(known));
+    // In what `sed` puts in, it leads, too.
+    let before = name.range.start.checked_sub(1).map_or(0, |place| at(text, place));
+    let leads = name.leads || name.inside.is_some() && matches!(before, b'/' | b'|' | b'#');
+    let configured = leads && CONFIGURED.iter().any(|known| is(known));
     let spoken =
         is(b"password") && (at(text, gap) == b'\'' || follows_login(text, name.range.start));
     if configured || spoken {
@@ -314,8 +358,9 @@ fn in_words(scan: &mut Scan<'_, '_>, name: &Name, closed: usize, gap: usize) {
 /// `login bob password x`, `mysql-server/root_password password x`.
 fn follows_login(text: &[u8], place: usize) -> bool {
     let before = slice(text, place.saturating_sub(120)..place);
-    let mut words =
-        before.rsplit(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let mut words = before
+        .rsplit(|byte| byte.is_ascii_whitespace())
+        .filter(|word| !matches!(*word, b"" | b"+" | b"-"));
     let last = words.next().unwrap_or_default();
     let login = words.next().unwrap_or_default();
     matches!(login, b"login" | b"user")
@@ -338,21 +383,9 @@ fn joined(text: &[u8], name: &Name, gap: usize) -> Option<(Join, usize)> {
         b'>' if name.range.start.checked_sub(1).map(|at_| at(text, at_)) == Some(b'<') => {
             Some((Join::Tag, gap + 1))
         }
-        b'i' => sentence(text, gap).map(|value| (Join::Sentence, value)),
+        b'i' | b'f' => phrases::told(text, name, gap).map(|value| (Join::Sentence, value)),
         _ => None,
     }
-}
-
-/// `password is: x`, and what MySQL logs: `password is generated for root@localhost: x`.
-fn sentence(text: &[u8], gap: usize) -> Option<usize> {
-    let rest = slice(text, gap..line_end_within(text, gap, 120));
-    if rest.starts_with(b"is: ") {
-        return Some(gap + 4);
-    }
-    if !rest.starts_with(b"is generated for ") {
-        return None;
-    }
-    memchr::memmem::find(rest, b": ").map(|colon| gap + colon + 2)
 }
 
 /// Behind the quote and the bracket that close a name: `config["password"]`.
@@ -376,6 +409,19 @@ fn is_option(text: &[u8], name: &Name) -> bool {
     let is_attached = word.starts_with(b"p")
         && ![&b"pass"[..], b"pw", b"private", b"psk"].iter().any(|known| word.starts_with(known));
     name.dashes >= 2 || (name.dashes == 1 && !name.leads && !is_attached)
+}
+
+/// `key = AQBk3…==`, as Ceph's keyrings have it: the name says little, and the value all.
+fn keyring(text: &[u8], name: &Name) -> Option<Kind> {
+    let gap = skip_spaces(text, name.range.end);
+    let is_key = slice(text, name.range.clone()) == b"key" && name.leads;
+    if !is_key || !matches!(at(text, gap), b'=' | b':') {
+        return None;
+    }
+    let value = word(text, skip_spaces(text, gap + 1), name.inside).inner;
+    let value = std::str::from_utf8(slice(text, value)).ok()?;
+    // Public keys of SSH begin so.
+    (is_random_key(value) && !value.starts_with("AAAA")).then_some(Kind::Strong)
 }
 
 /// `?sig=…` of Azure and `X-Amz-Signature=…`.

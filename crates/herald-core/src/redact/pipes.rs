@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
+use super::argv::{without_bracket, words_behind};
 use super::commands::READERS;
-use super::programs::{hide_after, without_bracket, words_behind};
+use super::programs::hide_after;
 use super::scan::Scan;
 use super::values::{at, line_end_within, quoted, skip, slice, word};
 

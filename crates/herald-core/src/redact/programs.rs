@@ -7,14 +7,13 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use super::arguments;
+use super::argv::{printed, strip_quotes, without_bracket, words_behind};
 use super::commands::{ACCOUNTS, CALLS, NAMERS, OPTIONS, Options, PLACES, Part, SHORT, VALUED};
 use super::pipes;
 use super::scan::Scan;
 use super::values::{at, quoted, skip, slice, word};
 use super::words::Words;
-
-/// Most words of a command that are read.
-const MAX_WORDS: usize = 80;
 
 /// In any case of letters; what stands beside it says whose option it is.
 pub(super) const OPTION: &str = " -p ";
@@ -71,15 +70,23 @@ static PROGRAMS: LazyLock<Words<Program>> = LazyLock::new(|| {
         let named = move |name: &&'static str| (*name, Program { options: vec![options], ..of() });
         options.names.iter().map(named)
     });
-    let places = PLACES.iter().map(|(name, behind, others)| {
-        (*name, Program { places: vec![(*behind, *others)], ..of() })
-    });
+    let places =
+        PLACES.iter().copied().chain(functions()).map(|(name, behind, others)| {
+            (name, Program { places: vec![(behind, others)], ..of() })
+        });
     let names = NAMERS.iter().map(|name| (*name, Program { names: true, ..of() }));
     let accounts =
         ACCOUNTS.iter().map(|(name, part)| (*name, Program { account: Some(*part), ..of() }));
     let deeds = DEEDS.iter().map(|(name, deed)| (*name, Program { deed: Some(*deed), ..of() }));
     Words::new(options.chain(places).chain(names).chain(accounts).chain(deeds), Program::join)
 });
+
+/// Salt's own functions in a text, as `salt` and `salt-call` are told them.
+fn functions() -> impl Iterator<Item = (&'static str, &'static str, usize)> {
+    // A number, but on Windows.
+    let is_sure = |(name, _): &&(&'static str, usize)| *name != "user.add";
+    arguments::PLACES.iter().filter(is_sure).map(|(name, place)| (*name, "", *place))
+}
 
 /// What the search looks for, in any case of letters.
 pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
@@ -94,6 +101,7 @@ pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
         .chain(CALLS.iter().map(|call| call.0))
         .filter(is_long)
         .chain(SHORT.iter().map(|(_, anchor)| *anchor))
+        .chain(functions().map(|function| function.0))
         .chain(["htpasswd", "mosquitto_passwd", "echo", "printf", "send \""])
 }
 
@@ -104,6 +112,10 @@ pub(super) fn hide_words(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Op
     let Some(program) = PROGRAMS.get(called) else { return };
     match program.deed {
         Some(Deed::Pipe) => {
+            if called.eq_ignore_ascii_case(b"printf") {
+                let words = words_behind(scan.text, name.end, inside);
+                printed(scan.text, &words).into_iter().for_each(|it| scan.hide_value(it, true));
+            }
             scan.rule = "pipe";
             return pipes::piped(scan, &name, inside);
         }
@@ -195,6 +207,11 @@ fn hide_part(scan: &mut Scan<'_, '_>, part: Part, value: Range<usize>) {
     match part {
         Part::Whole => scan.hide_value(value, expands),
         Part::After(sign) => hide_after(scan, sign, value, expands),
+        Part::AfterLast(sign) => {
+            if let Some(found) = memchr::memrchr(sign, written) {
+                scan.hide_value(value.start + found + 1..value.end, expands);
+            }
+        }
         Part::Oracle | Part::Account => {
             let sign = if part == Part::Oracle { b'/' } else { b':' };
             let begin = memchr::memchr(sign, written);
@@ -243,46 +260,6 @@ pub(super) fn beside_name(scan: &mut Scan<'_, '_>, option: Range<usize>, inside:
     }
 }
 
-/// The words of a command up to its end, quotes around whole words left out.
-pub(super) fn words_behind(text: &[u8], start: usize, inside: Option<u8>) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut place = start;
-    while words.len() < MAX_WORDS {
-        place = skip(text, place, b" \t");
-        if at(text, place) == b'\\' && at(text, place + 1) == b'\n' {
-            place += 2;
-            continue;
-        }
-        let byte = at(text, place);
-        if byte == 0 || Some(byte) == inside {
-            break;
-        }
-        let found = word(text, place, inside);
-        if found.end <= place {
-            break;
-        }
-        words.push(found.inner);
-        place = found.end;
-    }
-    words
-}
-
-fn strip_quotes(text: &[u8], value: Range<usize>) -> (Range<usize>, bool) {
-    let (first, last) = (at(text, value.start), at(text, value.end.saturating_sub(1)));
-    let is_quoted = value.len() >= 2 && first == last && matches!(first, b'\'' | b'"');
-    match is_quoted {
-        true => (value.start + 1..value.end - 1, first == b'"'),
-        false => (value, true),
-    }
-}
-
-/// Without a bracket of the command around it.
-pub(super) fn without_bracket(text: &[u8], word: Range<usize>) -> Range<usize> {
-    let opens = slice(text, word.clone()).contains(&b'(');
-    let tail = slice(text, word.clone()).iter().rev().take_while(|byte| **byte == b')').count();
-    word.start..word.end - if opens { 0 } else { tail }
-}
-
 fn placed(
     scan: &mut Scan<'_, '_>,
     called: &[u8],
@@ -316,7 +293,10 @@ fn placed(
         && (!is("vault") || !is_pair(written(&value)));
     if fits {
         let (value, expands) = strip_quotes(text, without_bracket(text, value));
-        scan.hide_value(value, expands);
+        match is("etcdctl") {
+            true => hide_after(scan, b':', value, expands),
+            false => scan.hide_value(value, expands),
+        }
     }
 }
 
@@ -332,6 +312,10 @@ fn named(scan: &mut Scan<'_, '_>, words: &[Range<usize>]) {
         let written = slice(text, name.clone());
         let name = written.strip_suffix(b"=").unwrap_or(written);
         let name = name.strip_prefix(b"/").unwrap_or(name);
+        // Of keys that are named like that, it is the file.
+        if name.contains(&b'/') && name.ends_with(b".key") {
+            continue;
+        }
         if at(name, 0) == b'-' || name.contains(&b'=') || !scan.rules.names_secret(name) {
             continue;
         }

@@ -8,107 +8,8 @@ use std::ops::Range;
 
 use super::places;
 use super::plain;
+use super::services::{Body, SHAPES, Shape};
 use super::values::{at, is_placeholder, is_reference, skip, slice};
-
-/// Which bytes a token is made of.
-#[derive(Clone, Copy)]
-enum Body {
-    /// Letters and digits.
-    Alnum,
-    /// Also `_`.
-    Word,
-    /// Also `_` and `-`.
-    Url,
-    /// Also `.`, for tokens in parts.
-    Dotted,
-    /// `a` to `f` and digits.
-    Hex,
-    /// A path's letters.
-    Path,
-}
-
-/// One service's tokens.
-pub(super) struct Shape {
-    prefix: &'static str,
-    body: Body,
-    min: usize,
-    /// Letters of both cases, or letters and digits: words have neither.
-    mixed: bool,
-    /// Whether the prefix stays, because it says where and not what.
-    keep: bool,
-}
-
-const fn shape(prefix: &'static str, body: Body, min: usize) -> Shape {
-    Shape { prefix, body, min, mixed: false, keep: false }
-}
-
-const fn mixed(prefix: &'static str, body: Body, min: usize) -> Shape {
-    Shape { prefix, body, min, mixed: true, keep: false }
-}
-
-const fn address(prefix: &'static str) -> Shape {
-    Shape { prefix, body: Body::Path, min: 8, mixed: false, keep: true }
-}
-
-const SHAPES: &[Shape] = &[
-    shape("AKIA", Body::Alnum, 16),
-    shape("ASIA", Body::Alnum, 16),
-    shape("ghp_", Body::Alnum, 20),
-    shape("gho_", Body::Alnum, 20),
-    shape("ghu_", Body::Alnum, 20),
-    shape("ghs_", Body::Alnum, 20),
-    shape("ghr_", Body::Alnum, 20),
-    shape("github_pat_", Body::Word, 20),
-    shape("glpat-", Body::Dotted, 16),
-    shape("gldt-", Body::Url, 16),
-    shape("glrt-", Body::Dotted, 16),
-    shape("glptt-", Body::Url, 16),
-    shape("glcbt-", Body::Url, 16),
-    shape("xoxb-", Body::Url, 10),
-    shape("xoxp-", Body::Url, 10),
-    shape("xoxa-", Body::Url, 10),
-    shape("xoxr-", Body::Url, 10),
-    shape("xoxs-", Body::Url, 10),
-    shape("xoxe-", Body::Url, 10),
-    shape("xoxe.", Body::Dotted, 10),
-    shape("xapp-", Body::Url, 10),
-    address("hooks.slack.com/services/"),
-    address("hooks.slack.com/workflows/"),
-    address("hooks.slack.com/triggers/"),
-    address("discord.com/api/webhooks/"),
-    address("discordapp.com/api/webhooks/"),
-    address("webhook.office.com/webhookb2/"),
-    address("outlook.office.com/webhook/"),
-    address("api.telegram.org/bot"),
-    shape("sk_live_", Body::Alnum, 10),
-    shape("sk_test_", Body::Alnum, 10),
-    shape("rk_live_", Body::Alnum, 10),
-    shape("rk_test_", Body::Alnum, 10),
-    shape("whsec_", Body::Alnum, 16),
-    shape("AIza", Body::Url, 30),
-    shape("GOCSPX-", Body::Url, 16),
-    shape("ya29.", Body::Dotted, 20),
-    shape("npm_", Body::Alnum, 30),
-    shape("pypi-AgE", Body::Url, 16),
-    shape("SG.", Body::Dotted, 40),
-    shape("SK", Body::Hex, 32),
-    shape("dop_v1_", Body::Hex, 32),
-    shape("doo_v1_", Body::Hex, 32),
-    shape("dor_v1_", Body::Hex, 32),
-    shape("hvs.", Body::Url, 20),
-    shape("hvb.", Body::Url, 20),
-    shape("hvr.", Body::Url, 20),
-    mixed("sk-", Body::Url, 20),
-    shape("dckr_pat_", Body::Url, 16),
-    mixed("hf_", Body::Alnum, 30),
-    shape("glsa_", Body::Word, 20),
-    shape("shpat_", Body::Hex, 16),
-    shape("ATATT3", Body::Url, 20),
-    shape("AGE-SECRET-KEY-1", Body::Alnum, 20),
-    mixed("rubygems_", Body::Hex, 32),
-    mixed("xkeysib-", Body::Url, 32),
-    mixed("PMAK-", Body::Url, 32),
-];
 
 /// Beginnings of password hashes.
 const HASHES: &[&str] = &[
@@ -121,13 +22,26 @@ const HASHES: &[&str] = &[
     "$7$",
     "$y$",
     "$gy$",
+    "$8$",
+    "$9$",
+    "$krb5tgs$",
+    "$krb5asrep$",
+    "$shiro1$",
     "$apr1$",
     "$argon2",
     "$pbkdf2",
     "$scrypt$",
     "{SHA}",
     "{SSHA}",
+    "{SSHA256}",
     "{SSHA512}",
+    "{SHA256}",
+    "{SHA512}",
+    "{SHA512-CRYPT}",
+    "{BLF-CRYPT}",
+    "{ARGON2ID}",
+    "{PBKDF2}",
+    "{MD5-CRYPT}",
     "{CRYPT}",
     "pbkdf2_sha256$",
     "pbkdf2_sha512$",
@@ -190,7 +104,7 @@ impl Look {
 
     /// Whether it is the id of one of AWS's keys, near which the key stands.
     pub(super) fn is_aws_id(self) -> bool {
-        matches!(self, Look::Token(shape) if matches!(shape.prefix, "AKIA" | "ASIA"))
+        matches!(self, Look::Token(shape) if matches!(shape.prefix, "AKIA" | "ASIA" | "ABIA" | "ACCA"))
     }
 }
 
@@ -209,22 +123,6 @@ impl Shape {
             return None;
         }
         Some(if self.keep { found.end..end } else { found.start..end })
-    }
-}
-
-impl Body {
-    fn has(self, byte: u8) -> bool {
-        match self {
-            Body::Alnum => byte.is_ascii_alphanumeric(),
-            Body::Word => byte.is_ascii_alphanumeric() || byte == b'_',
-            Body::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
-            Body::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
-            Body::Hex => byte.is_ascii_hexdigit(),
-            Body::Path => {
-                byte.is_ascii_alphanumeric()
-                    || matches!(byte, b'/' | b'_' | b'-' | b'@' | b'.' | b':' | b'%')
-            }
-        }
     }
 }
 
@@ -291,7 +189,10 @@ fn hash(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
     let longest = hash.split(|byte| *byte == b'$').map(<[u8]>::len).max().unwrap_or(0);
     let parts = hash.split(|byte| *byte == b'$').count();
     let curly = hash.starts_with(b"{");
-    let is_hash = longest >= 20 && (curly || parts >= 4 || (parts >= 3 && !hash.starts_with(b"$")));
+    // What JunOS hides of a secret that it needs: it can be undone.
+    let of_junos = parts == 3 && hash.starts_with(b"$9$") && hash.len() >= 13 && is_mixed(hash);
+    let is_hash = of_junos
+        || longest >= 20 && (curly || parts >= 4 || (parts >= 3 && !hash.starts_with(b"$")));
     is_hash.then_some(found.start..found.start + length)
 }
 
@@ -343,9 +244,9 @@ fn userinfo(text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
     (!harmless).then_some(start + secret.start..start + secret.end)
 }
 
-/// Whether a place is inside of an absolute path, which names a file.
+/// Whether a place is inside of an absolute path, which names a file. `s/^password=.*/password=x/` is none.
 pub(super) fn follows_slash(text: &[u8], place: usize) -> bool {
-    before(text, place) == b'/'
+    before(text, place) == b'/' && !slice(text, place.saturating_sub(3)..place).starts_with(b".*")
 }
 
 /// The first place behind spaces on the same line.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use salt_event::Value;
 
-use super::keys::{STEMS, is_directory};
+use super::keys::{STEMS, is_about_secrets, is_directory};
 use super::values::{is_placeholder, is_reference};
 use super::{Redactor, Secrets, plain, secrets, whole};
 
@@ -112,6 +112,7 @@ fn map(rules: &Redactor, pairs: &mut [(Value<'_>, Value<'_>)], secrets: &mut Sec
                 false
             }
             Some("key" | "encrypt") => value.as_text().is_some_and(is_random_key),
+            Some("routing_key" | "service_key") => value.as_text().is_some_and(is_integration_key),
             Some(name) => {
                 rules.names_secret(name.as_bytes()) && !is_state(value) && !is_package(name, value)
             }
@@ -134,8 +135,15 @@ fn names_one(rules: &Redactor, pairs: &[(Value<'_>, Value<'_>)]) -> bool {
     })
 }
 
+/// What PagerDuty gives out; others call a queue so.
+fn is_integration_key(value: &str) -> bool {
+    value.len() == 32
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && value.bytes().any(|byte| byte.is_ascii_digit())
+}
+
 /// A key of a cipher or a cloud, under a name that says little: long, of letters of both cases and digits.
-fn is_random_key(value: &str) -> bool {
+pub(super) fn is_random_key(value: &str) -> bool {
     let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
     value.len() >= 20
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
@@ -206,6 +214,11 @@ fn leaves(
         Value::Map(pairs) => {
             return pairs.iter_mut().for_each(|(key, item)| {
                 let plain = key.as_text().is_some_and(|name| PLAIN_KEYS.contains(&name));
+                // How many, how long, from when on.
+                let counts = matches!(item, Value::Int(_) | Value::UInt(_) | Value::Float(_));
+                if counts && key.as_text().is_some_and(|name| is_about_secrets(name.as_bytes())) {
+                    return;
+                }
                 leaves(rules, item, learn && !plain, rule, secrets);
             });
         }

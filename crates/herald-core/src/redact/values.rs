@@ -18,6 +18,7 @@ static SAYINGS: LazyLock<Words<()>> = LazyLock::new(|| {
     Words::of_list(
         "\
     - 0 1 absent auto changed chauthtok compat denied disabled empty enabled expired failed \
+    argon2 argon2i argon2id bcrypt pbkdf2 scrypt sha-256 sha-512 sha1 yescrypt \
     failure false hidden incorrect invalid is locked md5 missing must n/a never nil no none \
     not null off ok on optional pam present redacted rejected required scram-sha-256 sha256 \
     sha512 success true unchanged undef undefined unknown unset yes ~",
@@ -129,12 +130,17 @@ fn continues(text: &[u8], place: usize) -> bool {
 /// Reads to the end of an unquoted word, over quotes that open inside it.
 fn bare(text: &[u8], start: usize, inside: Option<u8>) -> usize {
     let mut place = start;
+    // In `c:\\new` no line ends.
+    let is_path = at(text, start).is_ascii_alphabetic()
+        && at(text, start + 1) == b':'
+        && at(text, start + 2) == b'\\';
     while let Some(&byte) = text.get(place) {
         match byte {
             // A mark has spaces in it, and is one word.
             b'[' | b'$' if mark_length(text, place) > 0 => place += mark_length(text, place) - 1,
             b' ' | b'\t' | b'\n' | b'\r' | b';' | b'&' | b'|' | b'<' | b'>' | b'`' | 0 => break,
             b'_' if slice(text, place..place + 3) == b"_|-" => break,
+            b'\\' if is_path && at(text, place + 1).is_ascii_alphanumeric() => {}
             b'\\' if matches!(at(text, place + 1), b'n' | b'r' | b't' | b'"') => break,
             b'\\' if at(text, place + 1) == b'\n' => break,
             b'\\' => place += 1,
@@ -274,11 +280,27 @@ fn is_wrapped(value: &[u8], open: &[u8], close: &[u8]) -> bool {
     })
 }
 
+/// What stands before the place of a secret that is kept elsewhere, or before one that is encrypted.
+const ELSEWHERE: [&[u8]; 10] = [
+    b"ENC[",
+    b"!vault",
+    b"$ANSIBLE_VAULT",
+    b"{cipher}",
+    b"op://",
+    b"ref+",
+    b"arn:aws:",
+    b"@Microsoft.KeyVault(",
+    b"secretref:",
+    b"vault:secret/",
+];
+
 /// Whether a value is put in later: `$NAME`, `${NAME}`, `$(command)`, `{{ jinja }}`, `%s`.
 pub(super) fn is_reference(value: &[u8], expands: bool) -> bool {
     if is_between(value, b"{{", b"}}")
         || is_between(value, b"<%", b"%>")
         || is_between(value, b"${", b"}")
+        || ELSEWHERE.iter().any(|sign| value.starts_with(sign))
+        || is_path_of_variable(value)
     {
         return true;
     }
@@ -292,6 +314,12 @@ pub(super) fn is_reference(value: &[u8], expands: bool) -> bool {
         || (!at(name, 0).is_ascii_digit()
             && !name.is_empty()
             && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'))
+}
+
+/// `${user.home}/.ssh/id_rsa`
+fn is_path_of_variable(value: &[u8]) -> bool {
+    value.starts_with(b"${")
+        && memchr::memchr(b'}', value).is_some_and(|close| at(value, close + 1) == b'/')
 }
 
 fn is_between(value: &[u8], open: &[u8], close: &[u8]) -> bool {

@@ -17,6 +17,8 @@ pub(crate) const COMMANDS: &str =
 const PILLARS: &str = include_str!("../../../herald-core/tests/corpus/secret_pillars.txt");
 pub(crate) const TEXTS: &str = include_str!("../../../herald-core/tests/corpus/secret_texts.txt");
 
+const TOKENS: &str = include_str!("../../../herald-core/tests/corpus/secret_tokens.txt");
+
 /// A case, and what is secret in it.
 pub(crate) fn read(marked: &str) -> (String, Vec<String>) {
     let marked = marked.replace('‖', "");
@@ -54,6 +56,9 @@ pub(crate) fn corpus() -> (Vec<Event>, Vec<String>) {
     for (pillar, more) in cases(PILLARS) {
         let value = python::read(&pillar).unwrap_or_else(|| panic!("{pillar}"));
         add("state.apply", vec![text("web"), value.clone()], value, more);
+    }
+    for (line, more) in cases(TOKENS) {
+        add("cmd.run", vec![text("tail /var/log/app.log")], text(&line), more);
     }
     for (shown, more) in TEXTS.split("%%\n").skip(1).map(read) {
         add("file.read", vec![text("/etc/app.conf")], text(&shown), more);

@@ -4,6 +4,7 @@ mod properties;
 mod site;
 mod trees;
 
+use super::services::SHAPES;
 use super::*;
 
 static RULES: LazyLock<Redactor> = LazyLock::new(redactor);
@@ -264,4 +265,18 @@ fn each_rule_says_its_name() {
     let mut value = Value::Map(vec![("db_password".into(), "hunter2x".into())]);
     RULES.redact_value(&mut value, &mut secrets);
     assert_eq!(secrets.told(), [(RULES.marks().of(b"hunter2x"), "key".into())]);
+}
+
+#[test]
+fn every_service_of_the_table_is_known_from_its_shortest_token_on() {
+    for shape in SHAPES {
+        let letters: Vec<u8> = (b'0'..=b'9').chain(b'a'..=b'z').chain(b'A'..=b'Z').collect();
+        let letters = letters.iter().filter(|letter| shape.body.has(**letter)).cycle();
+        let body: String = letters.take(shape.min).map(|letter| char::from(*letter)).collect();
+        let token = format!("{}{body}", shape.prefix);
+        let hidden = redact(&format!("it said {token} twice"));
+        assert!(!hidden.contains(&body) && hidden.ends_with("] twice"), "{token}: {hidden}");
+        let shorter = format!("it said {} twice", &token[..token.len() - 1]);
+        assert_eq!(redact(&shorter), shorter, "{}", shape.prefix);
+    }
 }
