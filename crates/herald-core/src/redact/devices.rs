@@ -23,7 +23,9 @@ pub(super) fn hide(scan: &mut Scan<'_, '_>, name: Range<usize>, leads: bool) {
         return;
     }
     let named = slice(text, name.clone());
-    let line = line_before(text, name.start);
+    if is_prose(text, named, name.end + 1) {
+        return;
+    }
     let mut words = Words { text, place: name.end };
     let Some(first) = words.next() else { return };
     if let Some(value) = keyed(text, named, first.clone(), &mut words) {
@@ -45,12 +47,20 @@ pub(super) fn hide(scan: &mut Scan<'_, '_>, name: Range<usize>, leads: bool) {
     let written = slice(text, value.clone());
     let is_it = match kind {
         Some(kind) => fits(kind, written),
-        None => announced || follows(named, line, written),
+        None => announced || follows(text, &name, written),
     };
-    let is_it = is_it || is_statement(text, named, line, leads, &value);
-    if is_it {
+    if is_it || is_statement(text, &name, leads, &value) {
         scan.hide_value(value, false);
     }
+}
+
+/// Whether a word of a sentence follows, as behind nearly every `password` that no value follows.
+fn is_prose(text: &[u8], name: &[u8], place: usize) -> bool {
+    let near = slice(text, place..text.len().min(place + 16));
+    let length = near.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let ends = matches!(at(text, place + length), 0 | b' ' | b'\n' | b'.' | b',');
+    let any_word = matches!(name, b"password" | b"passwd" | b"passphrase" | b"secret");
+    any_word && length > 0 && ends && !BETWEEN.contains(&slice(near, 0..length))
 }
 
 /// The rest of a command's words, quotes left out.
@@ -140,37 +150,37 @@ fn keyed(
 }
 
 /// Whether what stands before a name on its line makes what follows it a secret.
-fn follows(name: &[u8], line: &[u8], value: &[u8]) -> bool {
-    let has = |part: &[u8]| memchr::memmem::find(line, part).is_some();
-    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    match name {
+fn follows(text: &[u8], name: &Range<usize>, value: &[u8]) -> bool {
+    let line = || line_before(text, name.start);
+    let last = || line().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let has = |part: &[u8]| memchr::memmem::find(line(), part).is_some();
+    match slice(text, name.clone()) {
         b"community" => {
-            matches!(last, b"snmp-server" | b"snmp" | b"snmp-agent" | b"read" | b"write")
+            matches!(last(), b"snmp-server" | b"snmp" | b"snmp-agent" | b"read" | b"write")
         }
-        b"key" => has(b"radius-server ") || has(b"tacacs-server ") || line.ends_with(b"isakmp"),
+        b"key" => has(b"radius-server ") || has(b"tacacs-server ") || last() == b"isakmp",
         b"key-string" => true,
         b"pre-shared-key" => !value.starts_with(b"/"),
-        b"password" | b"secret" => {
-            let of_peer = line.starts_with(b"neighbor ");
-            tells(value) && (line == b"enable" || line.starts_with(b"username ") || of_peer)
+        b"password" | b"secret" if tells(value) => {
+            let line = line();
+            line == b"enable" || line.starts_with(b"username ") || line.starts_with(b"neighbor ")
         }
-        b"insecure-password" => line.starts_with(b"user "),
+        b"insecure-password" => line().starts_with(b"user "),
         _ => false,
     }
 }
 
 /// `secret "x";`, `set … authentication-password "x"`: a statement that ends with it.
-fn is_statement(text: &[u8], name: &[u8], line: &[u8], leads: bool, value: &Range<usize>) -> bool {
+fn is_statement(text: &[u8], name: &Range<usize>, leads: bool, value: &Range<usize>) -> bool {
     let close = at(text, value.end);
     let opens = value.start.checked_sub(1).map(|before| at(text, before));
-    if opens != Some(close) || !matches!(close, b'"' | b'\'') || kind_of(name) != Some(Kind::Strong)
-    {
+    let is_quoted = opens == Some(close) && matches!(close, b'"' | b'\'');
+    if !is_quoted || kind_of(slice(text, name.clone())) != Some(Kind::Strong) {
         return false;
     }
     let rest = slice(text, value.end + 1..line_end_within(text, value.end + 1, 40)).trim_ascii();
-    let is_set = line.starts_with(b"set ");
-    (rest.starts_with(b";") || rest.is_empty()) && (leads || is_set)
-        || rest.starts_with(b";") && leads
+    let ends = rest.starts_with(b";") || rest.is_empty();
+    ends && (leads || line_before(text, name.start).starts_with(b"set "))
 }
 
 /// Whether a value is more than a word of a sentence.

@@ -81,7 +81,8 @@ static PROGRAMS: LazyLock<Words<Program>> = LazyLock::new(|| {
     Words::new(options.chain(places).chain(names).chain(accounts).chain(deeds), Program::join)
 });
 
-/// Salt's own functions in a text, as `salt` and `salt-call` are told them.
+/// Salt's own functions in a text, as `salt` and `salt-call` are told them. Nearly all have a word in them that is
+/// looked for (`shadow.set_password`, `mysql.user_create`).
 fn functions() -> impl Iterator<Item = (&'static str, &'static str, usize)> {
     // A number, but on Windows.
     let is_sure = |(name, _): &&(&'static str, usize)| *name != "user.add";
@@ -101,8 +102,7 @@ pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
         .chain(CALLS.iter().map(|call| call.0))
         .filter(is_long)
         .chain(SHORT.iter().map(|(_, anchor)| *anchor))
-        .chain(functions().map(|function| function.0))
-        .chain(["htpasswd", "mosquitto_passwd", "echo", "printf", "send \""])
+        .chain(["htpasswd", "mosquitto_passwd", "echo", "printf", "send \"", "rabbitmq.add_user"])
 }
 
 /// Hides what the words behind a program's name hold.
