@@ -13,6 +13,8 @@ use herald_core::redact::{KEY_BYTES, Marks};
 use rustix::rand::{GetRandomFlags, getrandom};
 use thiserror::Error;
 
+use crate::seal::open_regular;
+
 /// Why the key that is kept can't be had.
 #[derive(Debug, Error)]
 enum KeyError {
@@ -57,7 +59,7 @@ fn kept(journal: &Path) -> Result<[u8; KEY_BYTES], KeyError> {
     let path = path_of(journal);
     let trouble = |source| KeyError::File { path: path.clone(), source };
     let mut bytes = Vec::with_capacity(KEY_BYTES + 1);
-    match File::open(&path) {
+    match open_regular(&path) {
         Ok(file) => file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(trouble)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return make(&path, std::fs::metadata(journal).ok().as_ref()).map_err(trouble);
@@ -141,6 +143,20 @@ mod tests {
             of_journal(&journal);
             assert_eq!(std::fs::read(&key).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal.db");
+        let key = folder.path().join("journal.db.marks");
+        std::fs::create_dir(&key).unwrap();
+        assert!(matches!(kept(&journal), Err(KeyError::File { .. })));
+        std::fs::remove_dir(&key).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &key, mode).unwrap();
+        assert!(matches!(kept(&journal), Err(KeyError::File { .. })));
+        of_journal(&journal);
     }
 
     #[test]

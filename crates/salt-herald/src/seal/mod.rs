@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use herald_core::seal::{Checkpoint, PublicKey, Signed};
+use rustix::fs::OFlags;
 use thiserror::Error;
 
 use crate::hex;
@@ -105,7 +106,7 @@ impl SealKey {
 
     fn load(path: &Path) -> Result<Self, SealError> {
         let failed = |source| SealError::File { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = open_regular(path).map_err(failed)?;
         let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(SealError::Open { path: path.to_owned(), mode });
@@ -130,6 +131,7 @@ impl SealKey {
             .create(true)
             .truncate(true)
             .mode(0o600)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(&part)
             .map_err(failed)?;
         file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
@@ -153,6 +155,17 @@ impl SealKey {
         let signature = self.0.sign(&checkpoint.to_bytes());
         Signed { checkpoint, signature: signature.as_ref().try_into().unwrap_or([0; 64]) }
     }
+}
+
+/// Opens a file for reading. Whoever finds something else there does not wait for it: a pipe would be, for
+/// ever.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(no_wait).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is there and is no regular file"))
 }
 
 impl fmt::Debug for SealKey {

@@ -55,3 +55,26 @@ fn a_signature_holds_for_what_was_signed_with_that_key_only() {
     let moved = Checkpoint { number: 8, ..checkpoint() };
     assert!(!is_signed(&Signed { checkpoint: moved, ..signed }, key.public()));
 }
+
+#[test]
+fn what_is_no_file_is_not_waited_for_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal.db");
+    let path = SealKey::place(&journal);
+    fs::create_dir(&path).unwrap();
+    let of_folder = SealKey::of_journal(&journal).unwrap_err();
+    fs::remove_dir(&path).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+    let of_pipe = SealKey::of_journal(&journal).unwrap_err();
+    for error in [of_folder, of_pipe] {
+        let SealError::File { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(source.to_string(), "it is there and is no regular file");
+        assert!(error.to_string().contains("journal.db.seal"), "{error}");
+    }
+    // Nor is one that stands where half a key would.
+    fs::remove_file(&path).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("journal.db.seal.part"), mode)
+        .unwrap();
+    assert!(matches!(SealKey::of_journal(&journal), Err(SealError::File { .. })));
+}

@@ -90,6 +90,7 @@ fn entries_that_were_touched_are_named() {
         "UPDATE entry SET number = -5 WHERE number = 5; UPDATE entry SET number = 5 WHERE number = 8; \
          UPDATE entry SET number = 8 WHERE number = -5",
         "UPDATE entry SET bytes = (SELECT bytes FROM entry WHERE number = 3) WHERE number = 5",
+        "INSERT INTO entry SELECT -number, at, kind, bytes, hash FROM entry WHERE number IN (3, 4)",
     ];
     insta::assert_snapshot!(after_each(&deeds));
 }
@@ -115,6 +116,7 @@ fn tables_that_say_something_else_are_named() {
     let deeds = [
         "UPDATE run SET user = 'mallory', command = 'salt x test.ping' WHERE id = 1",
         "DELETE FROM run WHERE id = 2",
+        "UPDATE run SET version = version - 1 WHERE id = 1",
         "INSERT INTO minion VALUES (77, 'ghost')",
         "UPDATE return SET failed = 0 WHERE failed = 1",
         "UPDATE return SET shape = (SELECT max(id) FROM payload) WHERE job = 1 AND minion = 0",
@@ -128,6 +130,40 @@ fn tables_that_say_something_else_are_named() {
         "CREATE TRIGGER hide AFTER INSERT ON run BEGIN DELETE FROM run WHERE user = 'mallory'; END",
     ];
     insta::assert_snapshot!(after_each(&deeds));
+}
+
+/// An earlier salt-herald took more for a change of a run.
+#[test]
+fn a_run_whose_version_is_higher_than_what_follows_now_is_whole() {
+    let scene = scene();
+    let connection = Connection::open(scene.path()).unwrap();
+    connection.execute("UPDATE run SET version = version + 2", []).unwrap();
+    drop(connection);
+    assert!(verify(&scene.path(), &[]).status.success());
+}
+
+#[test]
+fn a_backup_beside_the_unmerged_end_of_another_journal_is_verified_by_itself() {
+    let mut scene = Scene::usual();
+    scene.settle();
+    let copy = scene.dir.path().join("copy.db");
+    assert!(herald(&scene.path(), &["backup", copy.to_str().unwrap()]).status.success());
+    for n in 0..30 {
+        scene.new_job(&format!("2026112215000000{n:04}"), "eve", "cmd.run", &["later"], &["web1"]);
+    }
+    scene.settle();
+    let beside = |path: &Path| std::path::PathBuf::from(format!("{}-wal", path.display()));
+    let wal = std::fs::read(beside(&scene.path())).unwrap();
+    let scene = scene.close();
+    std::fs::copy(&copy, scene.path()).unwrap();
+    std::fs::write(beside(&scene.path()), &wal).unwrap();
+    assert!(!wal.is_empty());
+    let of_copy = said(&scene, &verify(&scene.path(), &[copy.to_str().unwrap()]));
+    let of_journal = said(&scene, &verify(&scene.path(), &[]));
+    assert_eq!(of_journal, of_copy.replace("copy.db", "journal.db"));
+    assert!(of_journal.contains("tables") && of_journal.ends_with("exit code 0\n"), "{of_journal}");
+    // It reads only: what belongs to the other is as it was.
+    assert_eq!(std::fs::read(beside(&scene.path())).unwrap(), wal);
 }
 
 #[test]

@@ -317,6 +317,14 @@ pub(super) fn last(connection: &Connection) -> Result<Place, StoreError> {
     Ok(last.map_or(BEGINNING, |last| Place { number: last.number, hash: last.hash }))
 }
 
+/// Rows that no chain can hold: the first entry is number 1.
+pub(super) fn below(connection: &Connection) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT number FROM entry WHERE number < 1 ORDER BY number LIMIT 21";
+    let mut select = connection.prepare(sql).map_err(reading)?;
+    let numbers = select.query_map([], |row| row.get(0)).map_err(reading)?;
+    numbers.collect::<rusqlite::Result<_>>().map_err(reading)
+}
+
 /// An entry and its hash, if it is there.
 pub(super) fn place(connection: &Connection, number: u64) -> Result<Option<Place>, StoreError> {
     Ok(link(connection, number)?.map(|link| Place { number: link.number, hash: link.hash }))

@@ -360,7 +360,7 @@ fn ready(connection: Connection, unchanging: bool) -> Opened {
 
 /// A backup was put back beside the unmerged end of another journal, and nobody began with it yet. While
 /// somebody writes, the file is not looked at: to close it would take SQLite's locks from our process.
-fn has_a_strangers_wal(path: &Path) -> bool {
+pub(super) fn has_a_strangers_wal(path: &Path) -> bool {
     has_unmerged_wal(path) && holder(path).is_none() && restore::is_put_back(path).unwrap_or(false)
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::memory;
-use super::open::{as_uri, has_unmerged_wal};
+use super::open::{as_uri, has_a_strangers_wal, has_unmerged_wal};
 
 /// Tables of which both hold rows, and which of the file's count.
 pub(super) const BOTH: [(&str, &str); 17] = [
@@ -101,11 +101,15 @@ fn open(memory: &str, file: Option<&Path>) -> rusqlite::Result<Connection> {
 /// Attaches the file, to be read only; whether that could be done.
 pub(super) fn attach(connection: &Connection, file: &Path) -> bool {
     // Else it would be looked for in memory, as what it is attached to.
-    let mut ways = vec!["vfs=unix&mode=ro"];
-    if !has_unmerged_wal(file) {
+    let (plain, unchanging) = ("vfs=unix&mode=ro", "vfs=unix&immutable=1");
+    let ways = if has_a_strangers_wal(file) {
+        vec![unchanging]
+    } else if has_unmerged_wal(file) {
+        vec![plain]
+    } else {
         // Where not even the files beside it can be made.
-        ways.push("vfs=unix&immutable=1");
-    }
+        vec![plain, unchanging]
+    };
     for way in ways {
         let attached = connection.execute("ATTACH ?1 AS disk", [as_uri(file, way)]);
         let readable = attached.and_then(|_| {

@@ -28,15 +28,17 @@ struct Table {
     ordered: bool,
     /// Numbers of payloads: they name nothing any more when these are gone.
     contents: &'static [&'static str],
+    /// Columns that may be higher than what follows now: an earlier salt-herald counted more as a change.
+    rising: &'static [&'static str],
 }
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
-    Table { name, key, ordered: false, contents: &[] }
+    Table { name, key, ordered: false, contents: &[], rising: &[] }
 }
 
 const TABLES: [Table; 15] = [
     table("minion", &["number"]),
-    table("run", &["id"]),
+    Table { rising: &["version"], ..table("run", &["id"]) },
     table("job", &["id"]),
     Table { contents: &["shape"], ..table("return", &["job", "minion"]) },
     Table {
@@ -165,7 +167,10 @@ impl Table {
         let mut other = Vec::new();
         for ((column, wanted), found) in columns.iter().zip(wanted).zip(found) {
             let is_contents = self.contents.contains(&column.as_str());
-            let is_same = wanted == found || is_contents && is_expired(connection, wanted, found)?;
+            let is_higher = self.rising.contains(&column.as_str()) && is_above(wanted, found);
+            let is_same = wanted == found
+                || is_higher
+                || is_contents && is_expired(connection, wanted, found)?;
             if !is_same {
                 other.push(column.clone());
             }
@@ -236,6 +241,10 @@ impl Table {
         }
         Ok(())
     }
+}
+
+fn is_above(wanted: &Value, found: &Value) -> bool {
+    matches!((wanted, found), (Value::Integer(wanted), Value::Integer(found)) if found > wanted)
 }
 
 /// Whether a number names contents that are not there any more: none has it, and what came back later

@@ -12,7 +12,7 @@ mod tests;
 
 use std::path::Path;
 
-use herald_core::verify::{Contents, Finding, Report, Scrubs, Witness, judge};
+use herald_core::verify::{Contents, Finding, Report, RowFault, Scrubs, Witness, judge};
 use rusqlite::Connection;
 
 use super::chain::Looked;
@@ -47,6 +47,10 @@ pub fn verify(path: &Path, manner: Manner, witness: &Witness) -> Result<Report, 
         report.find(Finding::Chain(found));
     }
     report.cut = chain::cut_of(&connection, base)?;
+    for number in chain::below(&connection)? {
+        let (table, key) = ("entry".to_owned(), format!("number {number}"));
+        report.find(Finding::Row { table, key, fault: RowFault::Stray });
+    }
     let hash_at = |number: u64| {
         let there = || chain::place(&connection, number).ok().flatten().map(|place| place.hash);
         if number == base.number { Some(base.hash) } else { there() }
