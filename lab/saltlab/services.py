@@ -106,6 +106,7 @@ class Herald(Service):
             f"    token: xoxb-fake-token\n"
             f'    channel: "#monitoring"\n'
             f"    api_url: {self._slack.address}/api/\n"
+            f"    checkpoints: false\n"
         )
         # It holds what would be a secret elsewhere.
         self.config.chmod(0o600)

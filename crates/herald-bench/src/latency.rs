@@ -42,7 +42,7 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<(), Failur
 pub(crate) fn slack_table(slack: &FakeSlack) -> String {
     let options = SlackOptions::default();
     format!(
-        "slack:\n  bench:\n    token: {:?}\n    channel: {:?}\n    api_url: {:?}\n",
+        "slack:\n  bench:\n    token: {:?}\n    channel: {:?}\n    api_url: {:?}\n    checkpoints: false\n",
         options.token,
         options.channel,
         slack.api_url()

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 pub use alarm::alarm;
 pub use notice::{
-    given_up, not_known, not_told, not_yet_recorded, quick_again, slow, unusable, unwritable,
-    usable_again, written_again,
+    checkpoint_news, checkpoint_thread, given_up, not_known, not_told, not_yet_recorded,
+    quick_again, slow, unusable, unwritable, usable_again, written_again,
 };
 pub use together::{Missed, Telling, announce_together};
 

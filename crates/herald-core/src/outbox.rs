@@ -44,11 +44,11 @@ pub struct Label {
 
 /// A message of ours that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct Found<L = Label> {
     /// Where it stands, in the sink's words.
     pub place: String,
     /// What it is about.
-    pub label: Label,
+    pub label: L,
 }
 
 /// Posts of which it is not known whether they arrived: which message of which run.

@@ -12,8 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::digest::Digest;
 use crate::run::named;
 
+mod daily;
 mod line;
 
+pub use daily::{News, ThreadLabel, Told, begun_since, last_told, thread_in, to_say};
 pub use line::{Odd, read, uuid};
 
 /// What is signed begins with this, so that a signature can't be taken for one of something else.

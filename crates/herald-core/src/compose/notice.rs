@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::announce::{Announcement, MAX_COMMAND, Mood, Notice};
 use crate::limited::Unsaid;
+use crate::seal::{News, PublicKey};
 
 use super::cut;
 use super::together::between;
@@ -135,6 +136,43 @@ pub fn quick_again(master: Option<&str>) -> Notice {
         headline: at(master, "The journal's disk is no longer slow"),
         more: "Runs are recorded and said at once again.".to_owned(),
     }
+}
+
+/// The message that begins the thread of checkpoints of a journal, which is known by this UUID.
+pub fn checkpoint_thread(origin: &str, key: PublicKey, master: Option<&str>) -> Notice {
+    let more = format!(
+        "Each day a line in this thread says how the journal of salt-herald stands, signed. It can be proved \
+         with any of them later that nothing before it was changed or taken away: salt-herald verify --key KEY \
+         --checkpoint 'LINE'. The journal is {origin}. The key is {key}"
+    );
+    let headline = at(master, "Checkpoints of the journal of what Salt does");
+    Notice { mood: Mood::Good, headline, more }
+}
+
+/// What is to be said before the line of a checkpoint. Where it does not stand in a thread, what it is.
+pub fn checkpoint_news(news: &News, is_alone: bool, master: Option<&str>) -> String {
+    let mut text = String::new();
+    if is_alone {
+        let what = at(master, "Checkpoint of the journal of what Salt does");
+        text = format!("{what}. For salt-herald verify --checkpoint. The key is {}", news.seal.key);
+    }
+    let mut add = |sentence: &str| {
+        let space = if text.is_empty() { "" } else { ". " };
+        text.push_str(&format!("{space}{sentence}"));
+    };
+    if news.was_put_back {
+        add(
+            "The journal was put back from a backup: of what came after that, earlier lines do not hold",
+        );
+    }
+    if news.is_new_key {
+        add(&format!(
+            "Signed with another key than before: {}. If nobody here replaced or lost the file with the \
+             key, ask who did",
+            news.seal.key
+        ));
+    }
+    text
 }
 
 /// The same with a word that it is not recorded yet. That word is no news: a message is not rewritten

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use herald_core::announce::{Announcement, Notice};
 use herald_core::outbox::{Found, Label};
+use herald_core::seal::ThreadLabel;
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
@@ -55,9 +56,9 @@ pub struct Search<'a> {
 
 /// What came of looking.
 #[derive(Debug)]
-pub enum Sought {
+pub enum Sought<L = Label> {
     /// All messages of ours that are there, the oldest first.
-    Found(Vec<Found>),
+    Found(Vec<Found<L>>),
     /// It does not let us look, and will not do so the next time: why.
     CanNotTell(String),
     /// It is there, but looking failed.
@@ -216,6 +217,54 @@ impl Sink {
             Self::Slack(slack) => slack.notify(notice).await,
             #[cfg(test)]
             Self::Memory(memory) => memory.notify(notice).await,
+        }
+    }
+
+    /// Begins the thread of checkpoints.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn begin_thread(
+        &self,
+        notice: &Notice,
+        label: &ThreadLabel,
+    ) -> Result<MessageRef, DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.begin_thread(notice, label).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.begin_thread(label).await,
+        }
+    }
+
+    /// Says a checkpoint's line, in the thread, or by itself where there are none; `more` stands before it.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn say_checkpoint(
+        &self,
+        thread: Option<&MessageRef>,
+        (more, line): (&str, &str),
+        label: &ThreadLabel,
+    ) -> Result<MessageRef, DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.say_checkpoint(thread, (more, line), label).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.begin_thread(label).await,
+        }
+    }
+
+    /// Looks for messages of ours about checkpoints.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`]: when the sink can't be asked anything.
+    pub async fn seek_checkpoints(
+        &self,
+        search: Search<'_>,
+    ) -> Result<Sought<ThreadLabel>, DeliveryError> {
+        match self {
+            Self::Slack(slack) => slack.seek_checkpoints(search).await,
+            #[cfg(test)]
+            Self::Memory(_) => Ok(Sought::Found(Vec::new())),
         }
     }
 

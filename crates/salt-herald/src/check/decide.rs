@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bus;
-use super::facts::{BusFact, DirFact, Facts, JournalFact, Owner, SocketFact};
+use super::facts::{BusFact, DirFact, Facts, JournalFact, Owner, SignedFact, SocketFact};
 use super::job_cache;
 use super::listen;
 use super::report::{Area, Finding, Level, Report};
@@ -39,6 +39,7 @@ pub fn decide(loaded: &Result<(Config, Vec<Problem>), Problems>, facts: Option<&
         job_cache::job_cache(&config.master, facts, &mut report);
     }
     journal(config, facts, &mut report);
+    signed(facts, &mut report);
     access::judge(config, facts, &mut report);
     redact::judge(&config.redact, &mut report);
     listen::judge(config, facts, &mut report);
@@ -143,6 +144,15 @@ fn journal(config: &Config, facts: &Facts, report: &mut Report) {
             .hint(format!("run this as {}, or give the file to the user that salt-herald runs as", owner.user)),
         },
     });
+}
+
+/// Which key signs, and how far people know: what `verify` goes by.
+fn signed(facts: &Facts, report: &mut Report) {
+    let Some(SignedFact { number, at, key, told }) = &facts.journal.signed else { return };
+    let told: Vec<String> =
+        told.iter().map(|(sink, at)| format!("; last said at {sink}: {at}")).collect();
+    let message = format!("signed up to entry {number}, {at}, with the key {key}{}", told.concat());
+    report.push(Finding::ok(Area::Journal, message));
 }
 
 /// A journal that we may write: whether it can be.

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use herald_core::seal::PublicKey;
+use jiff::Timestamp;
+
 /// Everything that [`super::probe`] looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -149,6 +152,21 @@ pub struct JournalFact {
     pub refused: Option<String>,
     /// There is no room left where it lies.
     pub is_full: bool,
+    /// Its latest checkpoint, if there is one.
+    pub signed: Option<SignedFact>,
+}
+
+/// How a journal is signed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedFact {
+    /// The entry of the latest checkpoint.
+    pub number: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The key by which it can be checked.
+    pub key: PublicKey,
+    /// Where people were told of checkpoints, and of the last one there when.
+    pub told: Vec<(String, Timestamp)>,
 }
 
 /// A place where we are to listen.

@@ -19,7 +19,7 @@ mod tests;
 pub use decide::decide;
 pub use facts::{
     AccessFact, Account, BusFact, ConnectFact, DirFact, Facts, GroupFact, JobCacheFact,
-    JournalFact, ListenFact, Owner, SocketFact, Who,
+    JournalFact, ListenFact, Owner, SignedFact, SocketFact, Who,
 };
 pub use probe::probe;
 pub use report::{Area, Finding, Level, Report, exit_code, render};

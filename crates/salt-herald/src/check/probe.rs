@@ -16,7 +16,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::facts::{
     AccessFact, Account, BusFact, ConnectFact, DirFact, Facts, GroupFact, JobCacheFact,
-    JournalFact, Owner, SocketFact, Who,
+    JournalFact, Owner, SignedFact, SocketFact, Who,
 };
 use super::listen;
 use crate::accounts::{gid_of, groups_of, name_of};
@@ -164,7 +164,8 @@ impl Accounts {
         });
         let room = rustix::fs::statvfs(&parent).ok();
         let is_full = room.is_some_and(|room| room.f_blocks > 0 && room.f_bavail == 0);
-        JournalFact { dir, unwritable_file, refused, is_full }
+        let signed = if is_special { None } else { signed(path) };
+        JournalFact { dir, unwritable_file, refused, is_full, signed }
     }
 }
 
@@ -209,4 +210,15 @@ fn connect_tcp(address: &SocketAddr) -> ConnectFact {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => ConnectFact::Refused,
         Err(error) => ConnectFact::Failed(error.to_string()),
     }
+}
+
+/// The latest checkpoint, where there is a journal that we may read.
+fn signed(path: &Path) -> Option<SignedFact> {
+    let reader = JournalReader::open(path).ok()?;
+    let checkpoint = reader.last_seal().ok()??.checkpoint;
+    let (key, _) = reader.seal_keys().ok()?.pop()?;
+    let sinks = reader.sinks().ok()?;
+    let told =
+        sinks.into_iter().filter_map(|sink| Some((sink.name, sink.checkpoint?.at))).collect();
+    Some(SignedFact { number: checkpoint.number, at: checkpoint.at, key, told })
 }

@@ -107,6 +107,8 @@ pub struct SlackConfig {
     pub access: SlackAccess,
     /// With a webhook, which can't edit: a run's end is said when it failed or took longer.
     pub slow_after: Duration,
+    /// The journal's checkpoints are said there.
+    pub checkpoints: bool,
 }
 
 /// Another channel for a bot than its sink's own.

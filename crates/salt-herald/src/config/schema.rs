@@ -25,6 +25,7 @@ pub(super) const SINK_KEYS: &[&str] = &[
     "color",
     "api_url",
     "slow_after",
+    "checkpoints",
 ];
 
 /// The keys of a route.

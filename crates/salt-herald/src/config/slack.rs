@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::problem::{Problem, Severity};
 use super::secret::Taken;
 use super::table::{Given, Table};
-use super::values::{Mismatch, line, seconds};
+use super::values::{Mismatch, boolean, line, seconds};
 use super::yaml::{Entry, Value};
 use super::{Guise, SlackAccess, SlackConfig, schema, secret};
 
@@ -52,8 +52,13 @@ fn read_sink(entry: Entry, problems: &mut Vec<Problem>) -> Option<SlackConfig> {
     table.finish(schema::elsewhere("slack.NAME"), problems);
     let api_url = keys.api_url.take();
     let slow_after = keys.slow_after.unwrap_or(SLOW_AFTER);
+    let checkpoints = keys.checkpoints;
+    let access = keys.into_access(neither, problems)?;
+    // A webhook has no threads, and a message each day is more than people have asked for.
+    let checkpoints = checkpoints.unwrap_or(matches!(access, SlackAccess::Bot { .. }));
     Some(SlackConfig {
-        access: keys.into_access(neither, problems)?,
+        access,
+        checkpoints,
         api_url: api_url.unwrap_or_else(|| API_URL.to_owned()),
         slow_after,
     })
@@ -71,6 +76,7 @@ struct Keys {
     guise_mentions: Vec<Given<()>>,
     slow_after: Option<Duration>,
     slow_mention: Option<Given<()>>,
+    checkpoints: Option<bool>,
 }
 
 impl Keys {
@@ -90,6 +96,7 @@ impl Keys {
                 .take("api_url", line, problems)
                 .and_then(|given| read_api_url(&given, problems)),
             slow_after: table.take("slow_after", seconds, problems).map(|given| given.value),
+            checkpoints: table.take("checkpoints", boolean, problems).map(|given| given.value),
             guise: Guise {
                 channel: None,
                 username: table.take("username", line, problems).map(|given| given.value),

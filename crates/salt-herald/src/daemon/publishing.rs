@@ -78,9 +78,11 @@ impl Publishing {
 fn targets(config: &Config) -> Result<Vec<Target>, reqwest::Error> {
     let sinks = chat::sinks(config)?;
     let target = |sink: chat::Sink| {
-        let slow_after =
-            config.slack.get(sink.name()).map_or(Duration::MAX, |slack| slack.slow_after);
-        Target { sink, slow_after }
+        // Another channel of a bot has no table of its own.
+        let own = config.slack.get(sink.name());
+        let slow_after = own.map_or(Duration::MAX, |slack| slack.slow_after);
+        let checkpoints = own.is_some_and(|slack| slack.checkpoints);
+        Target { sink, slow_after, checkpoints }
     };
     Ok(sinks.into_iter().map(target).collect())
 }

@@ -10,6 +10,7 @@ use herald_core::owed::{Part, Step};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::checkpoints::Act;
 use super::doubt::Place;
 use super::health::Due;
 use super::view::{Subject, View};
@@ -36,6 +37,8 @@ pub(super) enum Next {
     TellUnsaid,
     /// Tell what minions made up, and what happened to keys.
     TellAlarms,
+    /// Do something for checkpoints.
+    Checkpoints(Act),
     /// Nothing may be done before.
     Wait(Instant),
     /// Nothing is owed.
@@ -81,10 +84,21 @@ impl Worker {
                 }
             }
         }
-        match (self.next_step(now), told) {
+        let next = match (self.next_step(now), told) {
             (Next::Wait(until), Some(told)) => Next::Wait(until.min(told)),
             (Next::Idle, Some(told)) => Next::Wait(told),
             (next, _) => next,
+        };
+        // Whatever else there is goes first.
+        let until = match next {
+            Next::Idle => None,
+            Next::Wait(until) => Some(until),
+            next => return next,
+        };
+        match self.next_for_checkpoints(now) {
+            Some(Ok(act)) => Next::Checkpoints(act),
+            Some(Err(other)) => Next::Wait(until.map_or(other, |until| until.min(other))),
+            None => until.map_or(Next::Idle, Next::Wait),
         }
     }
 

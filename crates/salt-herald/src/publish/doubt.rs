@@ -377,7 +377,8 @@ impl Worker {
         self.doubts.reach.map_or(since, |reach| reach.min(since))
     }
 
-    async fn last_delivery(&self) -> Option<(Timestamp, String)> {
+    /// The latest message at the sink: when, and where it stands.
+    pub(super) async fn last_delivery(&self) -> Option<(Timestamp, String)> {
         let sink = self.service.sink.clone();
         self.with_reader(move |reader| reader.last_delivery(&sink)).await.ok().flatten()
     }

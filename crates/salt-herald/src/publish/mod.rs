@@ -6,6 +6,7 @@
 //! notes in the journal what was said where.
 
 mod alarms;
+mod checkpoints;
 mod choose;
 mod doubt;
 mod health;

@@ -152,7 +152,14 @@ fn served(memory: &Memory) -> (Settings, Target) {
         numbers: Default::default(),
         pace: Default::default(),
     };
-    (settings, Target { sink: Sink::Memory(memory.clone()), slow_after: Duration::MAX })
+    (
+        settings,
+        Target {
+            sink: Sink::Memory(memory.clone()),
+            slow_after: Duration::MAX,
+            checkpoints: false,
+        },
+    )
 }
 
 /// One worker by itself, that does only what it is told.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Settings;
 use super::alarms::{Alarms, alarms_after};
+use super::checkpoints::Checkpoints;
 use super::choose::Next;
 use super::doubt::Doubts;
 use super::health::Health;
@@ -34,6 +35,8 @@ pub struct Target {
     pub sink: Sink,
     /// Where messages can't be edited: an ending is said when the run took longer.
     pub slow_after: Duration,
+    /// It is told of the journal's checkpoints.
+    pub checkpoints: bool,
 }
 
 /// It is noted that nothing is owed once so many entries were looked at.
@@ -48,7 +51,7 @@ pub(super) struct Worker {
     pub(super) writer: JournalWriter,
     pub(super) reader: Arc<Mutex<JournalReader>>,
     version: watch::Receiver<u64>,
-    stop: watch::Receiver<bool>,
+    pub(super) stop: watch::Receiver<bool>,
     grace: Duration,
     pub(super) pace: Pace,
     pub(super) budget: Arc<Budget>,
@@ -75,6 +78,8 @@ pub(super) struct Worker {
     pub(super) unsaid: Option<NotTold>,
     /// What is said though it is no run.
     pub(super) alarms: Alarms,
+    /// What is to be said of checkpoints.
+    pub(super) checkpoints: Checkpoints,
     /// How all sinks are.
     pub(super) health: Arc<Health>,
     /// What the journal is called in messages' labels.
@@ -142,6 +147,7 @@ impl Worker {
             unknown: None,
             unsaid: None,
             alarms: Alarms::default(),
+            checkpoints: Checkpoints::new(target.checkpoints),
             health,
             lineage,
             numbers,
@@ -206,6 +212,10 @@ impl Worker {
                 }
                 Next::TellAlarms => {
                     self.tell_alarms().await;
+                    continue;
+                }
+                Next::Checkpoints(act) => {
+                    self.do_for_checkpoints(act).await;
                     continue;
                 }
                 Next::Idle if *stop.borrow() => {
@@ -278,6 +288,8 @@ impl Worker {
         let (missed_after, unsaid_after) = (self.state.missed.max(since), self.state.unsaid);
         let alarmed_after = self.alarms.read_after(self.state.alarmed.max(since));
         let (service, has_compared) = (self.service.clone(), self.has_compared);
+        let checkpoints = self.checkpoints.is_on;
+        let told = self.state.checkpoint.map_or(0, |told| told.number);
         let found = self
             .with_reader(move |reader| {
                 let mut ids: BTreeSet<RunId> =
@@ -295,14 +307,17 @@ impl Worker {
                 looked.retain(|(_, view)| !is_old(view));
                 let unknown = unknown_since(reader, &service.sink, missed_after)?;
                 let alarms = alarms_after(reader, &service.sink, alarmed_after)?;
-                Ok((looked, unknown, reader.not_told_after(&service.sink, unsaid_after)?, alarms))
+                let seals = if checkpoints { reader.seals_from(told)? } else { Vec::new() };
+                let unsaid = reader.not_told_after(&service.sink, unsaid_after)?;
+                Ok((looked, unknown, unsaid, (alarms, seals)))
             })
             .await;
         match found {
-            Ok((looked, unknown, unsaid, alarms)) => {
+            Ok((looked, unknown, unsaid, (alarms, seals))) => {
                 (self.looked_at, self.has_compared) = (now, true);
                 (self.unknown, self.unsaid) = (unknown, unsaid);
                 self.alarms.wait_for(alarms, &self.service.alarms);
+                self.checkpoints.seals = seals;
                 self.take_up(looked);
                 true
             }

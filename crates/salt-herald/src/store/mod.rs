@@ -13,6 +13,7 @@ use herald_core::key::KeyAct;
 use herald_core::limited::Unsaid;
 use herald_core::outbox::Doubt;
 use herald_core::run::{Job, Run, RunId};
+use herald_core::seal::Told as ToldCheckpoint;
 use herald_core::suspect::Suspect;
 use jiff::Timestamp;
 use thiserror::Error;
@@ -192,6 +193,12 @@ pub struct SinkState {
     pub unsaid: u64,
     /// Up to this entry it was told what is suspect, and what happened to keys.
     pub alarmed: u64,
+    /// Where its thread of checkpoints begins, in the sink's words.
+    pub thread: Option<String>,
+    /// The checkpoint that it was told last.
+    pub checkpoint: Option<ToldCheckpoint>,
+    /// Since when something about checkpoints may have arrived though nothing was heard of it.
+    pub attempt: Option<Timestamp>,
     /// Where and when its trouble was told last, while it is not told that it is over.
     pub told: Option<Told>,
 }

@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub(crate) bus: FakeBus,
     pub(crate) slack: FakeSlack,
     pub(crate) manner: Manner,
+    /// The channel is told of checkpoints.
+    pub(crate) checkpoints: bool,
     pub(crate) limits: Limits,
     /// More lines for the config.
     pub(crate) more: String,
@@ -63,6 +65,7 @@ impl App {
             folder,
             slack: FakeSlack::start(options).await.unwrap(),
             manner,
+            checkpoints: false,
             // What tests put on the bus stands in no cache, or in one that says other things of it.
             limits: Limits {
                 written_within: Duration::from_millis(200),
@@ -136,8 +139,10 @@ impl App {
             }
         };
         let bot = format!(
-            "  bot:\n    token: {TOKEN}\n    channel: \"#monitoring\"\n    api_url: {}\n",
-            self.slack.api_url()
+            "  bot:\n    token: {TOKEN}\n    channel: \"#monitoring\"\n    api_url: {}\n    \
+             checkpoints: {}\n",
+            self.slack.api_url(),
+            self.checkpoints,
         );
         let webhook = format!("  webhook:\n    webhook_url: {}\n", self.slack.webhook_url());
         let sinks = match self.manner {

@@ -14,6 +14,7 @@ mod chance;
 mod checkpoints;
 mod confirm;
 mod crash;
+mod daily;
 mod disk;
 mod events;
 mod faults;

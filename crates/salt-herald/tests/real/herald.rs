@@ -40,7 +40,7 @@ impl Herald {
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
             "salt:\n  config_dir: {}\njournal:\n  path: {}\nslack:\n  test:\n    token: {token:?}\n    \
-             channel: {channel:?}\n    api_url: {:?}\n",
+             channel: {channel:?}\n    api_url: {:?}\n    checkpoints: false\n",
             config_dir,
             folder.path().join("journal.db").display(),
             slack.api_url()

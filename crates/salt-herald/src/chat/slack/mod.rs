@@ -10,7 +10,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use herald_core::announce::{Announcement, Mood, Notice};
-use herald_core::outbox::Label;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
@@ -23,6 +22,7 @@ use crate::config::Guise;
 
 mod answer;
 mod check;
+mod checkpoints;
 mod client;
 mod hint;
 mod legacy;
@@ -149,7 +149,7 @@ impl Slack {
                 let content = render::marked(self.message(announcement), post.repeat);
                 let mut fields = posted_fields(content);
                 fields.insert("channel".to_owned(), json!(bot.channel));
-                self.post_as(bot, fields, Some(post.label)).await
+                self.post_as(bot, fields, Some(seek::metadata(post.label))).await
             }
         }
     }
@@ -175,7 +175,7 @@ impl Slack {
     /// # Errors
     /// See [`DeliveryError`]: when Slack can't be asked anything.
     pub async fn seek(&self, search: Search<'_>) -> Result<Sought, DeliveryError> {
-        seek::seek(self, self.bot()?, search).await
+        seek::seek(self, self.bot()?, search, seek::read_label).await
     }
 
     /// What [`Slack::post_command`] posts; nothing without a webhook.
@@ -227,7 +227,7 @@ impl Slack {
         let mut fields = posted_fields(content);
         fields.insert("channel".to_owned(), json!(place.channel));
         fields.insert("thread_ts".to_owned(), json!(place.ts));
-        self.post_as(bot, fields, Some(post.label)).await
+        self.post_as(bot, fields, Some(seek::metadata(post.label))).await
     }
 
     /// Rewrites a reply of ours.
@@ -321,12 +321,13 @@ impl Slack {
         &self,
         bot: &Bot,
         mut fields: Map<String, Value>,
-        label: Option<&Label>,
+        metadata: Option<Value>,
     ) -> Result<MessageRef, DeliveryError> {
-        let label = label.filter(|_| !bot.plain.load(Ordering::Relaxed));
-        fields.extend(label.map(|label| ("metadata".to_owned(), seek::metadata(label))));
+        let metadata = metadata.filter(|_| !bot.plain.load(Ordering::Relaxed));
+        let is_labelled = metadata.is_some();
+        fields.extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
         let mut posted = self.call(bot, "chat.postMessage", fields.clone(), Effect::Posts).await;
-        if label.is_some() && posted.as_ref().is_err_and(is_about_metadata) {
+        if is_labelled && posted.as_ref().is_err_and(is_about_metadata) {
             bot.plain.store(true, Ordering::Relaxed);
             fields.remove("metadata");
             posted = self.call(bot, "chat.postMessage", fields, Effect::Posts).await;

@@ -118,6 +118,18 @@ pub(super) fn notice(notice: &Notice) -> Content {
     }
 }
 
+/// A line that is to be copied, and what is to be said before it.
+pub(super) fn checkpoint(more: &str, line: &str) -> Content {
+    let mut parts = Vec::new();
+    if !more.is_empty() {
+        parts.push(rich_section(vec![plain(shown(more, Lines::One, MOST_LINE, literal))]));
+    }
+    let line = literal(line, Lines::One, MOST_LINE);
+    parts.push(json!({ "type": "rich_text_preformatted", "elements": [plain(line.clone())] }));
+    let text = escaped(&line, Lines::One, MOST_FALLBACK);
+    Content { text, blocks: vec![rich_text(parts)], attachments: Vec::new() }
+}
+
 /// One command of several: its state, itself, and what is to be said of it.
 fn command_line(line: &CommandLine) -> Vec<Value> {
     let mut parts = vec![

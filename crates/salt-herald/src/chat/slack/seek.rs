@@ -45,11 +45,12 @@ pub(super) fn metadata(label: &Label) -> Value {
 }
 
 /// See [`Slack::seek`].
-pub(super) async fn seek(
+pub(super) async fn seek<L>(
     slack: &Slack,
     bot: &Bot,
     search: Search<'_>,
-) -> Result<Sought, DeliveryError> {
+    read_label: fn(&Value) -> Option<L>,
+) -> Result<Sought<L>, DeliveryError> {
     if bot.plain.load(std::sync::atomic::Ordering::Relaxed) {
         return Ok(Sought::CanNotTell("Slack takes no metadata from this token".to_owned()));
     }
@@ -62,7 +63,7 @@ pub(super) async fn seek(
         }
         asked => asked?,
     };
-    let found = find(slack, bot, &Scopes::of(&answer), &us, search).await;
+    let found = find(slack, bot, (&Scopes::of(&answer), &us), search, read_label).await;
     Ok(match found {
         Ok(sought) => sought,
         // The thread went with its message.
@@ -74,13 +75,13 @@ pub(super) async fn seek(
     })
 }
 
-async fn find(
+async fn find<L>(
     slack: &Slack,
     bot: &Bot,
-    scopes: &Scopes,
-    us: &Value,
+    (scopes, us): (&Scopes, &Value),
     search: Search<'_>,
-) -> Result<Sought, DeliveryError> {
+    read_label: fn(&Value) -> Option<L>,
+) -> Result<Sought<L>, DeliveryError> {
     let thread = search.thread.map(Place::read).transpose()?;
     let Some(channel) = channel_id(slack, bot, scopes, thread.as_ref(), search).await? else {
         return Ok(Sought::CanNotTell("the channel's ID is not known".to_owned()));
@@ -106,10 +107,11 @@ async fn find(
         }
         let (_, json) = ask(slack, bot, method, &fields).await?;
         let page = json.get("messages").and_then(Value::as_array);
-        messages.extend(page.into_iter().flatten().filter_map(|told| ours(told, us, &channel)));
+        let ours = |told| ours(told, us, &channel, read_label);
+        messages.extend(page.into_iter().flatten().filter_map(ours));
         cursor = next_cursor(&json);
         if cursor.is_empty() {
-            messages.sort_by(|(one, _), (other, _)| one.cmp(other));
+            messages.sort_by(|(one, _): &(String, _), (other, _)| one.cmp(other));
             return Ok(Sought::Found(messages.into_iter().map(|(_, found)| found).collect()));
         }
     }
@@ -144,7 +146,12 @@ fn oldest(since: Timestamp) -> String {
 }
 
 /// A message that our bot posted for a journal, with its time stamp.
-fn ours(told: &Value, us: &Value, channel: &str) -> Option<(String, Found)> {
+fn ours<L>(
+    told: &Value,
+    us: &Value,
+    channel: &str,
+    read_label: fn(&Value) -> Option<L>,
+) -> Option<(String, Found<L>)> {
     let is_same = |theirs: &str, own: &str| {
         let own = us.get(own).and_then(Value::as_str)?;
         Some(told.get(theirs).and_then(Value::as_str) == Some(own))
@@ -158,7 +165,8 @@ fn ours(told: &Value, us: &Value, channel: &str) -> Option<(String, Found)> {
     Some((ts, Found { place, label }))
 }
 
-fn read_label(metadata: &Value) -> Option<Label> {
+/// Reads what [`metadata`] wrote.
+pub(super) fn read_label(metadata: &Value) -> Option<Label> {
     let is_ours = metadata.get("event_type").and_then(Value::as_str) == Some(EVENT);
     let payload = metadata.get("event_payload").filter(|_| is_ours)?;
     let text = |field: &str| payload.get(field).and_then(Value::as_str);
@@ -208,18 +216,18 @@ mod tests {
     fn only_what_our_bot_posted_counts() {
         let us = json!({ "bot_id": "B1", "user_id": "U1" });
         let mut told = json!({ "ts": "1.2", "bot_id": "B1", "metadata": metadata(&label()) });
-        assert_eq!(ours(&told, &us, "C1").unwrap().1.label, label());
+        assert_eq!(ours(&told, &us, "C1", read_label).unwrap().1.label, label());
         for odd in ["B2", ""] {
             told["bot_id"] = json!(odd);
-            assert!(ours(&told, &us, "C1").is_none());
+            assert!(ours(&told, &us, "C1", read_label).is_none());
         }
         told["bot_id"] = json!("B1");
         for odd in [json!(null), json!([]), json!({ "event_type": EVENT }), json!("x")] {
             told["metadata"] = odd;
-            assert!(ours(&told, &us, "C1").is_none());
+            assert!(ours(&told, &us, "C1", read_label).is_none());
         }
         let nobody = json!({});
         told["metadata"] = metadata(&label());
-        assert!(ours(&told, &nobody, "C1").is_none());
+        assert!(ours(&told, &nobody, "C1", read_label).is_none());
     }
 }

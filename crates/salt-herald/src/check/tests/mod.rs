@@ -52,7 +52,7 @@ fn at_socket(socket: SocketFact) -> BusFact {
 
 /// A machine on which everything is right: Salt 3008, the service's user in the group salt.
 fn journal_in(dir: DirFact) -> JournalFact {
-    JournalFact { dir, unwritable_file: None, refused: None, is_full: false }
+    JournalFact { dir, unwritable_file: None, refused: None, is_full: false, signed: None }
 }
 
 fn fine() -> Facts {

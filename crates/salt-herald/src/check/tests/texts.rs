@@ -2,13 +2,14 @@
 
 use super::super::{
     AccessFact, Account, Area, BusFact, ConnectFact, DirFact, Facts, Finding, GroupFact,
-    JobCacheFact, JournalFact, ListenFact, Report, SocketFact,
+    JobCacheFact, JournalFact, ListenFact, Report, SignedFact, SocketFact,
 };
 use super::super::{decide, exit_code, render};
 use super::{
     JOBS, SINK, at_socket, fine, job_cache, journal_in, loaded, owner, socket, with_bus, wrong,
     wrong_with,
 };
+use herald_core::seal::PublicKey;
 
 #[test]
 fn the_job_cache_is_out_of_reach() {
@@ -188,6 +189,21 @@ fn the_journal_would_be_refused_or_has_no_room() {
 
     1 error.
     "#);
+}
+
+#[test]
+fn which_key_signs_and_what_was_said_of_it() {
+    let at = |text: &str| format!("2026-11-26T{text}Z").parse().unwrap();
+    let signed = SignedFact {
+        number: 4711,
+        at: at("13:00:07"),
+        key: PublicKey([0x9f; 32]),
+        told: vec![("monitoring".to_owned(), at("00:00:07"))],
+    };
+    let journal = JournalFact { signed: Some(signed), ..journal_in(DirFact::Usable) };
+    let report = decide(&loaded(SINK), Some(&Facts { journal, ..fine() }));
+    let line = render(&report).lines().find(|line| line.contains("signed")).unwrap().to_owned();
+    insta::assert_snapshot!(line);
 }
 
 #[test]

@@ -26,7 +26,14 @@ pub(super) fn object(status: &Status, minions: &Minions) -> Value {
     });
     let sinks = status.sinks.iter().map(|sink| {
         let since = sink.failing_since.map(|at| at.to_string());
-        json!({"name": sink.name, "trouble": sink.trouble, "failing_since": since})
+        let checkpoint =
+            sink.checkpoint.map(|told| json!({"entry": told.number, "at": told.at.to_string()}));
+        json!({
+            "name": sink.name,
+            "trouble": sink.trouble,
+            "failing_since": since,
+            "checkpoint": checkpoint,
+        })
     });
     let seen = status.seen.iter().map(|(family, count)| (family.clone(), Value::from(*count)));
     json!({

@@ -4,7 +4,7 @@ use herald_core::backfill::{Added, Backfill, CacheState};
 use herald_core::digest::Digest;
 use herald_core::limited::Unsaid;
 use herald_core::minions::Minions;
-use herald_core::seal::Checkpoint;
+use herald_core::seal::{Checkpoint, Told};
 use jiff::tz::TimeZone;
 
 use super::super::output::View;
@@ -127,6 +127,9 @@ fn says_what_is_wrong() {
         failing_since: Some(at("09:00:00")),
         unsaid: 0,
         alarmed: 0,
+        thread: Some("C1 1.2".to_owned()),
+        checkpoint: Some(Told { number: 9, at: at("00:10:00") }),
+        attempt: None,
         told: None,
     }];
     status.not_told = vec![not_told()];

@@ -58,10 +58,21 @@ fn signed(status: &Status, view: &View) -> String {
     match (status.sealed, status.keys.last()) {
         (Some(signed), Some((key, _))) => {
             let (number, at) = (signed.checkpoint.number, local(signed.checkpoint.at, view));
-            format!("up to entry {number}, {at}, with the key {key}")
+            let said = said_at(status, view);
+            format!("up to entry {number}, {at}, with the key {key}{said}")
         }
         _ => "never".to_owned(),
     }
+}
+
+/// Up to where sinks were told.
+fn said_at(status: &Status, view: &View) -> String {
+    let said = status.sinks.iter().filter_map(|sink| {
+        let told = sink.checkpoint?;
+        let (name, at) = (literal::line(&sink.name), local(told.at, view));
+        Some(format!("; said at {name} up to entry {}, {at}", told.number))
+    });
+    said.collect()
 }
 
 fn bus(status: &Status, view: &View) -> String {

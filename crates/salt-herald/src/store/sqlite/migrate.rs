@@ -25,10 +25,11 @@ const STEPS: &[(i64, &str)] = &[
     (9, include_str!("009_seal.sql")),
     (10, include_str!("010_scrub.sql")),
     (11, include_str!("011_suspect.sql")),
+    (12, include_str!("012_thread.sql")),
 ];
 
 /// The latest schema.
-pub(super) const LATEST: i64 = 11;
+pub(super) const LATEST: i64 = 12;
 
 /// Brings the file to the latest schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

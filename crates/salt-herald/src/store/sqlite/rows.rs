@@ -8,6 +8,7 @@ use herald_core::outbox::read_doubt;
 use herald_core::run::{
     Flag, Job, JobId, Run, RunHead, RunId, RunKind, RunStatus, Standing, Tally,
 };
+use herald_core::seal::Told as ToldCheckpoint;
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -106,7 +107,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 
 /// The columns of `sink`, in the order in which [`sink`] reads them.
 pub(super) const SINK: &str = "name, since, settled, trouble, doubt, told_in, told_at, blind, \
-    missed, failing_since, unsaid, alarmed";
+    missed, failing_since, unsaid, alarmed, thread, checkpoint, checkpoint_at, attempt";
 
 /// How far a sink is.
 pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
@@ -121,6 +122,11 @@ pub(super) fn sink(row: &Row<'_>) -> rusqlite::Result<SinkState> {
         failing_since: optional_time(row, 9)?,
         unsaid: number(row, 10)?,
         alarmed: number(row, 11)?,
+        thread: row.get(12)?,
+        checkpoint: optional_time(row, 14)?
+            .map(|at| Ok::<_, rusqlite::Error>(ToldCheckpoint { number: number(row, 13)?, at }))
+            .transpose()?,
+        attempt: optional_time(row, 15)?,
         told: match (row.get(5)?, optional_time(row, 6)?) {
             (Some(sink), Some(at)) => Some(Told { sink, at }),
             _ => None,

@@ -80,6 +80,14 @@ impl Sealing {
             Ok(())
         })?;
         let Some((entry, signed)) = made else { return Ok(false) };
+        if let Some(before) = known.last.map(|last| last.key).filter(|key| *key != self.public) {
+            tracing::warn!(
+                key = %self.public,
+                %before,
+                "checkpoints are signed with another key than before: the one before is lost, or was \
+                 replaced, or this is another machine"
+            );
+        }
         let last = Last { at: signed.checkpoint.at, key: self.public };
         self.known = Some(Known { last: Some(last), was_put_back: false });
         tell(entry, &signed, occasion, self.public);
@@ -88,12 +96,6 @@ impl Sealing {
 }
 
 fn tell(entry: u64, signed: &Signed, occasion: Occasion, key: PublicKey) {
-    if occasion == Occasion::NewKey {
-        tracing::warn!(
-            %key,
-            "checkpoints are signed with another key than before: the one before is lost, or was replaced"
-        );
-    }
     let occasion = occasion.name();
     tracing::info!(entry, occasion, %key, "{signed}");
 }
@@ -165,6 +167,18 @@ impl JournalReader {
         let sql = format!("SELECT {SEAL} FROM seal ORDER BY entry DESC LIMIT 1");
         let origin = self.origin()?.into_bytes();
         Ok(self.first(&sql, [], seal)?.map(|seal| seal.signed(origin)))
+    }
+
+    /// The latest checkpoints of that entry and later ones, as many as matter, in their order.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn seals_from(&self, number: u64) -> Result<Vec<Seal>, StoreError> {
+        let sql =
+            format!("SELECT {SEAL} FROM seal WHERE number >= ?1 ORDER BY entry DESC LIMIT 1000");
+        let mut seals = self.all(&sql, [number as i64], seal)?;
+        seals.reverse();
+        Ok(seals)
     }
 
     /// The keys by which checkpoints can be checked, by the journal's own word, in the order of their

@@ -124,7 +124,8 @@ impl Insert<'_> {
         self.connection
             .prepare_cached(
                 "UPDATE sink SET settled = ?2, trouble = ?3, doubt = ?4, blind = ?5, missed = ?6, \
-                 failing_since = ?7, unsaid = ?8, alarmed = ?9 WHERE name = ?1",
+                 failing_since = ?7, unsaid = ?8, alarmed = ?9, thread = ?10, checkpoint = ?11, \
+                 checkpoint_at = ?12, attempt = ?13 WHERE name = ?1",
             )
             .and_then(|mut update| {
                 let doubt = (!sink.doubt.is_empty()).then(|| write_doubt(&sink.doubt));
@@ -132,8 +133,24 @@ impl Insert<'_> {
                 let since = sink.failing_since.map(|at| at.as_microsecond());
                 let (unsaid, alarmed) = (sink.unsaid as i64, sink.alarmed as i64);
                 let (trouble, blind) = (&sink.trouble, sink.blind);
+                let micros = |at: jiff::Timestamp| at.as_microsecond();
+                let checkpoint = sink.checkpoint.map_or(0, |told| told.number as i64);
+                let (at, attempt) =
+                    (sink.checkpoint.map(|told| micros(told.at)), sink.attempt.map(micros));
                 update.execute(params![
-                    sink.name, settled, trouble, doubt, blind, missed, since, unsaid, alarmed
+                    sink.name,
+                    settled,
+                    trouble,
+                    doubt,
+                    blind,
+                    missed,
+                    since,
+                    unsaid,
+                    alarmed,
+                    sink.thread,
+                    checkpoint,
+                    at,
+                    attempt
                 ])
             })
             .map(|_| ())
