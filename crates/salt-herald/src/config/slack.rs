@@ -91,7 +91,7 @@ impl Keys {
                 .collect(),
             webhook: secret::take(table, "webhook_url", "webhook_url_file", problems),
             token: secret::take(table, "token", "token_file", problems),
-            channel: table.take("channel", line, problems),
+            channel: table.take("channel", channel, problems),
             api_url: table
                 .take("api_url", line, problems)
                 .and_then(|given| read_api_url(&given, problems)),
@@ -213,6 +213,17 @@ fn read_webhook(
             None
         }
     }
+}
+
+/// Its name is shown in many places, so that a token in its place would be, too.
+fn channel(value: Value) -> Result<String, Mismatch> {
+    let name = line(value)?;
+    if name.trim_start().starts_with("xox") || name.contains("://") {
+        return Err(Mismatch::new("must be a channel's name or id, and looks like a secret").hint(
+            "a token goes under token or token_file, a webhook's address under webhook_url",
+        ));
+    }
+    Ok(name)
 }
 
 fn read_bot(
