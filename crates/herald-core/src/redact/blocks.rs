@@ -3,25 +3,32 @@
 //!
 //! It is called behind a name that is known to be secret. It reads a bounded part of the text.
 
+use std::ops::Range;
+
 use super::keys::Kind;
 use super::marks;
 use super::scan::Scan;
-use super::values::{at, line_end, quoted, skip, slice};
+use super::values::{self, at, line_end, quoted, skip, slice};
 
-/// Longest container in brackets that is read.
+/// So far a container in brackets is read before it is known to be hidden.
 const MAX_BRACKETS: usize = 8 * 1024;
+/// Longest container in brackets that is hidden.
+const MAX_HIDDEN: usize = 256 * 1024;
 
-/// Hides the lines below a name that are indented deeper than it. With `whole`, it is one block of
-/// text; else each line can be a name and a value.
+/// Hides the lines below a name that are indented deeper than it, or are a list as deep as it. With `whole`,
+/// it is one block of text; else each line can be a name and a value.
 pub(super) fn hide_block(scan: &mut Scan<'_, '_>, name: usize, value: usize, whole: bool) {
     let text = scan.text;
-    let depth = indent(text, line_start(text, name)).1;
+    let (named, depth) = indent(text, line_start(text, name));
+    // YAML needs no indent for the list of a key, unless the key stands in a list itself.
+    let lists = !whole && !is_item(text, named);
     let mut line = line_end(text, value) + 1;
     let mut block: Option<(usize, usize)> = None;
     while line < text.len() {
         let end = line_end(text, line);
         let (content, deeper) = indent(text, line);
-        if content < end && deeper <= depth {
+        let is_list = lists && deeper == depth && is_item(text, content);
+        if content < end && deeper <= depth && !is_list {
             break;
         }
         if content < end {
@@ -42,7 +49,7 @@ pub(super) fn hide_block(scan: &mut Scan<'_, '_>, name: usize, value: usize, who
 fn hide_line(scan: &mut Scan<'_, '_>, start: usize, end: usize) {
     let text = scan.text;
     let mut content = start;
-    while slice(text, content..content + 2) == b"- " {
+    while is_item(text, content) {
         content = skip(text, content + 1, b" ");
     }
     let line = slice(text, content..end).trim_ascii_end();
@@ -56,6 +63,10 @@ fn hide_line(scan: &mut Scan<'_, '_>, start: usize, end: usize) {
         Some(found) if found.end <= end => scan.hide_value(found.inner, found.expands),
         _ => scan.hide_value(inner..content + line.len(), true),
     }
+}
+
+fn is_item(text: &[u8], content: usize) -> bool {
+    slice(text, content..content + 2) == b"- "
 }
 
 /// Where a line's content begins, and how deep: a diff's sign counts as a column.
@@ -79,51 +90,85 @@ pub(super) fn hide_brackets(scan: &mut Scan<'_, '_>, open: usize, kind: Kind) ->
     if kind == Kind::Weak || marks::length_at(slice(text, open..text.len())) > 0 {
         return false;
     }
-    let Some(close) = matching(text, open) else {
-        return false;
-    };
-    let inner = slice(text, open + 1..close);
+    let mut read = Container::read(text, open, MAX_BRACKETS);
+    let inner = slice(text, open + 1..read.end);
     // A list of states that is called so; a template.
     let states = [&b"__sls__"[..], b"__id__", b"__env__"];
     let is_state = states.iter().any(|key| memchr::memmem::find(inner, key).is_some());
     if is_state || inner.starts_with(b"{") && at(text, open) == b'{' {
         return false;
     }
-    let trimmed = inner.trim_ascii();
-    if trimmed.is_empty() {
+    if !read.closed {
+        // Was hidden before.
+        if marks::length_at(inner) > 0 {
+            return true;
+        }
+        read = Container::read(text, open, MAX_HIDDEN);
+    }
+    if !read.closed && !opens_container(inner) {
+        return false;
+    }
+    scan.done = scan.done.max(read.end);
+    if slice(text, open + 1..read.end).trim_ascii().is_empty() {
         return true;
     }
-    let mut place = open + 1;
-    while place < close {
-        match quoted(text, place, None) {
-            Some(found) if found.end <= close => {
-                place = found.end.max(place + 1);
-                if at(text, skip(text, place, b" ")) != b':' {
-                    scan.learn(found.inner);
-                }
-            }
-            _ => place += 1,
-        }
+    for value in read.texts {
+        scan.learn(value);
     }
-    scan.hide_unlearned(open + 1..close);
-    scan.done = scan.done.max(close);
+    scan.hide_unlearned(open + 1..read.end);
     true
 }
 
-fn matching(text: &[u8], open: usize) -> Option<usize> {
-    let limit = text.len().min(open + MAX_BRACKETS);
-    let mut depth = 0usize;
-    for (offset, byte) in slice(text, open..limit).iter().enumerate() {
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(open + offset);
+/// Whether what stands behind a bracket that nothing closes is a container all the same, and not a password
+/// that begins so.
+fn opens_container(inner: &[u8]) -> bool {
+    let content = inner.trim_ascii_start();
+    let unescaped = content.get(skip(content, 0, b"\\")..).unwrap_or_default();
+    matches!(unescaped.first(), None | Some(b'"' | b'\'' | b'[' | b'{')) || inner.starts_with(b"\n")
+}
+
+/// What stands in brackets.
+struct Container {
+    /// Where the bracket stands that closes it, or reading ended.
+    end: usize,
+    closed: bool,
+    /// The texts in quotes in it that name nothing.
+    texts: Vec<Range<usize>>,
+}
+
+impl Container {
+    /// Reads to the bracket that closes it. Brackets in quotes are letters; so are quotes that nothing closes.
+    fn read(text: &[u8], open: usize, limit: usize) -> Self {
+        let limit = text.len().min(open + limit);
+        let mut read = Container { end: limit, closed: false, texts: Vec::new() };
+        // Up to where no quote is looked for again, of each kind.
+        let mut lone = [0, 0];
+        let (mut depth, mut place) = (0usize, open);
+        while place < limit {
+            let byte = at(text, place);
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' if depth <= 1 => return Container { end: place, closed: true, ..read },
+                b']' | b'}' => depth -= 1,
+                b'"' | b'\'' => {
+                    let Some(lone) = lone.get_mut(usize::from(byte == b'"')) else { break };
+                    let opens = place >= *lone && !values::follows_letter(text, place);
+                    match opens.then(|| values::closed(text, place)).flatten() {
+                        Some(found) if found.end <= limit => {
+                            place = found.end;
+                            if at(text, skip(text, place, b" ")) != b':' {
+                                read.texts.push(found.inner);
+                            }
+                            continue;
+                        }
+                        _ if opens => *lone = place + values::MAX_QUOTED,
+                        _ => {}
+                    }
                 }
+                _ => {}
             }
-            _ => {}
+            place += 1;
         }
+        read
     }
-    None
 }

@@ -78,9 +78,9 @@ impl Hidden {
     fn places_of_marks(&self) -> Vec<Range<usize>> {
         let (mut out, mut was_end, mut end) = (Vec::with_capacity(self.spans.len()), 0, 0);
         for (was, _) in &self.spans {
-            let start = end + (was.start - was_end);
+            let start = end + was.start.saturating_sub(was_end);
             end = start + Mark::LENGTH;
-            was_end = was.end;
+            was_end = was_end.max(was.end);
             out.push(start..end);
         }
         out

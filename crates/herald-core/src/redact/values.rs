@@ -11,7 +11,10 @@ use super::marks;
 use super::words::Words;
 
 /// How far a closing quote is looked for on other lines.
-const MAX_QUOTED: usize = 8 * 1024;
+pub(super) const MAX_QUOTED: usize = 8 * 1024;
+
+/// So many backslashes before a quote are counted.
+const MAX_ESCAPES: usize = 64;
 
 /// Values that say something about a secret, and are none.
 static SAYINGS: LazyLock<Words<()>> = LazyLock::new(|| {
@@ -143,17 +146,25 @@ fn bare(text: &[u8], start: usize, inside: Option<u8>) -> usize {
             b'\\' if is_path && at(text, place + 1).is_ascii_alphanumeric() => {}
             b'\\' if matches!(at(text, place + 1), b'n' | b'r' | b't' | b'"') => break,
             b'\\' if at(text, place + 1) == b'\n' => break,
-            b'\\' => place += 1,
+            // What it escapes; a mark is none.
+            b'\\' if mark_length(text, place + 1) == 0 => place += 1,
             b'\'' | b'"' if Some(byte) == inside => break,
             b'\'' | b'"' => match closing(text, place, 0, false) {
                 Some(end) => place = end,
-                None => break,
+                None if place == start || ends_word(text, place + 1) => break,
+                // A letter of the word.
+                None => {}
             },
             _ => {}
         }
         place += 1;
     }
     place.min(text.len())
+}
+
+/// Whether a word ends at a place, but for signs that belong to what it stands in.
+fn ends_word(text: &[u8], place: usize) -> bool {
+    matches!(at(text, skip(text, place, b",;}])")), 0 | b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// Reads a value that begins with a quote, escaped or not.
@@ -169,16 +180,28 @@ pub(super) fn quoted(text: &[u8], start: usize, inside: Option<u8>) -> Option<Fo
         return Some(Found { inner: start..start, end: start, expands: false });
     }
     let begin = open + 1;
-    match closing(text, open, escapes, true) {
-        Some(close) => {
-            let inner = begin..close - trailing_escapes(text, begin, close).min(escapes);
-            Some(Found { inner, end: close + 1, expands: quote == b'"' })
-        }
-        None => {
-            let end = line_end(text, begin);
-            Some(Found { inner: begin..end, end, expands: false })
-        }
-    }
+    Some(closed_at(text, open, escapes).unwrap_or_else(|| {
+        let end = line_end(text, begin);
+        Found { inner: begin..end, end, expands: false }
+    }))
+}
+
+/// What the quote at `open` begins, escaped or not, if something closes it.
+pub(super) fn closed(text: &[u8], open: usize) -> Option<Found> {
+    closed_at(text, open, trailing_escapes(text, open.saturating_sub(MAX_ESCAPES), open))
+}
+
+fn closed_at(text: &[u8], open: usize, escapes: usize) -> Option<Found> {
+    let begin = open + 1;
+    let close = closing(text, open, escapes, true)?;
+    let inner = begin..close - trailing_escapes(text, begin, close).min(escapes);
+    Some(Found { inner, end: close + 1, expands: at(text, open) == b'"' })
+}
+
+/// Whether a letter stands before a quote and the backslashes before that.
+pub(super) fn follows_letter(text: &[u8], quote: usize) -> bool {
+    let escapes = trailing_escapes(text, quote.saturating_sub(MAX_ESCAPES), quote);
+    (quote - escapes).checked_sub(1).is_some_and(|before| at(text, before).is_ascii_alphanumeric())
 }
 
 /// The quote that closes the one at `open`, behind which `escapes` backslashes stood: the next one

@@ -217,6 +217,28 @@ fn speed() {
     }
 }
 
+/// The rules' own limits cut no container so that its rest is shown.
+#[test]
+fn containers_of_any_size_are_hidden() {
+    let pairs: Vec<String> = (0..600).map(|at| format!("\"k{at}\": \"v{at:05}Geheim\"")).collect();
+    let whole = format!("{{\"passwords\": {{{}}}}}", pairs.join(", "));
+    for text in [whole.as_str(), &whole[..12_000], &whole[..2_000]] {
+        let shown = redact(text);
+        assert!(!shown.contains("Geheim"), "{}", blind(&shown));
+        assert_eq!(redact(&shown), shown);
+    }
+    assert_eq!(blind(&redact(&whole)), "{\"passwords\": {[hidden]}}");
+    let text = "password: {x9Geheim\nuser: bob";
+    assert_eq!(blind(&redact(text)), "password: [hidden]\nuser: bob");
+}
+
+#[test]
+fn a_backslash_takes_no_mark_apart() {
+    let token = format!("password=\\{}_{} x", "ghp", "a1".repeat(18));
+    // A bracket stays behind it, and nothing of what the mark says.
+    assert_eq!(blind(&redact(&token)), "password=[hidden]] x");
+}
+
 #[test]
 fn a_password_that_holds_a_secrets_name_is_found_again() {
     for secret in

@@ -101,6 +101,14 @@ fn a_pattern_meets_the_text_as_it_was_and_takes_nothing_away() {
 }
 
 #[test]
+fn parts_that_were_hidden_one_in_the_other_are_known() {
+    let redactor = with(|site| site.add_pattern("ACME-[0-9]{6}").unwrap());
+    let text = format!("ACME-123456 net user ?sig=\\{}{}", "AKIA", "A1".repeat(8));
+    let (shown, _) = rules_of(&redactor, &text);
+    assert!(!shown.contains("123456") && !shown.contains("A1A1"), "{shown}");
+}
+
+#[test]
 fn nothing_is_kept_of_arguments_but_whether_they_test() {
     let redactor = with(|site| site.add_functions("acme.*", Part::Arguments));
     let shown = |fun: &str, printed: &str| {
