@@ -89,6 +89,10 @@ fn functions() -> impl Iterator<Item = (&'static str, &'static str, usize)> {
     arguments::PLACES.iter().filter(is_sure).map(|(name, place)| (*name, "", *place))
 }
 
+/// How many programs in the words of another are asked for words of their own (`sudo env X=1 mysql`): nobody types
+/// more, and one endless word of such names would be read once for each.
+const MAX_AGAIN: u32 = 64;
+
 /// What the search looks for, in any case of letters.
 pub(super) fn anchors() -> impl Iterator<Item = &'static str> {
     let is_long = |name: &&str| !SHORT.iter().any(|(short, _)| short == name);
@@ -124,7 +128,9 @@ pub(super) fn hide_words(scan: &mut Scan<'_, '_>, name: Range<usize>, inside: Op
     }
     // Another name of a program in the words of one: they were read.
     let last = slice(scan.text, scan.words_of.clone());
-    if scan.words_done > name.start && last.eq_ignore_ascii_case(called) {
+    let is_again = scan.words_done > name.start;
+    scan.words_again = if is_again { scan.words_again + 1 } else { 0 };
+    if is_again && (last.eq_ignore_ascii_case(called) || scan.words_again > MAX_AGAIN) {
         return;
     }
     let words = words_behind(scan.text, name.end, inside);

@@ -24,6 +24,8 @@ pub(super) struct Scan<'t, 's> {
     pub(super) done: usize,
     /// Up to where the words of a program were read, and where it is named.
     pub(super) words_done: usize,
+    /// How many programs in a row stood in words that had been read.
+    pub(super) words_again: u32,
     pub(super) words_of: Range<usize>,
     /// What was hidden in this text already, by how it was written.
     seen: HashMap<(&'t [u8], Writing), Mark>,
@@ -47,6 +49,7 @@ impl<'t, 's> Scan<'t, 's> {
             secrets,
             done: 0,
             words_done: 0,
+            words_again: 0,
             words_of: 0..0,
             seen: HashMap::new(),
             named: None,
