@@ -20,7 +20,7 @@ pub(super) enum Kind {
 
 /// Longest name that is read.
 const MAX_NAME: usize = 128;
-/// Most words of a name that are read.
+/// Most words of a name that are read, its last ones.
 const MAX_WORDS: usize = 12;
 
 /// A word that is secret by itself.
@@ -284,11 +284,16 @@ impl<'n> Cut<'n> {
         cut
     }
 
-    /// Names are no longer than [`MAX_NAME`], so that places fit.
+    /// Names are no longer than [`MAX_NAME`], so that places fit. Of too many words the last ones say what it is.
     fn push(&mut self, begin: usize, end: usize) {
-        if begin < end
-            && let Some(word) = self.words.get_mut(self.count)
-        {
+        if begin >= end {
+            return;
+        }
+        if self.count == MAX_WORDS {
+            self.words.rotate_left(1);
+            self.count -= 1;
+        }
+        if let Some(word) = self.words.get_mut(self.count) {
             *word = (begin as u8, end as u8);
             self.count += 1;
         }
