@@ -99,7 +99,11 @@ fn no_secret_of_a_recording_is_in_what_redact_and_replay_say_of_it() {
 fn broken(whole: &[u8]) -> Vec<Vec<u8>> {
     let (third, half) = (whole.len() / 3, whole.len() / 2);
     let mut changed = whole.to_vec();
-    (half..whole.len()).step_by(4_999).for_each(|place| changed[place] ^= 0x55);
+    for place in (half..whole.len()).step_by(4_999) {
+        // Not in a text: who changes `password` there changes what it is known by.
+        let is_no_text = |place: &usize| !whole[*place].is_ascii_graphic();
+        (place..whole.len()).find(is_no_text).into_iter().for_each(|at| changed[at] ^= 0x55);
+    }
     vec![
         whole.to_vec(),
         whole[..half].to_vec(),
