@@ -63,44 +63,49 @@ fn filter(args: &LogArgs, view: &View) -> Result<RunFilter, Trouble> {
     })
 }
 
-/// What happened to keys: for people the latest, as of runs.
+/// What happened to keys.
 fn print_keys(
     reader: &JournalReader,
     filter: &RunFilter,
     args: &LogArgs,
     out: &mut Output,
 ) -> Result<(), Trouble> {
-    let (since, until) =
-        (filter.since.unwrap_or(Timestamp::MIN), filter.until.unwrap_or(Timestamp::MAX));
-    let mut events = reader.key_events(since, until)?;
-    events.retain(|event| keys::is_asked_for(event, args.minion.as_deref()));
-    let most = args.limit.unwrap_or(if args.reading.json { usize::MAX } else { LIMIT });
-    let surplus = events.len().saturating_sub(most);
-    events.drain(..surplus);
+    let (since, until) = span(filter);
+    let all = reader.key_events(since, until)?;
+    let asked = asked_for(all, args, |event| keys::is_asked_for(event, args.minion.as_deref()));
     if args.reading.json {
-        return events.iter().try_for_each(|event| out.json(&keys::object(event)));
+        return asked.iter().try_for_each(|event| out.json(&keys::object(event)));
     }
-    out.print(&keys::lines(&events, &out.view))
+    out.print(&keys::lines(&asked, &out.view))
 }
 
-/// What was suspect, likewise.
+/// What was suspect.
 fn print_suspects(
     reader: &JournalReader,
     filter: &RunFilter,
     args: &LogArgs,
     out: &mut Output,
 ) -> Result<(), Trouble> {
-    let (since, until) =
-        (filter.since.unwrap_or(Timestamp::MIN), filter.until.unwrap_or(Timestamp::MAX));
-    let mut all = reader.suspects(since, until)?;
-    all.retain(|one| suspects::is_asked_for(one, args.minion.as_deref()));
+    let (since, until) = span(filter);
+    let all = reader.suspects(since, until)?;
+    let asked = asked_for(all, args, |one| suspects::is_asked_for(one, args.minion.as_deref()));
+    if args.reading.json {
+        return asked.iter().try_for_each(|one| out.json(&suspects::object(one)));
+    }
+    out.print(&suspects::lines(&asked, &out.view))
+}
+
+fn span(filter: &RunFilter) -> (Timestamp, Timestamp) {
+    (filter.since.unwrap_or(Timestamp::MIN), filter.until.unwrap_or(Timestamp::MAX))
+}
+
+/// Of what is asked for, for people the latest, as of runs.
+fn asked_for<T>(mut all: Vec<T>, args: &LogArgs, is_asked_for: impl Fn(&T) -> bool) -> Vec<T> {
+    all.retain(is_asked_for);
     let most = args.limit.unwrap_or(if args.reading.json { usize::MAX } else { LIMIT });
     let surplus = all.len().saturating_sub(most);
     all.drain(..surplus);
-    if args.reading.json {
-        return all.iter().try_for_each(|one| out.json(&suspects::object(one)));
-    }
-    out.print(&suspects::lines(&all, &out.view))
+    all
 }
 
 /// Every run, and between them the times in which nothing was seen. Without a limit no runs are gathered
