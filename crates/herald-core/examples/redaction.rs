@@ -44,6 +44,11 @@ fn texts() -> Vec<(&'static str, String)> {
         ("names of programs", "mysql -h db1 -e 'select 1' | redis-cli ping\n".to_owned()),
         ("anchors only", "password ".to_owned()),
         ("options without an end", "curl -u ".to_owned()),
+        // The slowest that were found: each is read some way from each of its anchors.
+        ("hashes without an end", "$1$".to_owned()),
+        ("here-strings", "passwd <<< ".to_owned()),
+        ("pipes", "echo x | ".to_owned()),
+        ("addresses", "a://".to_owned()),
     ]
 }
 

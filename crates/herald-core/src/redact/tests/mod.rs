@@ -196,27 +196,6 @@ fn the_fingerprint_follows_the_set_and_not_its_order() {
     assert_eq!(one.fingerprint(), other.fingerprint());
 }
 
-/// Not a test: the speed on clean text and on returns, printed.
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    let clean = "2026-11-22 17:00:01 web1 nginx[123]: 10.0.0.1 GET /index.html 200 1234 0.01\n";
-    let mixed = format!("{}password=hunter2x user=bob\n", clean.repeat(20));
-    let redactor = redactor();
-    for (name, text) in [("clean", clean.repeat(200_000)), ("mixed", mixed.repeat(10_000))] {
-        let start = std::time::Instant::now();
-        let mut secrets = Secrets::default();
-        let hidden = redactor.redact_text(&text, &mut secrets).len();
-        let took = start.elapsed();
-        let speed = text.len() as f64 / took.as_secs_f64() / 1e6;
-        println!("{name}: {speed:.0} MB/s ({hidden})");
-        let start = std::time::Instant::now();
-        let hidden = secrets.hide(&text).len();
-        let speed = text.len() as f64 / start.elapsed().as_secs_f64() / 1e6;
-        println!("{name}, known: {speed:.0} MB/s ({hidden})");
-    }
-}
-
 /// The rules' own limits cut no container so that its rest is shown.
 #[test]
 fn containers_of_any_size_are_hidden() {

@@ -255,19 +255,3 @@ fn long_secrets_that_repeat_themselves_are_looked_for_in_no_longer() {
         assert!(!holds(&value, &format!("{long}1")), "{piece}");
     }
 }
-
-/// Not a test: how long such texts take, printed.
-#[test]
-#[ignore = "measures"]
-fn speed_of_heavy_texts() {
-    let redactor = redactor();
-    for piece in HEAVY {
-        let times = [200_000, 1_600_000].map(|length| {
-            let text = piece.repeat(length / piece.len());
-            let start = std::time::Instant::now();
-            redactor.redact_text(&text, &mut Secrets::default());
-            start.elapsed().as_secs_f64() * 1e9 / text.len() as f64
-        });
-        println!("{:6.1} {:6.1} ns a byte: {piece:?}", times[0], times[1]);
-    }
-}
