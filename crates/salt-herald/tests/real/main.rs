@@ -24,7 +24,7 @@ use serde_json::json;
 fn whole_tour(series: &str, options: &[&str]) {
     let mut lab = Lab::up(series, options);
     let since = outages::jid_of_now();
-    let herald = Herald::start(&lab);
+    let mut herald = Herald::start(&lab);
     scenes::a_highstate_fails(&lab, &herald);
     scenes::a_test_run_keeps_its_secret(&lab, &herald);
     scenes::a_minion_that_is_not_there_is_missing(&lab, &herald);
@@ -38,6 +38,8 @@ fn whole_tour(series: &str, options: &[&str]) {
     scenes::every_job_is_confirmed(&herald);
     scenes::a_preview_would_have_said_the_same(&herald);
     scenes::no_secret_is_anywhere(&herald);
+    scenes::what_slipped_through_is_taken_out(&lab, &mut herald);
+    herald.names_the_jobs_of(&lab, &since);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use fake_slack::{Channel, Message};
 use serde_json::{Value, json};
@@ -250,5 +251,59 @@ pub(crate) fn a_preview_would_have_said_the_same(herald: &Herald) {
     let known: BTreeSet<_> = announced.iter().map(|run| key(run)).collect();
     for told in messages.iter().filter(|told| told["runs"] == 1) {
         assert!(known.contains(&key(told)), "{told:#} is not among {known:#?}");
+    }
+}
+
+/// A secret that no rule can know, typed by somebody, is taken out of the journal and of the channel, and does
+/// not come back from the master's job cache; the journal is proved before and after, and so is an export.
+pub(crate) fn what_slipped_through_is_taken_out(lab: &Lab, herald: &mut Herald) {
+    const SLIP: &str = "Tr0ub4dor-3";
+    let holding = |herald: &Herald| {
+        let holds = |file: &PathBuf| {
+            let held = fs::read(file).expect("a file");
+            held.windows(SLIP.len()).any(|part| part == SLIP.as_bytes())
+        };
+        // The daemon's socket is none to be read.
+        herald.journal_files().into_iter().filter(|file| file.is_file()).filter(holds).count()
+    };
+    let shows = |channel: &Channel| tellings(channel, SLIP);
+    lab.salt(&["web1", "cmd.run", &format!("echo login alice {SLIP}")]);
+    let is_it = |run: &Value| run["command"].as_str().is_some_and(|line| line.contains(SLIP));
+    herald.run_told("what slipped through", is_it, &json!({"minions": {"returned": 1}}));
+    herald.channel_where("what slipped through", |channel| shows(channel) == 1);
+    herald.stop();
+    assert!(holding(herald) > 0, "it slipped through");
+    is_proved(herald);
+
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let secret = elsewhere.path().join("secret");
+    fs::write(&secret, SLIP).expect("a file");
+    let from = secret.to_str().expect("UTF-8");
+    let done = herald.command(&["scrub", "--from", from, "--reason", "typed by hand"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    assert_eq!(holding(herald), 0, "{}", String::from_utf8_lossy(&done.stdout));
+    is_proved(herald);
+
+    herald.start_again();
+    herald.channel_where("what was taken out", |channel| shows(channel) == 0);
+    let flagged =
+        |run: &Value| run["flags"].as_array().is_some_and(|all| all.contains(&json!("scrubbed")));
+    herald.run_told("what was taken out", flagged, &json!({"minions": {"returned": 1}}));
+    assert_eq!(holding(herald), 0, "it came back");
+}
+
+/// The journal and an export of it are what was written.
+fn is_proved(herald: &Herald) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("journal.jsonl");
+    let file = file.to_str().expect("UTF-8");
+    for args in [&["verify"][..], &["export", file], &["verify", file]] {
+        let output = herald.command(args);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{args:?}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
